@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crypto/hash.h"
+
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct cof_hash {
+    EVP_MD_CTX *ctx;
+    enum cof_hash_alg alg;
+};
+
+#define N_ALGS 5
+static const struct {
+    const char *name;
+    size_t size;
+} algs[N_ALGS] = {
+    [COF_SHA256] = {"SHA256", 32}, [COF_SHA384] = {"SHA384", 48}, [COF_SHA512] = {"SHA512", 64},
+    [COF_SHA1] = {"SHA1", 20},     [COF_MD5] = {"MD5", 16},
+};
+
+/* Fetched once: an implicit fetch costs more than hashing a header. They live as long as the process. */
+static EVP_MD *fetched[N_ALGS];
+static EVP_MAC *fetched_hmac;
+static pthread_once_t fetch_once = PTHREAD_ONCE_INIT;
+
+static void fetch_all(void)
+{
+    for (size_t i = 0; i < N_ALGS; i++)
+        fetched[i] = EVP_MD_fetch(NULL, algs[i].name, NULL);
+    fetched_hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+}
+
+static const EVP_MD *md(enum cof_hash_alg alg)
+{
+    (void)pthread_once(&fetch_once, fetch_all);
+    return (size_t)alg < N_ALGS ? fetched[alg] : NULL;
+}
+
+size_t cof_hash_size(enum cof_hash_alg alg)
+{
+    return (size_t)alg < N_ALGS ? algs[alg].size : 0;
+}
+
+enum cof_err cof_hash_once(enum cof_hash_alg alg, struct cof_view data, uint8_t *out)
+{
+    const EVP_MD *m = md(alg);
+
+    if (m == NULL)
+        return COF_E_UNSUPPORTED;
+    return EVP_Digest(data.data, data.len, out, NULL, m, NULL) == 1 ? COF_OK : COF_E_MEMORY;
+}
+
+enum cof_err cof_hash_new(enum cof_hash_alg alg, struct cof_hash **out)
+{
+    struct cof_hash *h;
+
+    *out = NULL;
+    if (md(alg) == NULL)
+        return COF_E_UNSUPPORTED;
+    h = calloc(1, sizeof *h);
+    if (h == NULL)
+        return COF_E_MEMORY;
+    h->alg = alg;
+    h->ctx = EVP_MD_CTX_new();
+    if (h->ctx == NULL || EVP_DigestInit_ex2(h->ctx, md(alg), NULL) != 1) {
+        cof_hash_free(h);
+        return COF_E_MEMORY;
+    }
+    *out = h;
+    return COF_OK;
+}
+
+enum cof_err cof_hash_update(struct cof_hash *hash, struct cof_view data)
+{
+    return data.len == 0 || EVP_DigestUpdate(hash->ctx, data.data, data.len) == 1 ? COF_OK : COF_E_BUG;
+}
+
+enum cof_err cof_hash_final(struct cof_hash *hash, uint8_t *out)
+{
+    if (EVP_DigestFinal_ex(hash->ctx, out, NULL) != 1)
+        return COF_E_BUG;
+    return EVP_DigestInit_ex2(hash->ctx, NULL, NULL) == 1 ? COF_OK : COF_E_MEMORY;
+}
+
+enum cof_err cof_hash_peek(const struct cof_hash *hash, uint8_t *out)
+{
+    EVP_MD_CTX *copy = EVP_MD_CTX_new();
+    bool ok = copy != NULL && EVP_MD_CTX_copy_ex(copy, hash->ctx) == 1 && EVP_DigestFinal_ex(copy, out, NULL) == 1;
+
+    EVP_MD_CTX_free(copy);
+    return ok ? COF_OK : COF_E_MEMORY;
+}
+
+void cof_hash_free(struct cof_hash *hash)
+{
+    if (hash == NULL)
+        return;
+    EVP_MD_CTX_free(hash->ctx);
+    free(hash);
+}
+
+enum cof_err cof_hmac(enum cof_hash_alg alg, struct cof_view key, const struct cof_view *parts, size_t n_parts,
+                      uint8_t *out)
+{
+    static const uint8_t empty_key[1] = {0};
+    char name[16];
+    OSSL_PARAM params[2];
+    EVP_MAC_CTX *ctx = NULL;
+    size_t len = 0;
+    bool ok;
+
+    if (md(alg) == NULL || fetched_hmac == NULL)
+        return COF_E_UNSUPPORTED;
+    (void)memcpy(name, algs[alg].name, strlen(algs[alg].name) + 1);
+    params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0);
+    params[1] = OSSL_PARAM_construct_end();
+    ctx = EVP_MAC_CTX_new(fetched_hmac);
+    ok = ctx != NULL && EVP_MAC_init(ctx, key.len == 0 ? empty_key : key.data, key.len, params) == 1;
+    for (size_t i = 0; ok && i < n_parts; i++)
+        ok = parts[i].len == 0 || EVP_MAC_update(ctx, parts[i].data, parts[i].len) == 1;
+    ok = ok && EVP_MAC_final(ctx, out, &len, cof_hash_size(alg)) == 1;
+    EVP_MAC_CTX_free(ctx);
+    return ok ? COF_OK : COF_E_MEMORY;
+}
