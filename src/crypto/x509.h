@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The certificates of Nitro attestation: verifying an ordered chain up to a pinned root, and making such chains for
+ * the simulated hypervisor. This is no general path builder: the document says the order, the root is known byte for
+ * byte, everything is P-384 with ecdsa-with-SHA384, and there are no revocation lists (RFC 5280 for the fields).
+ */
+#ifndef COF_CRYPTO_X509_H
+#define COF_CRYPTO_X509_H
+
+#include "crypto/ecdsa.h"
+
+#define COF_X509_CHAIN_MAX 16
+#define COF_X509_NO_PATH_LEN (-1)
+
+struct cof_x509_life {
+    int64_t leaf_from_ms, leaf_to_ms;   /* both inclusive */
+    int64_t chain_from_ms, chain_to_ms; /* when all certificates, the root included, are valid */
+};
+
+/* Verifies leaf <- intermediates[0] <- ... <- intermediates[n - 1] <- root: signatures, names, version, critical
+ * basicConstraints with path lengths, keyCertSign in the authorities, digitalSignature and no authority in the leaf,
+ * no critical extension that is not known. Times go out in life for the caller to judge. On success *leaf_key is the
+ * leaf's key, to be freed. COF_E_AUTH with a diag otherwise (COF_E_MEMORY apart). */
+COF_MUST_USE enum cof_err cof_x509_verify_chain(struct cof_view leaf, const struct cof_view *intermediates, size_t n,
+                                                struct cof_view root, struct cof_ecdsa_key **leaf_key,
+                                                struct cof_x509_life *life, struct cof_diag *diag);
+
+struct cof_x509_name {
+    const char *common_name; /* the rest is C=US, O=Amazon-like: */
+    const char *organization, *unit;
+};
+
+struct cof_x509_make {
+    struct cof_x509_name subject, issuer;
+    const struct cof_ecdsa_key *subject_key; /* its public half */
+    const struct cof_ecdsa_key *issuer_key;  /* P-384, private */
+    struct cof_view serial;                  /* big-endian, 1..20 bytes */
+    int64_t from_ms, to_ms;
+    bool authority;
+    int path_len; /* authorities: >= 0, or COF_X509_NO_PATH_LEN */
+};
+
+/* Adds the certificate's DER. */
+COF_MUST_USE enum cof_err cof_x509_make(const struct cof_x509_make *spec, struct cof_buf *out);
+
+#endif
