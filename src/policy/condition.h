@@ -76,8 +76,10 @@ const struct cof_context_value *cof_context_find(const struct cof_context *conte
 COF_MUST_USE enum cof_err cof_condition_parse_op(struct cof_view name, struct cof_condition *out);
 /* Whether a policy may give this value to the operator ("10.0.0.0/33" is no IpAddress). */
 bool cof_condition_value_ok(const struct cof_condition *cond, struct cof_view value);
-/* Whether the request meets the condition; variables: expand ${...} (policy Version 2012-10-17). */
-bool cof_condition_holds(const struct cof_condition *cond, const struct cof_context *context, bool variables);
+/* Whether the request meets the condition; variables: expand ${...} (policy Version 2012-10-17). COF_E_MEMORY or
+ * COF_E_LIMIT when it cannot be said: then an Allow must not apply and a Deny must. */
+COF_MUST_USE enum cof_err cof_condition_check(const struct cof_condition *cond, const struct cof_context *context,
+                                              bool variables, bool *holds);
 
 /* A pattern with its policy variables replaced: ${key}, ${key, 'default'}, ${*} ${?} ${$}. */
 struct cof_expanded {
