@@ -1,0 +1,136 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# The one entry to everything: ./do help
+set -eu
+cd "$(dirname "$0")"
+ROOT=$(pwd)
+BUILD=${COFFER_BUILD:-$ROOT/build}
+
+# What each need is met by, with the reason that is shown when something must be installed.
+PACKAGES_BUILD='gcc:the_C_compiler libc6-dev:C_headers meson:the_build_system ninja-build:the_build_system
+pkg-config:finds_libraries libssl-dev:TLS_and_cryptography libjansson-dev:JSON libexpat1-dev:XML_of_S3
+libsqlite3-dev:the_store_of_coffer-local libseccomp-dev:sandboxes libpng-dev:the_demo_decodes_PNG
+libjpeg62-turbo-dev:the_demo_decodes_JPEG zlib1g-dev:used_by_libpng'
+PACKAGES_TEST='libcmocka-dev:unit_tests python3:end-to-end_tests openssl:end-to-end_tests curl:end-to-end_tests'
+PACKAGES_CHECK='clang:second_compiler libclang-rt-14-dev:sanitizers_and_fuzzers'
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "do: error: $*"; exit 1; }
+
+need() {
+    missing=
+    for pair in "$@"; do
+        package=${pair%%:*}
+        dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing="$missing $pair"
+    done
+    [ -n "$missing" ] || return 0
+    command -v apt-get >/dev/null 2>&1 || die "these Debian packages are missing and there is no apt-get:$missing"
+    names=
+    say "do: installing Debian packages that are not here yet:"
+    for pair in $missing; do
+        say "      ${pair%%:*} ($(printf '%s' "${pair#*:}" | tr _ ' '))"
+        names="$names ${pair%%:*}"
+    done
+    sudo=
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null 2>&1 || die "not root and no sudo; as root run: apt-get install$names"
+        sudo=sudo
+    fi
+    log=$(mktemp)
+    # shellcheck disable=SC2086
+    if ! { $sudo env DEBIAN_FRONTEND=noninteractive apt-get update -q &&
+           $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $names; } >"$log" 2>&1
+    then
+        tail -n 20 "$log" >&2
+        rm -f "$log"
+        die "apt-get could not install:$names"
+    fi
+    rm -f "$log"
+}
+
+# The compiled tests belong to `test` alone, so that the demo needs neither cmocka nor their build time.
+build() { # build TESTS
+    # shellcheck disable=SC2086
+    need $PACKAGES_BUILD
+    log=$(mktemp)
+    if [ ! -f "$BUILD/build.ninja" ]; then
+        meson setup "$BUILD" "$ROOT" --werror -Dtests="$1" >"$log" 2>&1 || { cat "$log" >&2; die "meson setup failed"; }
+    else
+        meson configure "$BUILD" -Dtests="$1" >"$log" 2>&1 || { cat "$log" >&2; die "meson configure failed"; }
+    fi
+    ninja -C "$BUILD" >"$log" 2>&1 || { grep -vE '^\[[0-9]+/[0-9]+\]' "$log" >&2; die "the build failed"; }
+    rm -f "$log"
+}
+
+usage() {
+    cat <<EOF
+usage: ./do VERB [ARGUMENTS]
+
+  demo [--keep] [FILE]   send a picture (yours, or two generated ones) through the whole system on this machine
+  build                  build the programs into build/
+  test [--only TEXT]     build and run every test; ends in 'N passed, N failed, N skipped'
+  check                  a second build with clang and a sanitizer run of the unit tests
+  fuzz [SECONDS]         run every fuzz target for some seconds (10)
+  clean                  remove build directories
+
+Missing Debian packages are installed with apt-get, and said before.
+EOF
+}
+
+verb=${1:-help}
+[ $# -gt 0 ] && shift
+case $verb in
+build)
+    build false
+    say "do: programs are in $BUILD/src/prog"
+    ;;
+demo)
+    build false
+    exec "$ROOT/deploy/local/demo" "$BUILD" "$@"
+    ;;
+test)
+    # shellcheck disable=SC2086
+    need $PACKAGES_BUILD $PACKAGES_TEST
+    build true
+    exec python3 "$ROOT/tests/tools/run.py" "$BUILD" "$@"
+    ;;
+check)
+    # shellcheck disable=SC2086
+    need $PACKAGES_BUILD $PACKAGES_TEST $PACKAGES_CHECK
+    [ -f build-clang/build.ninja ] || CC=clang meson setup build-clang --werror -Dtests=true >/dev/null
+    say "do: building with clang, warnings are errors"
+    ninja -C build-clang >build-clang/log 2>&1 || { grep -vE '^\[[0-9]+/[0-9]+\]' build-clang/log >&2; exit 1; }
+    [ -f build-asan/build.ninja ] || meson setup build-asan --werror -Dtests=true -Db_sanitize=address,undefined \
+        -Dstatic_programs=false --buildtype=debugoptimized >/dev/null
+    say "do: building with address and undefined-behaviour sanitizers"
+    ninja -C build-asan >build-asan/log 2>&1 || { grep -vE '^\[[0-9]+/[0-9]+\]' build-asan/log >&2; exit 1; }
+    exec python3 tests/tools/run.py build-asan --only unit_ "$@"
+    ;;
+fuzz)
+    # shellcheck disable=SC2086
+    need $PACKAGES_BUILD $PACKAGES_CHECK
+    [ -f build-fuzz/build.ninja ] || CC=clang meson setup build-fuzz -Dtests=false -Dfuzz=true -Db_lundef=false \
+        -Db_sanitize=address,undefined -Dstatic_programs=false --buildtype=debugoptimized >/dev/null
+    ninja -C build-fuzz >build-fuzz/log 2>&1 || { tail -n 40 build-fuzz/log >&2; exit 1; }
+    for target in build-fuzz/fuzz/*_fuzz; do
+        name=$(basename "$target")
+        mkdir -p "build-fuzz/corpus/$name"
+        corpus=
+        [ -d "fuzz/corpus/$name" ] && corpus="fuzz/corpus/$name"
+        say "do: $name"
+        # shellcheck disable=SC2086
+        "$target" -max_total_time="${1:-10}" -max_len=65536 -timeout=10 -rss_limit_mb=2048 -verbosity=0 \
+            -artifact_prefix=build-fuzz/ "build-fuzz/corpus/$name" $corpus || die "$name found something: see build-fuzz/"
+    done
+    ;;
+clean)
+    rm -rf build build-clang build-asan build-fuzz
+    ;;
+help | -h | --help)
+    usage
+    ;;
+*)
+    usage >&2
+    die "unknown verb '$verb'"
+    ;;
+esac
