@@ -31,7 +31,7 @@ struct cof_attest_doc {
     struct cof_view module_id;
     int64_t timestamp_ms;
     uint32_t pcr_mask;                       /* bit i: PCR i is there */
-    struct cof_view pcrs[COF_ATTEST_PCRS];   /* 48 bytes each (32 and 64 are well formed, but not SHA-384) */
+    struct cof_view pcrs[COF_ATTEST_PCRS];   /* 48 bytes each, as the digest SHA384 wants */
     struct cof_view certificate;             /* DER, the key that signed the document */
     struct cof_view cabundle[COF_ATTEST_CABUNDLE_MAX]; /* DER, root first */
     size_t n_cabundle;
