@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "format/headers.h"
+
+#include <string.h>
+
+void cof_headers_init(struct cof_headers *h)
+{
+    h->n = 0;
+    h->err = COF_OK;
+    cof_buf_init(&h->bytes, COF_HEADERS_BYTES_MAX);
+}
+
+void cof_headers_done(struct cof_headers *h)
+{
+    if (h == NULL)
+        return;
+    cof_buf_done(&h->bytes);
+    h->n = 0;
+}
+
+void cof_headers_reset(struct cof_headers *h)
+{
+    cof_buf_reset(&h->bytes);
+    h->n = 0;
+    h->err = COF_OK;
+}
+
+enum cof_err cof_headers_err(const struct cof_headers *h)
+{
+    return h->err != COF_OK ? h->err : cof_buf_err(&h->bytes);
+}
+
+bool cof_is_token(struct cof_view v)
+{
+    static const char others[] = "!#$%&'*+-.^_`|~";
+
+    for (size_t i = 0; i < v.len; i++) {
+        uint8_t c = v.data[i];
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
+            continue;
+        if (c == 0 || memchr(others, c, sizeof others - 1) == NULL)
+            return false;
+    }
+    return v.len > 0;
+}
+
+static bool is_value(struct cof_view v)
+{
+    for (size_t i = 0; i < v.len; i++)
+        if (v.data[i] == '\r' || v.data[i] == '\n' || v.data[i] == '\0')
+            return false;
+    return true;
+}
+
+void cof_headers_add(struct cof_headers *h, struct cof_view name, struct cof_view value)
+{
+    size_t at = h->bytes.len;
+
+    if (cof_headers_err(h) != COF_OK)
+        return;
+    if (!cof_is_token(name) || !is_value(value)) {
+        h->err = COF_E_FORMAT;
+        return;
+    }
+    if (h->n == COF_HEADERS_MAX) {
+        h->err = COF_E_LIMIT;
+        return;
+    }
+    cof_buf_add(&h->bytes, name);
+    cof_buf_add(&h->bytes, value);
+    if (cof_buf_err(&h->bytes) != COF_OK)
+        return;
+    h->field[h->n].name = (uint32_t)at;
+    h->field[h->n].name_len = (uint32_t)name.len;
+    h->field[h->n].value = (uint32_t)(at + name.len);
+    h->field[h->n].value_len = (uint32_t)value.len;
+    h->n++;
+}
+
+void cof_headers_add_str(struct cof_headers *h, const char *name, const char *value)
+{
+    cof_headers_add(h, cof_view_str(name), cof_view_str(value));
+}
+
+void cof_headers_remove(struct cof_headers *h, const char *name)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < h->n; i++)
+        if (!cof_view_eq_nocase(cof_headers_name(h, i), cof_view_str(name)))
+            h->field[kept++] = h->field[i];
+    h->n = kept;
+}
+
+void cof_headers_set(struct cof_headers *h, const char *name, const char *value)
+{
+    cof_headers_remove(h, name);
+    cof_headers_add_str(h, name, value);
+}
+
+struct cof_view cof_headers_name(const struct cof_headers *h, size_t i)
+{
+    return cof_view_sub(cof_view_of(h->bytes.data, h->bytes.len), h->field[i].name, h->field[i].name_len);
+}
+
+struct cof_view cof_headers_value(const struct cof_headers *h, size_t i)
+{
+    return cof_view_sub(cof_view_of(h->bytes.data, h->bytes.len), h->field[i].value, h->field[i].value_len);
+}
+
+bool cof_headers_get(const struct cof_headers *h, const char *name, struct cof_view *value)
+{
+    *value = (struct cof_view){NULL, 0};
+    for (size_t i = 0; i < h->n; i++)
+        if (cof_view_eq_nocase(cof_headers_name(h, i), cof_view_str(name))) {
+            *value = cof_headers_value(h, i);
+            return true;
+        }
+    return false;
+}
+
+size_t cof_headers_count(const struct cof_headers *h, const char *name)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < h->n; i++)
+        count += cof_view_eq_nocase(cof_headers_name(h, i), cof_view_str(name));
+    return count;
+}
+
+void cof_headers_write(const struct cof_headers *h, struct cof_buf *out)
+{
+    for (size_t i = 0; i < h->n; i++) {
+        cof_buf_add(out, cof_headers_name(h, i));
+        cof_buf_add_str(out, ": ");
+        cof_buf_add(out, cof_headers_value(h, i));
+        cof_buf_add_str(out, "\r\n");
+    }
+}
