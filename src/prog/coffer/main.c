@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * coffer: the device's, operator's, data owner's and auditor's tool. Finds the verb and hands over.
+ */
+#include "verbs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* A verb may be two words: "attest verify". */
+static const struct verb *const verbs[] = {
+    &verb_submit,  &verb_status,  &verb_result,  &verb_put,           &verb_get,
+    &verb_encrypt, &verb_decrypt, &verb_inspect, &verb_attest_verify, &verb_receipt_verify,
+};
+
+static void usage(FILE *f)
+{
+    (void)fprintf(f, "usage: coffer VERB [options] ...\n\n");
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+        (void)fprintf(f, "  %-16s %s\n", verbs[i]->name, verbs[i]->command->summary);
+    (void)fprintf(f, "\n'coffer VERB --help' tells more. Exit codes: 0 done, 1 failed, 2 wrong use, 3 verification refused, "
+                     "4 try later.\n");
+}
+
+/* The number of words of argv that name the verb, or 0. */
+static int matches(const char *name, int argc, char **argv)
+{
+    const char *space = strchr(name, ' ');
+    size_t first = space == NULL ? strlen(name) : (size_t)(space - name);
+
+    if (strlen(argv[1]) != first || strncmp(argv[1], name, first) != 0)
+        return 0;
+    if (space == NULL)
+        return 1;
+    return argc > 2 && strcmp(argv[2], space + 1) == 0 ? 2 : 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        usage(stderr);
+        return COF_EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        usage(stdout);
+        return COF_EXIT_DONE;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        (void)printf("coffer " COF_VERSION "\n");
+        return COF_EXIT_DONE;
+    }
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
+        int words = matches(verbs[i]->name, argc, argv);
+        if (words > 0)
+            return verbs[i]->run(argc - words, argv + words);
+    }
+    (void)fprintf(stderr, "coffer: error: unknown verb '%s'\ncoffer: hint: see 'coffer --help'\n", argv[1]);
+    return COF_EXIT_USAGE;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The verbs of `coffer`: one file each, all with this shape. argv[0] is the verb; the return is the exit code.
+ */
+#ifndef COF_COFFER_VERBS_H
+#define COF_COFFER_VERBS_H
+
+#include "prog/options.h"
+
+struct verb {
+    const char *name;
+    const struct cof_command *command;
+    int (*run)(int argc, char **argv);
+};
+
+extern const struct verb verb_attest_verify;
+extern const struct verb verb_receipt_verify;
+extern const struct verb verb_encrypt, verb_decrypt, verb_inspect;
+extern const struct verb verb_put, verb_get;
+extern const struct verb verb_submit, verb_status, verb_result;
+
+#endif
