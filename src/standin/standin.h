@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The stand-in of AWS as pure code: a request comes in, is authenticated, dispatched to a service, authorised and
+ * answered. Services are tables of functions over a store (store.h). The runtime (src/prog/coffer-local) owns sockets,
+ * clock and files and drives the calls below.
+ *
+ *   head --> cof_standin_open --> body pieces --> cof_standin_end --> WAIT --(notified, or time over)--> cof_standin_end
+ *                                                        |
+ *                                                        +--> READY: reply->body, or reply->stream pulled piece by piece
+ *
+ * Every call is authorised: a service that answers below 400 without cof_standin_authorize having said yes (or
+ * cof_standin_public having been called) is answered 500 instead, and its changes are undone.
+ */
+#ifndef COF_STANDIN_STANDIN_H
+#define COF_STANDIN_STANDIN_H
+
+#include "base/log.h"
+#include "base/rng.h"
+#include "base/secret.h"
+#include "format/http1.h"
+#include "policy/evaluate.h"
+#include "standin/iam.h"
+#include "standin/store.h"
+
+#define COF_STANDIN_BODY_MAX ((size_t)2 << 20) /* requests taken whole */
+#define COF_STANDIN_REPLY_MAX ((size_t)8 << 20)
+#define COF_STANDIN_WAIT_MAX 256
+
+struct cof_standin;
+struct cof_standin_call; /* one request in progress */
+
+struct cof_standin_request {
+    const struct cof_http_head *head;
+    struct cof_view body;       /* whole; empty while a streaming body is on its way */
+    const char *service;        /* "s3", "kms", "sqs", "sts", "oauth", ... */
+    const struct cof_iam_principal *principal; /* never NULL; may be anonymous where the service allows it */
+    const char *region;         /* of the credential scope; the stand-in's own when unsigned */
+    bool tls;
+    const char *source_ip;
+    int64_t now_ms;
+    int64_t started_ms;         /* when the request was first handled; earlier than now_ms after a wait */
+    char id[40];                /* request id: a UUID */
+    struct cof_buf audit;       /* more members for the audit line; use cof_standin_audit */
+    char action[96];            /* the last action authorised, for the audit line */
+    bool authorized;
+};
+
+/* A reply body that comes piece by piece. Filled in by the service; done is called exactly once. */
+struct cof_standin_stream {
+    uint64_t length; /* bytes in all */
+    /* Appends some bytes (about want) to out; nothing appended means the end. An error cuts the connection. */
+    enum cof_err (*pull)(void *ctx, size_t want, struct cof_buf *out);
+    void (*done)(void *ctx);
+    void *ctx;
+};
+
+struct cof_standin_reply {
+    int status;
+    struct cof_headers headers;
+    struct cof_buf body;
+    struct cof_standin_stream stream; /* used when pull is set, then body is not */
+    uint64_t head_length;  /* HEAD: the length to state; only when has_head_length */
+    bool has_head_length;
+    bool keep;             /* keep the changes though the status is an error's */
+    char error_code[64];   /* AWS's code, for the audit line; set by the error helpers */
+    /* "Not yet": a handler sets wait_until_ms > 0 and wait_on, and returns COF_OK without a status. It is called again,
+     * from the start, when cof_standin_notify names wait_on or the time has come. */
+    int64_t wait_until_ms;
+    char wait_on[COF_STANDIN_WAIT_MAX];
+};
+
+/* A body that is not taken whole (S3 uploads). Set up by service.stream; done is called exactly once. */
+struct cof_standin_sink {
+    enum cof_err (*write)(void *ctx, struct cof_view piece);
+    /* The end: fills the reply, inside a savepoint. trailers may be NULL. */
+    enum cof_err (*end)(void *ctx, struct cof_standin_request *req, const struct cof_headers *trailers,
+                        struct cof_standin_reply *reply);
+    void (*done)(void *ctx);
+    void *ctx;
+};
+
+struct json_t;
+
+struct cof_service {
+    const char *name;       /* as in credential scopes */
+    const char *target;     /* prefix of X-Amz-Target ("TrentService."), or NULL */
+    const char *path;       /* prefix of unsigned paths ("/_oauth/"), or NULL; such requests come as anonymous */
+    bool anonymous;         /* unsigned requests reach handle; else they are refused in the service's shape */
+    bool json;              /* shape of errors the dispatcher makes: {"__type":...}, else XML */
+    const char *json_type;  /* content type of those, "application/x-amz-json-1.1" */
+    /* Answers. COF_OK with a reply (also for errors of AWS's kind), or an error: then 500 InternalFailure is sent.
+     * The changes are kept when the status is below 400 or reply->keep. */
+    enum cof_err (*handle)(struct cof_standin *s, struct cof_standin_request *req, struct cof_standin_reply *reply);
+    /* May take the body piece by piece: sets *sink and returns COF_OK; or fills the reply (status != 0) to answer at
+     * once; or does neither, and the body is taken whole. NULL: always whole. */
+    enum cof_err (*stream)(struct cof_standin *s, struct cof_standin_request *req, struct cof_standin_sink *sink,
+                           struct cof_standin_reply *reply);
+    /* Makes what the manifest names, at init; text values of the manifest are already filled in. NULL: nothing to do. */
+    enum cof_err (*bootstrap)(struct cof_standin *s, const struct json_t *manifest, int64_t now_ms,
+                              struct cof_diag *diag);
+    /* The service's own state in memory: made when the stand-in starts, freed when it ends. May be NULL. */
+    enum cof_err (*start)(struct cof_standin *s, void **state, struct cof_diag *diag);
+    void (*stop)(struct cof_standin *s, void *state);
+};
+
+struct cof_standin_opts {
+    const struct cof_store *store;
+    const struct cof_rng *rng;
+    const struct cof_secret *master_key; /* 32 bytes: wraps every other key at rest; copied */
+    const char *account;                 /* "111122223333" */
+    const char *region;                  /* "us-east-1" */
+    const char *endpoint;                /* "https://localhost:4566", for queue URLs and issuers; may be set later */
+    const struct cof_service *const *services;
+    size_t n_services;
+    bool sse_c_needs_tls;                /* refuse customer keys over plain HTTP from loopback too */
+    /* One JSON line a request; may be NULL. */
+    void (*audit)(void *ctx, struct cof_view line);
+    /* Somebody waiting on this name should be called again; set by the runtime. May be NULL. */
+    void (*notify)(void *ctx, const char *wait_on);
+    void *ctx;
+};
+
+COF_MUST_USE enum cof_err cof_standin_new(const struct cof_standin_opts *opts, struct cof_standin **out,
+                                          struct cof_diag *diag);
+void cof_standin_free(struct cof_standin *s);
+
+/* What services use. */
+const struct cof_store *cof_standin_store(const struct cof_standin *s);
+const struct cof_rng *cof_standin_rng(const struct cof_standin *s);
+const struct cof_secret *cof_standin_master_key(const struct cof_standin *s);
+const char *cof_standin_account(const struct cof_standin *s);
+const char *cof_standin_region(const struct cof_standin *s);
+const char *cof_standin_endpoint(const struct cof_standin *s);
+void cof_standin_set_endpoint(struct cof_standin *s, const char *endpoint);
+const struct cof_standin_opts *cof_standin_options(const struct cof_standin *s);
+/* The state that service.start of that name made; NULL when there is none. */
+void *cof_standin_state(const struct cof_standin *s, const char *service);
+/* Wakes requests that wait on this name, once the present changes are kept. */
+void cof_standin_notify(struct cof_standin *s, const char *wait_on);
+
+/* The context keys a service adds to those the dispatcher knows (aws:SecureTransport, aws:SourceIp, s3:TlsVersion,
+ * aws:RequestedRegion, aws:MultiFactorAuthPresent, aws:MultiFactorAuthAge, aws:UserAgent, ... and what evaluate.h
+ * derives). Keys and values are views that must live until authorize returns. */
+#define COF_STANDIN_CONTEXT_MAX 96
+struct cof_standin_context {
+    struct cof_context_value items[COF_STANDIN_CONTEXT_MAX];
+    struct cof_view values[COF_STANDIN_CONTEXT_MAX];
+    size_t n;
+    bool over; /* too many: authorize refuses */
+};
+void cof_standin_context_add(struct cof_standin_context *context, struct cof_view key, struct cof_view value);
+/* A multi-valued key; values stay the caller's. */
+void cof_standin_context_add_list(struct cof_standin_context *context, struct cof_view key,
+                                  const struct cof_view *values, size_t n_values);
+
+struct cof_standin_access {
+    const char *action;              /* "kms:Decrypt" */
+    struct cof_view resource;        /* an ARN, or "*" */
+    struct cof_view resource_account; /* empty: the stand-in's */
+    struct cof_view resource_policy; /* JSON text; empty: none */
+    const char *resource_policy_name; /* for messages: "bucket-policy" */
+    enum cof_policy_kind resource_policy_kind; /* COF_POLICY_RESOURCE, or COF_POLICY_TRUST for AssumeRole */
+    enum cof_resource_rule rule;
+    const struct cof_standin_context *context; /* may be NULL */
+    const struct cof_caller *caller; /* NULL: the request's principal (AssumeRoleWithWebIdentity gives its own) */
+};
+
+/* Asks the policies. COF_OK, or COF_E_DENIED: then why (may be NULL) gets AWS's sentence ("User: ... is not authorized
+ * to perform: ... because ..."). Other errors are faults of the store or of memory; they too mean no. */
+COF_MUST_USE enum cof_err cof_standin_authorize(struct cof_standin *s, struct cof_standin_request *req,
+                                                const struct cof_standin_access *access, struct cof_buf *why);
+/* For the few calls that no policy governs (token endpoint, key sets, GetCallerIdentity). */
+void cof_standin_public(struct cof_standin_request *req, const char *action);
+
+/* Adds a member to the request's audit line (a CloudTrail event's place): names come from code, values are escaped. */
+void cof_standin_audit(struct cof_standin_request *req, const char *name, struct cof_view value);
+
+/* Keys at rest: AES-256-GCM under a key derived from the master key for that purpose ("kms", "s3"), bound to id.
+ * sealed is nonce, ciphertext, tag. COF_E_AUTH when it was altered or is somebody else's. */
+COF_MUST_USE enum cof_err cof_standin_seal(struct cof_standin *s, const char *purpose, struct cof_view id,
+                                           struct cof_view plaintext, struct cof_buf *sealed);
+COF_MUST_USE enum cof_err cof_standin_unseal(struct cof_standin *s, const char *purpose, struct cof_view id,
+                                             struct cof_view sealed, struct cof_buf *plaintext);
+
+/* Driving one request, for the runtime. The head must outlive the call. *out is given even when the request is refused at once: then
+ * cof_standin_call_ready says so. COF_E_MEMORY and the like when there is none. */
+struct cof_standin_peer {
+    bool tls;
+    const char *source_ip; /* "127.0.0.1", copied */
+};
+COF_MUST_USE enum cof_err cof_standin_open(struct cof_standin *s, const struct cof_http_head *head,
+                                           const struct cof_standin_peer *peer, int64_t now_ms,
+                                           struct cof_standin_call **out);
+/* True when the reply stands already: no more body is wanted. */
+bool cof_standin_call_ready(const struct cof_standin_call *call);
+/* A piece of body. Errors are remembered and become the reply. */
+void cof_standin_body(struct cof_standin_call *call, struct cof_view piece);
+/* The body is whole, or a wait is over: runs the service in a savepoint. Afterwards cof_standin_call_ready is true, or
+ * the reply's wait_until_ms and wait_on say what is waited for. */
+void cof_standin_end(struct cof_standin_call *call, const struct cof_headers *trailers, int64_t now_ms);
+/* Lives until close. The reply must not leave before the store's changes are committed. */
+struct cof_standin_reply *cof_standin_call_reply(struct cof_standin_call *call);
+void cof_standin_close(struct cof_standin_call *call); /* takes NULL */
+
+#endif
