@@ -38,7 +38,8 @@ void cof_loop_free(struct cof_loop *loop);
 COF_MUST_USE enum cof_err cof_loop_watch(struct cof_loop *loop, struct cof_watch *watch, unsigned interest);
 void cof_loop_unwatch(struct cof_loop *loop, struct cof_watch *watch); /* safe inside callbacks; idempotent */
 
-COF_MUST_USE enum cof_err cof_loop_arm(struct cof_loop *loop, struct cof_timer *timer, int64_t after_ms); /* re-arms */
+COF_MUST_USE enum cof_err cof_loop_arm(struct cof_loop *loop, struct cof_timer *timer, int64_t after_ms);
+/* (re-arms; 0 fires at the end of this turn of the loop: "after the callbacks that are running now") */
 void cof_loop_disarm(struct cof_loop *loop, struct cof_timer *timer);
 
 /* Monotonic milliseconds, read once per turn of the loop. */

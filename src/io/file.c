@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "io/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BLOCK 65536
+
+enum cof_err cof_err_from_errno(int error)
+{
+    switch (error) {
+    case ENOSPC:
+    case EDQUOT:
+        return COF_E_NO_SPACE;
+    case ENOENT:
+    case ENOTDIR:
+        return COF_E_NOT_FOUND;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return COF_E_DENIED;
+    case ENOMEM:
+        return COF_E_MEMORY;
+    case EFBIG:
+    case ENAMETOOLONG:
+        return COF_E_LIMIT;
+    default:
+        return COF_E_IO;
+    }
+}
+
+static enum cof_err failed(struct cof_diag *diag, const char *what)
+{
+    int error = errno;
+    enum cof_err err = cof_diag_set(diag, cof_err_from_errno(error), "%s: %s", what, strerror(error));
+
+    if (err == COF_E_NO_SPACE)
+        cof_diag_hint(diag, "free some space or choose another folder; nothing was left behind");
+    return err;
+}
+
+enum cof_err cof_file_read_fd(int fd, const char *what, struct cof_buf *out, struct cof_diag *diag)
+{
+    for (;;) {
+        size_t room = out->max - out->len < BLOCK ? out->max - out->len : BLOCK;
+        uint8_t probe;
+        ssize_t n;
+
+        if (room > 0 && cof_buf_reserve(out, room) != COF_OK)
+            return cof_buf_err(out);
+        n = room > 0 ? read(fd, out->data + out->len, room) : read(fd, &probe, 1);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return failed(diag, what);
+        if (n == 0)
+            return COF_OK;
+        if (room == 0)
+            return cof_diag_set(diag, COF_E_TOO_LARGE, "%s: larger than %zu bytes", what, out->max);
+        out->len += (size_t)n;
+    }
+}
+
+enum cof_err cof_file_read(const char *path, struct cof_buf *out, struct cof_diag *diag)
+{
+    struct stat st;
+    enum cof_err err;
+    int fd;
+
+    if (strcmp(path, "-") == 0)
+        return cof_file_read_fd(STDIN_FILENO, "standard input", out, diag);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return failed(diag, path);
+    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+        err = cof_diag_set(diag, COF_E_IO, "%s: is a folder", path);
+    else
+        err = cof_file_read_fd(fd, path, out, diag);
+    (void)close(fd);
+    return err;
+}
+
+enum cof_err cof_file_out_open(struct cof_file_out *out, const char *path, mode_t mode, struct cof_diag *diag)
+{
+    *out = (struct cof_file_out){.fd = -1};
+    if (strcmp(path, "-") == 0) {
+        out->is_stdout = true;
+        out->fd = STDOUT_FILENO;
+        return COF_OK;
+    }
+    if (strlen(path) >= sizeof out->path)
+        return cof_diag_set(diag, COF_E_LIMIT, "the path is too long");
+    (void)snprintf(out->path, sizeof out->path, "%s", path);
+    (void)snprintf(out->temp, sizeof out->temp, "%s.part-XXXXXX", path);
+    out->fd = mkostemp(out->temp, O_CLOEXEC);
+    if (out->fd < 0) {
+        out->temp[0] = '\0';
+        return failed(diag, path);
+    }
+    if (fchmod(out->fd, mode) != 0) {
+        enum cof_err err = failed(diag, path);
+        cof_file_out_close(out);
+        return err;
+    }
+    return COF_OK;
+}
+
+enum cof_err cof_file_out_write(struct cof_file_out *out, struct cof_view data, struct cof_diag *diag)
+{
+    while (data.len > 0) {
+        ssize_t n = write(out->fd, data.data, data.len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return failed(diag, out->is_stdout ? "standard output" : out->path);
+        data = cof_view_sub(data, (size_t)n, SIZE_MAX);
+    }
+    return COF_OK;
+}
+
+static void sync_folder(const char *path)
+{
+    char copy[4096];
+    int fd;
+
+    (void)snprintf(copy, sizeof copy, "%s", path);
+    fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        (void)fsync(fd);
+        (void)close(fd);
+    }
+}
+
+enum cof_err cof_file_out_commit(struct cof_file_out *out, struct cof_diag *diag)
+{
+    if (out->is_stdout)
+        return COF_OK;
+    if (fdatasync(out->fd) != 0 && errno != EINVAL)
+        return failed(diag, out->path);
+    if (rename(out->temp, out->path) != 0)
+        return failed(diag, out->path);
+    out->temp[0] = '\0';
+    sync_folder(out->path);
+    return COF_OK;
+}
+
+void cof_file_out_close(struct cof_file_out *out)
+{
+    if (out == NULL)
+        return;
+    if (out->fd >= 0 && !out->is_stdout)
+        (void)close(out->fd);
+    if (out->temp[0] != '\0')
+        (void)unlink(out->temp);
+    *out = (struct cof_file_out){.fd = -1};
+}
+
+enum cof_err cof_file_write(const char *path, struct cof_view data, mode_t mode, struct cof_diag *diag)
+{
+    struct cof_file_out out;
+    enum cof_err err = cof_file_out_open(&out, path, mode, diag);
+
+    if (err == COF_OK)
+        err = cof_file_out_write(&out, data, diag);
+    if (err == COF_OK)
+        err = cof_file_out_commit(&out, diag);
+    cof_file_out_close(&out);
+    return err;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Files read whole under a cap, and written so that they appear whole or not at all: a temporary beside the target,
+ * fdatasync, rename, fsync of the folder.
+ */
+#ifndef COF_IO_FILE_H
+#define COF_IO_FILE_H
+
+#include "base/buf.h"
+
+#include <sys/types.h>
+
+/* Appends the file (or standard input for "-") to out, whose cap is the limit. */
+COF_MUST_USE enum cof_err cof_file_read(const char *path, struct cof_buf *out, struct cof_diag *diag);
+/* The same from a descriptor until its end; what names it in messages. */
+COF_MUST_USE enum cof_err cof_file_read_fd(int fd, const char *what, struct cof_buf *out, struct cof_diag *diag);
+
+/* Writes path whole, replacing what was there. */
+COF_MUST_USE enum cof_err cof_file_write(const char *path, struct cof_view data, mode_t mode, struct cof_diag *diag);
+
+/* A file in the making. "-" is standard output: then nothing can be taken back, and commit only flushes. */
+struct cof_file_out {
+    int fd;
+    char path[4096], temp[4128];
+    bool is_stdout;
+};
+
+/* Opens a temporary beside path (mode as given). */
+COF_MUST_USE enum cof_err cof_file_out_open(struct cof_file_out *out, const char *path, mode_t mode, struct cof_diag *diag);
+COF_MUST_USE enum cof_err cof_file_out_write(struct cof_file_out *out, struct cof_view data, struct cof_diag *diag);
+/* Makes it durable and visible under its name. */
+COF_MUST_USE enum cof_err cof_file_out_commit(struct cof_file_out *out, struct cof_diag *diag);
+/* Removes the temporary unless committed; takes NULL, idempotent. */
+void cof_file_out_close(struct cof_file_out *out);
+
+/* errno as a code (ENOSPC, EDQUOT: COF_E_NO_SPACE; ENOENT: COF_E_NOT_FOUND; EACCES, EPERM: COF_E_DENIED; ...). */
+enum cof_err cof_err_from_errno(int error);
+
+#endif
