@@ -376,6 +376,9 @@ struct cof_decision cof_evaluate(const struct cof_policy_set *set, const struct 
     struct full_context full;
     struct findings f;
 
+    /* Without Principal an identity policy would speak about everybody. */
+    if (set->resource.policy != NULL && set->resource.policy->kind == COF_POLICY_IDENTITY)
+        return decision;
     if (full_context_init(&full, access) == COF_OK && !gather(set, access, &full.context, &f, &decision))
         decision = weigh(set, access, &f);
     full_context_done(&full);
