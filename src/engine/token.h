@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Bearer tokens: JWTs (RFC 7519, 8725, 9068) checked against a JSON Web Key Set (RFC 7517), and issued with ES256 by
- * coffer-local. RS256, PS256 and ES256 only, and only with a key whose type, use, key_ops and alg allow it. Nothing in
+ * Bearer tokens: JWTs (RFC 7519, 8725, 9068) checked against a JSON Web Key Set (RFC 7517). RS256, PS256 and ES256 only, and only with a key whose type, use, key_ops and alg allow it. Nothing in
  * a token leads to a key: the set is the caller's; a token with jku, jwk, x5u, x5c or crit is refused. Every failed
  * check is COF_E_AUTH; diag (for the local log, never for the peer) says which.
  */
@@ -9,7 +8,6 @@
 #define COF_ENGINE_TOKEN_H
 
 #include "base/buf.h"
-#include "base/rng.h"
 
 struct cof_jwks; /* heap; read-only once parsed, so threads may share it */
 
@@ -17,7 +15,8 @@ struct cof_jwks; /* heap; read-only once parsed, so threads may share it */
 #define COF_JWKS_KEYS_MAX 64
 #define COF_TOKEN_SIZE_MAX 16384
 
-/* Keys of other types or uses are skipped; symmetric and private ones refuse the set. COF_E_FORMAT when no usable key is left. */
+/* Keys of other types, curves, sizes or uses are skipped; a symmetric or private key refuses the whole set, and so do two
+ * keys that one token could mean. COF_E_FORMAT when no usable key is left. */
 COF_MUST_USE enum cof_err cof_jwks_parse(struct cof_view json, struct cof_jwks **out, struct cof_diag *diag);
 size_t cof_jwks_count(const struct cof_jwks *jwks);
 /* Whether a key of that id is there (false: time to fetch the set again). */
@@ -32,9 +31,14 @@ struct cof_token_policy {
     const char *scope;        /* one word that must be among the scopes; NULL: any */
     const char *tenant_claim; /* NULL: "tenant" */
     unsigned algs;            /* bits of cof_token_alg; 0: all three */
-    int64_t leeway_s;         /* for exp, nbf and iat; at most 300 */
+    int64_t leeway_s;         /* for exp, nbf and iat; 0 to 300 */
     int64_t max_age_s;        /* now - iat; 0: no limit. With a limit iat is needed */
 };
+
+/* The signature alone, over any payload (RFC 7515), which is added to payload on success. A token with a kid needs the
+ * key of that very kid; without one the set must hold a single key that fits its alg. */
+COF_MUST_USE enum cof_err cof_jws_verify(struct cof_view text, const struct cof_jwks *jwks, unsigned algs,
+                                         struct cof_buf *payload, struct cof_diag *diag);
 
 #define COF_TOKEN_FIELD_MAX 256
 
@@ -49,31 +53,12 @@ struct cof_token {
     int64_t issued_ms;                   /* -1: not said */
 };
 
-/* Verifies text ("eyJ...": no "Bearer "). COF_E_AUTH for every refusal, COF_E_MEMORY; out is emptied on failure. */
+/* Verifies text ("eyJ...": no "Bearer "): the signature, typ (JWT or at+jwt, if given), then iss, aud, exp (needed), nbf,
+ * iat (not in the future), sub (needed) and the scope. COF_E_AUTH for every refusal, COF_E_MEMORY, COF_E_USAGE for an
+ * impossible policy; out is emptied on failure. */
 COF_MUST_USE enum cof_err cof_token_verify(struct cof_view text, const struct cof_jwks *jwks,
                                            const struct cof_token_policy *policy, int64_t now_ms,
                                            struct cof_token *out, struct cof_diag *diag);
 bool cof_token_has_scope(const struct cof_token *token, const char *scope);
-
-struct cof_token_signer; /* an ES256 key and its kid; heap */
-
-/* A fresh P-256 key, or the one in DER (PKCS#8) as cof_token_signer_export gave it. The kid is the key's RFC 7638
- * thumbprint. */
-COF_MUST_USE enum cof_err cof_token_signer_generate(struct cof_token_signer **out);
-COF_MUST_USE enum cof_err cof_token_signer_import(struct cof_view pkcs8, struct cof_token_signer **out);
-COF_MUST_USE enum cof_err cof_token_signer_export(const struct cof_token_signer *signer, struct cof_buf *pkcs8);
-void cof_token_signer_free(struct cof_token_signer *signer);
-/* Appends {"keys":[...]} with the public key. */
-COF_MUST_USE enum cof_err cof_token_signer_jwks(const struct cof_token_signer *signer, struct cof_buf *out);
-
-struct cof_token_claims {
-    const char *issuer, *audience, *subject;
-    const char *client_id, *tenant, *scope, *id; /* NULL: left out */
-    int64_t issued_ms, expires_ms;
-};
-
-/* Appends a signed token, typ "at+jwt" (RFC 9068). */
-COF_MUST_USE enum cof_err cof_token_sign(const struct cof_token_signer *signer, const struct cof_token_claims *claims,
-                                         struct cof_buf *out);
 
 #endif
