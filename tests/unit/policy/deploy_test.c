@@ -6,14 +6,16 @@
 #include "testing.h"
 
 #include "policy/evaluate.h"
+#include "policy/lint.h"
 #include "policy/template.h"
 
 #define ACCOUNT "111122223333"
 #define ROLE(name) "arn:aws:iam::" ACCOUNT ":role/coffer-" name
 #define KEY(name) "arn:aws:kms:eu-west-1:" ACCOUNT ":key/" name
-#define P0 "aa11"
-#define P1 "bb22"
-#define P2 "cc33"
+#define DIGITS "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789ab"
+#define P0 "aa11" DIGITS
+#define P1 "bb22" DIGITS
+#define P2 "cc33" DIGITS
 #define JOBS_QUEUE "arn:aws:sqs:eu-west-1:" ACCOUNT ":jobs"
 #define DEAD_QUEUE "arn:aws:sqs:eu-west-1:" ACCOUNT ":dead"
 #define BUCKET "arn:aws:s3:::vault"
@@ -191,7 +193,7 @@ static void check(const struct row *rows, size_t n)
 #define TENANT " kms:EncryptionContext:tenant=t1"
 #define MFA " aws:MultiFactorAuthPresent=true"
 #define TLS "aws:SecureTransport=true s3:TlsVersion=1.3"
-#define ZEROS "000000000000"
+#define ZEROS "000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
 
 static void data_key(void **state)
 {
@@ -202,7 +204,7 @@ static void data_key(void **state)
         {"producer", "kms:Encrypt", KEY("data"), TENANT, false},
         {"producer", "kms:Decrypt", KEY("data"), ENCLAVE TENANT, false}, /* not even with a borrowed attestation */
         {"consumer", "kms:Decrypt", KEY("data"), ENCLAVE TENANT, true},
-        {"consumer", "kms:Decrypt", KEY("data"), ATTESTED("AA11", "bb22", "CC33") TENANT, true}, /* case of hex */
+        {"consumer", "kms:Decrypt", KEY("data"), ATTESTED("AA11" DIGITS, P1, "CC33" DIGITS) TENANT, true}, /* case of hex */
         {"consumer", "kms:Decrypt", KEY("data"), TENANT, false}, /* C-07: no attestation */
         {"consumer", "kms:Decrypt", KEY("data"), ENCLAVE, false},
         {"consumer", "kms:Decrypt", KEY("data"), ATTESTED(ZEROS, ZEROS, ZEROS) TENANT, false}, /* C-13: debug enclave */
@@ -427,11 +429,23 @@ static void denies_survive_a_careless_allow(void **state)
     cof_policy_free(open);
 }
 
+/* C-11 to C-15: none of the known mistakes. */
+static void lint_finds_nothing(void **state)
+{
+    for (size_t i = 0; i < N_FILES; i++) {
+        struct cof_lint_finding found[4];
+
+        if (cof_policy_lint(files[i].policy, found, 4) != 0)
+            fail_msg("%s: %s", files[i].name, cof_lint_text(found[0].code));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(data_key), cmocka_unit_test(other_keys), cmocka_unit_test(bucket), cmocka_unit_test(queues),
         cmocka_unit_test(trust),    cmocka_unit_test(denies_survive_a_careless_allow),
+        cmocka_unit_test(lint_finds_nothing),
     };
 
     return cmocka_run_group_tests(tests, load, unload);
