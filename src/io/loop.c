@@ -26,6 +26,8 @@ struct cof_loop {
     int n_events, at_event;
     struct cof_timer **heap; /* earliest first */
     uint32_t n_timers, timers_cap;
+    void **discarded;
+    size_t n_discarded, discarded_cap;
     struct { /* shared with other threads */
         pthread_mutex_t lock;
         struct post *posts;
@@ -39,6 +41,26 @@ static int64_t monotonic_ms(void)
 
     (void)clock_gettime(CLOCK_MONOTONIC, &ts);
     return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static void free_discarded(struct cof_loop *loop)
+{
+    while (loop->n_discarded > 0)
+        free(loop->discarded[--loop->n_discarded]);
+}
+
+/* Without memory for the list it is kept until the process ends: a leak is safer than a use after free. */
+void cof_loop_discard(struct cof_loop *loop, void *ptr)
+{
+    if (loop->n_discarded == loop->discarded_cap) {
+        size_t cap = loop->discarded_cap == 0 ? 32 : loop->discarded_cap * 2;
+        void **list = realloc(loop->discarded, cap * sizeof(void *));
+        if (list == NULL)
+            return;
+        loop->discarded = list;
+        loop->discarded_cap = cap;
+    }
+    loop->discarded[loop->n_discarded++] = ptr;
 }
 
 enum cof_err cof_loop_new(struct cof_loop **out)
@@ -65,6 +87,8 @@ void cof_loop_free(struct cof_loop *loop)
 {
     if (loop == NULL)
         return;
+    free_discarded(loop);
+    free(loop->discarded);
     if (loop->epoll >= 0)
         (void)close(loop->epoll);
     if (loop->wake >= 0)
@@ -269,6 +293,7 @@ static enum cof_err turn(struct cof_loop *loop, int64_t deadline_ms)
     }
     loop->n_events = 0;
     fire_due(loop);
+    free_discarded(loop);
     return COF_OK;
 }
 

@@ -42,6 +42,9 @@ COF_MUST_USE enum cof_err cof_loop_arm(struct cof_loop *loop, struct cof_timer *
 /* (re-arms; 0 fires at the end of this turn of the loop: "after the callbacks that are running now") */
 void cof_loop_disarm(struct cof_loop *loop, struct cof_timer *timer);
 
+/* free(ptr) when this turn of the loop is over, so that callers further up the stack may still look at it. */
+void cof_loop_discard(struct cof_loop *loop, void *ptr);
+
 /* Monotonic milliseconds, read once per turn of the loop. */
 int64_t cof_loop_now_ms(const struct cof_loop *loop);
 

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "io/stream.h"
+
+#include "io/tls_conn.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define READ_SIZE 32768
+#define WRITE_MAX 32768 /* a call: larger ones wedge vsock back-ends */
+
+static void pump(struct cof_stream *s);
+
+static bool gone(const struct cof_stream *s)
+{
+    return s->watch.fd < 0 || s->failed;
+}
+
+/* Have the loop look at the stream soon. Without memory for a timer the deadline of the owner ends the stream. */
+static void kick(struct cof_stream *s)
+{
+    enum cof_err ignored = cof_loop_arm(s->loop, &s->kick, 0);
+
+    (void)ignored;
+}
+
+static void on_watch(struct cof_watch *watch, unsigned events)
+{
+    (void)events;
+    pump((struct cof_stream *)(void *)((char *)watch - offsetof(struct cof_stream, watch)));
+}
+
+static void on_kick(struct cof_timer *timer)
+{
+    struct cof_stream *s = (struct cof_stream *)(void *)((char *)timer - offsetof(struct cof_stream, kick));
+
+    if (!s->failed && s->up && !s->paused && (s->in.len > 0 || s->eof))
+        s->events.data(s->events.ctx);
+    if (!gone(s))
+        pump(s);
+}
+
+enum cof_err cof_stream_open(struct cof_stream *s, struct cof_loop *loop, int fd, bool connecting,
+                             const struct cof_stream_events *events)
+{
+    *s = (struct cof_stream){
+        .loop = loop,
+        .watch = {.ready = on_watch, .fd = fd},
+        .events = *events,
+        .connecting = connecting,
+        .up = !connecting,
+        .kick = {.fire = on_kick},
+    };
+    cof_buf_init(&s->in, COF_STREAM_IN_MAX + READ_SIZE);
+    cof_buf_init(&s->out, COF_STREAM_OUT_MAX);
+    return cof_loop_watch(loop, &s->watch, connecting ? COF_WRITABLE : COF_READABLE);
+}
+
+enum cof_err cof_stream_start_tls(struct cof_stream *s, struct cof_tls_ctx *tls, const char *host)
+{
+    enum cof_err err;
+
+    if (s->in.len > 0)
+        return COF_E_FORMAT; /* bytes of the peer's before our TLS: nothing honest */
+    err = cof_tls_conn_new(tls, s->watch.fd, host, &s->tls);
+    if (err != COF_OK)
+        return err;
+    s->handshaking = true;
+    s->up = false;
+    return cof_loop_arm(s->loop, &s->kick, 0);
+}
+
+void cof_stream_close(struct cof_stream *s)
+{
+    if (s->watch.fd < 0)
+        return;
+    if (s->tls != NULL && !s->failed)
+        cof_tls_conn_shutdown(s->tls);
+    cof_tls_conn_free(s->tls);
+    s->tls = NULL;
+    cof_loop_unwatch(s->loop, &s->watch);
+    cof_loop_disarm(s->loop, &s->kick);
+    (void)close(s->watch.fd);
+    s->watch.fd = -1;
+    cof_buf_done(&s->in);
+    cof_buf_done(&s->out);
+    s->failed = true;
+}
+
+struct cof_view cof_stream_in(const struct cof_stream *s)
+{
+    return (struct cof_view){s->in.data, s->in.len};
+}
+
+void cof_stream_consume(struct cof_stream *s, size_t n)
+{
+    cof_buf_drop(&s->in, n);
+    if (s->in.len == 0 && s->in.cap > READ_SIZE + 1)
+        cof_buf_done(&s->in), cof_buf_init(&s->in, COF_STREAM_IN_MAX + READ_SIZE);
+}
+
+bool cof_stream_over_high(const struct cof_stream *s)
+{
+    return s->out.len - s->out_at > COF_STREAM_OUT_HIGH;
+}
+
+bool cof_stream_is_drained(const struct cof_stream *s)
+{
+    return s->out.len == s->out_at;
+}
+
+/* Calls the owner for the last time. */
+static void fail(struct cof_stream *s, enum cof_err err, const struct cof_diag *diag)
+{
+    if (s->failed)
+        return;
+    s->failed = true;
+    cof_loop_unwatch(s->loop, &s->watch);
+    cof_loop_disarm(s->loop, &s->kick);
+    s->events.failed(s->events.ctx, err, diag);
+}
+
+static enum cof_err send_plain(struct cof_stream *s, size_t len, size_t *n)
+{
+    ssize_t sent = send(s->watch.fd, s->out.data + s->out_at, len, MSG_NOSIGNAL);
+
+    *n = 0;
+    if (sent >= 0)
+        *n = (size_t)sent;
+    else if (errno != EAGAIN && errno != EINTR)
+        return COF_E_CLOSED;
+    return COF_OK;
+}
+
+static enum cof_err send_tls(struct cof_stream *s, size_t len, size_t *n)
+{
+    enum cof_tls_want w = cof_tls_conn_write(s->tls, s->out.data + s->out_at, len, n);
+
+    s->tls_write_wants_read = w == COF_TLS_WANT_READ;
+    return w == COF_TLS_FAILED || w == COF_TLS_EOF ? COF_E_CLOSED : COF_OK;
+}
+
+static enum cof_err flush(struct cof_stream *s)
+{
+    enum cof_err err = cof_buf_err(&s->out);
+
+    while (err == COF_OK && s->out_at < s->out.len) {
+        size_t len = s->out.len - s->out_at, n;
+
+        if (len > WRITE_MAX)
+            len = WRITE_MAX;
+        err = s->tls != NULL ? send_tls(s, len, &n) : send_plain(s, len, &n);
+        if (n == 0)
+            break;
+        s->out_at += n;
+        s->total_out += n;
+    }
+    if (err != COF_OK)
+        return err;
+    if (s->out_at == s->out.len) {
+        s->out_at = 0;
+        if (s->out.cap > COF_STREAM_OUT_LOW || s->in.len == 0) /* an idle connection keeps no buffer */
+            cof_buf_done(&s->out), cof_buf_init(&s->out, COF_STREAM_OUT_MAX);
+        else
+            cof_buf_reset(&s->out);
+        if (s->end_wanted && !s->end_sent) {
+            s->end_sent = true;
+            if (s->tls != NULL)
+                cof_tls_conn_shutdown(s->tls);
+            (void)shutdown(s->watch.fd, SHUT_WR);
+        }
+    } else if (s->out_at > COF_STREAM_OUT_HIGH) {
+        cof_buf_drop(&s->out, s->out_at);
+        s->out_at = 0;
+    }
+    return COF_OK;
+}
+
+static enum cof_err read_some(struct cof_stream *s, size_t *got)
+{
+    enum cof_err err = cof_buf_reserve(&s->in, READ_SIZE);
+
+    *got = 0;
+    if (err != COF_OK)
+        return err;
+    if (s->tls != NULL) {
+        enum cof_tls_want w = cof_tls_conn_read(s->tls, s->in.data + s->in.len, READ_SIZE, got);
+        s->tls_read_wants_write = w == COF_TLS_WANT_WRITE;
+        if (w == COF_TLS_FAILED)
+            return COF_E_CLOSED; /* also a cut without close_notify: truncation must not look like an end */
+        s->eof = w == COF_TLS_EOF;
+    } else {
+        ssize_t n = recv(s->watch.fd, s->in.data + s->in.len, READ_SIZE, 0);
+        if (n < 0 && errno != EAGAIN && errno != EINTR)
+            return COF_E_CLOSED;
+        s->eof = n == 0;
+        *got = n > 0 ? (size_t)n : 0;
+    }
+    s->in.len += *got;
+    s->total_in += *got;
+    if (*got == 0 && s->in.len == 0)
+        cof_buf_done(&s->in), cof_buf_init(&s->in, COF_STREAM_IN_MAX + READ_SIZE);
+    return COF_OK;
+}
+
+static enum cof_err finish_connect(struct cof_stream *s, struct cof_diag *diag)
+{
+    int error = 0;
+    socklen_t len = sizeof error;
+
+    if (getsockopt(s->watch.fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+        error = errno;
+    if (error != 0)
+        return cof_diag_set(diag, COF_E_IO, "cannot connect: %s", strerror(error));
+    s->connecting = false;
+    s->up = !s->handshaking;
+    return COF_OK;
+}
+
+/* COF_E_SHORT: the handshake goes on. */
+static enum cof_err go_up(struct cof_stream *s, struct cof_diag *diag)
+{
+    enum cof_tls_want w;
+    enum cof_err err = COF_OK;
+
+    if (s->connecting && (err = finish_connect(s, diag)) != COF_OK)
+        return err;
+    if (!s->handshaking)
+        return COF_OK;
+    w = cof_tls_conn_handshake(s->tls, &err, diag);
+    if (w == COF_TLS_FAILED)
+        return err;
+    if (w == COF_TLS_OK) {
+        s->handshaking = false;
+        s->up = true;
+        return COF_OK;
+    }
+    return cof_loop_watch(s->loop, &s->watch, w == COF_TLS_WANT_WRITE ? COF_WRITABLE : COF_READABLE) == COF_OK
+               ? COF_E_SHORT
+               : COF_E_IO;
+}
+
+static bool may_read(const struct cof_stream *s)
+{
+    return !s->paused && !s->eof && s->in.len < COF_STREAM_IN_MAX;
+}
+
+static void set_interest(struct cof_stream *s)
+{
+    unsigned want = 0;
+
+    if (may_read(s) || s->tls_write_wants_read)
+        want |= COF_READABLE;
+    if ((s->out_at < s->out.len && !s->tls_write_wants_read) || s->tls_read_wants_write)
+        want |= COF_WRITABLE;
+    if (want == 0) {
+        cof_loop_unwatch(s->loop, &s->watch);
+        return;
+    }
+    if (cof_loop_watch(s->loop, &s->watch, want) != COF_OK)
+        fail(s, COF_E_IO, NULL);
+}
+
+/* Reads and hands over until the socket is empty or the owner has enough. */
+static void pump_in(struct cof_stream *s)
+{
+    while (!gone(s) && may_read(s)) {
+        size_t got;
+        enum cof_err err = read_some(s, &got);
+
+        if (err != COF_OK) {
+            fail(s, err, NULL);
+            return;
+        }
+        if (got == 0 && !s->eof)
+            return;
+        s->events.data(s->events.ctx);
+        if (s->tls == NULL && got < READ_SIZE)
+            return; /* the socket is most likely empty: the next readiness tells */
+    }
+}
+
+static void tell_drained(struct cof_stream *s)
+{
+    bool low = s->over_high && s->out.len - s->out_at < COF_STREAM_OUT_LOW;
+    bool empty = s->out.len == s->out_at && s->unsent_seen;
+
+    if (!low && !empty)
+        return;
+    if (low)
+        s->over_high = false;
+    if (empty)
+        s->unsent_seen = false;
+    s->events.drained(s->events.ctx);
+}
+
+static void pump(struct cof_stream *s)
+{
+    struct cof_diag diag = {0};
+    bool was_up = s->up;
+    enum cof_err err;
+
+    if (gone(s) || s->pumping)
+        return;
+    s->pumping = true;
+    err = s->up ? COF_OK : go_up(s, &diag);
+    if (err == COF_OK && !was_up && s->up)
+        s->events.ready(s->events.ctx);
+    if (err == COF_OK && !gone(s) && s->up)
+        err = flush(s);
+    if (err == COF_OK && !gone(s) && s->up)
+        tell_drained(s);
+    if (err == COF_OK && !gone(s) && s->up)
+        pump_in(s);
+    if (err == COF_OK && !gone(s) && s->up)
+        err = flush(s); /* what the callbacks wrote */
+    s->pumping = false;
+    if (gone(s) || err == COF_E_SHORT)
+        return;
+    if (err != COF_OK) {
+        fail(s, err, &diag);
+        return;
+    }
+    if (s->up)
+        set_interest(s);
+    if (!gone(s) && s->unsent_seen && s->out.len == s->out_at)
+        kick(s); /* all went out with the last flush: say so */
+}
+
+void cof_stream_pause(struct cof_stream *s)
+{
+    s->paused = true;
+}
+
+void cof_stream_resume(struct cof_stream *s)
+{
+    if (!s->paused || s->failed)
+        return;
+    s->paused = false;
+    kick(s);
+}
+
+/* Small writes are gathered and go out at the end of the loop's turn; failures are told from there, never to the writer
+ * in the middle of its own work. */
+void cof_stream_write(struct cof_stream *s, struct cof_view data)
+{
+    if (s->failed || s->end_wanted)
+        return;
+    cof_buf_add(&s->out, data);
+    if (cof_stream_over_high(s))
+        s->over_high = true;
+    s->unsent_seen = true;
+    if (!s->up || s->pumping)
+        return;
+    if (s->out.len - s->out_at >= WRITE_MAX && flush(s) != COF_OK)
+        s->over_high = true; /* the kick finds the socket broken, and tells */
+    if (!s->kick.armed)
+        kick(s);
+}
+
+void cof_stream_end(struct cof_stream *s)
+{
+    s->end_wanted = true;
+    if (!s->failed)
+        kick(s);
+}
