@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "io/store.h"
+
+#include "base/codec.h"
+#include "io/store_blob.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum statement {
+    ST_BEGIN,
+    ST_COMMIT,
+    ST_UNDO,
+    ST_SAVEPOINT,
+    ST_ROLLBACK,
+    ST_RELEASE,
+    ST_GET,
+    ST_PUT,
+    ST_REMOVE,
+    ST_SCAN_FROM,
+    ST_SCAN_AFTER,
+    ST_BLOB_PUT,
+    ST_BLOB_GET,
+    ST_BLOB_REMOVE,
+    N_STATEMENTS,
+};
+
+static const char *const sql[N_STATEMENTS] = {
+    [ST_BEGIN] = "BEGIN IMMEDIATE",
+    [ST_COMMIT] = "COMMIT",
+    [ST_UNDO] = "ROLLBACK",
+    [ST_SAVEPOINT] = "SAVEPOINT request",
+    [ST_ROLLBACK] = "ROLLBACK TO request",
+    [ST_RELEASE] = "RELEASE request",
+    [ST_GET] = "SELECT value FROM kv WHERE space = ?1 AND key = ?2",
+    [ST_PUT] = "INSERT OR REPLACE INTO kv (space, key, value) VALUES (?1, ?2, ?3)",
+    [ST_REMOVE] = "DELETE FROM kv WHERE space = ?1 AND key = ?2",
+    [ST_SCAN_FROM] = "SELECT key, value FROM kv WHERE space = ?1 AND key >= ?2 ORDER BY key LIMIT ?3",
+    [ST_SCAN_AFTER] = "SELECT key, value FROM kv WHERE space = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
+    [ST_BLOB_PUT] = "INSERT INTO blob (id, size, body) VALUES (?1, ?2, ?3)",
+    [ST_BLOB_GET] = "SELECT size, body FROM blob WHERE id = ?1",
+    [ST_BLOB_REMOVE] = "DELETE FROM blob WHERE id = ?1",
+};
+
+static const char schema[] =
+    "CREATE TABLE IF NOT EXISTS kv (space TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,"
+    " PRIMARY KEY (space, key)) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS blob (id TEXT PRIMARY KEY NOT NULL, size INTEGER NOT NULL, body BLOB);";
+
+struct cof_disk_store {
+    struct cof_store ops;
+    struct cof_blob_files files;
+    sqlite3 *db;
+    sqlite3_stmt *statements[N_STATEMENTS];
+    int lock_fd;
+    bool open, dirty, dirty_at_savepoint;
+};
+
+static enum cof_err of_sqlite(int rc)
+{
+    switch (rc) {
+    case SQLITE_OK:
+    case SQLITE_ROW:
+    case SQLITE_DONE:
+        return COF_OK;
+    case SQLITE_FULL:
+        return COF_E_NO_SPACE;
+    case SQLITE_NOMEM:
+        return COF_E_MEMORY;
+    case SQLITE_TOOBIG:
+        return COF_E_TOO_LARGE;
+    default:
+        return COF_E_IO;
+    }
+}
+
+/* Runs a statement that gives no rows. */
+static enum cof_err run(struct cof_disk_store *st, enum statement which)
+{
+    int rc = sqlite3_step(st->statements[which]);
+
+    (void)sqlite3_reset(st->statements[which]);
+    return of_sqlite(rc);
+}
+
+static int bind_view(sqlite3_stmt *stmt, int at, struct cof_view v)
+{
+    return sqlite3_bind_blob64(stmt, at, v.len == 0 ? "" : (const void *)v.data, v.len, SQLITE_STATIC);
+}
+
+static int bind_text(sqlite3_stmt *stmt, int at, const char *text)
+{
+    return sqlite3_bind_text(stmt, at, text, -1, SQLITE_STATIC);
+}
+
+static struct cof_view column(sqlite3_stmt *stmt, int at)
+{
+    const void *data = sqlite3_column_blob(stmt, at);
+
+    return cof_view_of(data, (size_t)sqlite3_column_bytes(stmt, at));
+}
+
+static void unbind(sqlite3_stmt *stmt)
+{
+    (void)sqlite3_reset(stmt);
+    (void)sqlite3_clear_bindings(stmt);
+}
+
+static enum cof_err op_begin(void *ctx)
+{
+    struct cof_disk_store *st = ctx;
+    enum cof_err err;
+
+    if (st->open)
+        return COF_OK;
+    err = run(st, ST_BEGIN);
+    st->open = err == COF_OK;
+    st->dirty = false;
+    return err;
+}
+
+static enum cof_err op_commit(void *ctx)
+{
+    struct cof_disk_store *st = ctx;
+    enum cof_err err;
+
+    if (!st->open)
+        return COF_OK;
+    err = cof_blob_files_sync(&st->files);
+    if (err == COF_OK)
+        err = run(st, ST_COMMIT);
+    if (err != COF_OK)
+        (void)run(st, ST_UNDO); /* fails when the transaction ended by itself */
+    cof_blob_files_end(&st->files, err == COF_OK);
+    st->open = false;
+    st->dirty = false;
+    return err;
+}
+
+static bool op_dirty(void *ctx)
+{
+    const struct cof_disk_store *st = ctx;
+
+    return st->open && st->dirty;
+}
+
+static enum cof_err op_savepoint(void *ctx)
+{
+    struct cof_disk_store *st = ctx;
+    enum cof_err err = op_begin(st);
+
+    if (err == COF_OK)
+        err = run(st, ST_SAVEPOINT);
+    if (err == COF_OK) {
+        st->dirty_at_savepoint = st->dirty;
+        cof_blob_files_mark(&st->files);
+    }
+    return err;
+}
+
+static enum cof_err op_rollback(void *ctx)
+{
+    struct cof_disk_store *st = ctx;
+    enum cof_err err = run(st, ST_ROLLBACK);
+
+    if (err == COF_OK)
+        err = run(st, ST_RELEASE);
+    cof_blob_files_unmark(&st->files, false);
+    st->dirty = st->dirty_at_savepoint;
+    return err;
+}
+
+static enum cof_err op_release(void *ctx)
+{
+    struct cof_disk_store *st = ctx;
+
+    cof_blob_files_unmark(&st->files, true);
+    return run(st, ST_RELEASE);
+}
+
+static enum cof_err op_get(void *ctx, const char *space, struct cof_view key, struct cof_buf *out)
+{
+    struct cof_disk_store *st = ctx;
+    sqlite3_stmt *stmt = st->statements[ST_GET];
+    enum cof_err err = COF_E_IO;
+    int rc;
+
+    if (bind_text(stmt, 1, space) != SQLITE_OK || bind_view(stmt, 2, key) != SQLITE_OK)
+        goto out;
+    rc = sqlite3_step(stmt);
+    if (rc == SQLITE_ROW) {
+        cof_buf_add(out, column(stmt, 0));
+        err = cof_buf_err(out);
+    } else {
+        err = rc == SQLITE_DONE ? COF_E_NOT_FOUND : of_sqlite(rc);
+    }
+out:
+    unbind(stmt);
+    return err;
+}
+
+static enum cof_err op_put(void *ctx, const char *space, struct cof_view key, struct cof_view value)
+{
+    struct cof_disk_store *st = ctx;
+    sqlite3_stmt *stmt = st->statements[ST_PUT];
+    enum cof_err err = op_begin(st);
+
+    if (err != COF_OK)
+        return err;
+    if (key.len > COF_STORE_KEY_MAX || value.len > COF_STORE_VALUE_MAX)
+        return COF_E_TOO_LARGE;
+    st->dirty = true;
+    if (bind_text(stmt, 1, space) != SQLITE_OK || bind_view(stmt, 2, key) != SQLITE_OK ||
+        bind_view(stmt, 3, value) != SQLITE_OK)
+        err = COF_E_IO;
+    else
+        err = of_sqlite(sqlite3_step(stmt));
+    unbind(stmt);
+    return err;
+}
+
+static enum cof_err op_remove(void *ctx, const char *space, struct cof_view key)
+{
+    struct cof_disk_store *st = ctx;
+    sqlite3_stmt *stmt = st->statements[ST_REMOVE];
+    enum cof_err err = op_begin(st);
+
+    if (err != COF_OK)
+        return err;
+    if (bind_text(stmt, 1, space) != SQLITE_OK || bind_view(stmt, 2, key) != SQLITE_OK)
+        err = COF_E_IO;
+    else
+        err = of_sqlite(sqlite3_step(stmt));
+    if (err != COF_OK || sqlite3_changes(st->db) > 0)
+        st->dirty = true;
+    unbind(stmt);
+    return err;
+}
+
+/* A scan inside a scan's callback finds the prepared statement busy and gets one of its own. */
+static enum cof_err op_scan(void *ctx, const char *space, struct cof_view prefix, struct cof_view start_after,
+                            size_t limit, cof_store_each_fn *each, void *arg)
+{
+    struct cof_disk_store *st = ctx;
+    bool after = start_after.len > 0 && cof_view_cmp(start_after, prefix) >= 0;
+    enum statement which = after ? ST_SCAN_AFTER : ST_SCAN_FROM;
+    sqlite3_stmt *stmt = st->statements[which], *own = NULL;
+    enum cof_err err = COF_E_IO;
+    int rc;
+
+    if (sqlite3_stmt_busy(stmt)) {
+        if (sqlite3_prepare_v2(st->db, sql[which], -1, &own, NULL) != SQLITE_OK)
+            return COF_E_IO;
+        stmt = own;
+    }
+    if (bind_text(stmt, 1, space) != SQLITE_OK || bind_view(stmt, 2, after ? start_after : prefix) != SQLITE_OK ||
+        sqlite3_bind_int64(stmt, 3, limit > INT64_MAX ? INT64_MAX : (int64_t)limit) != SQLITE_OK)
+        goto out;
+    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+        struct cof_view key = column(stmt, 0);
+
+        if (!cof_view_starts(key, prefix) || !each(arg, key, column(stmt, 1)))
+            break;
+    }
+    err = of_sqlite(rc);
+out:
+    unbind(stmt);
+    (void)sqlite3_finalize(own);
+    return err;
+}
+
+static enum cof_err op_blob_create(void *ctx, struct cof_blob_writer **out)
+{
+    struct cof_disk_store *st = ctx;
+
+    return cof_blob_writer_new(&st->files, out);
+}
+
+static enum cof_err op_blob_write(void *ctx, struct cof_blob_writer *writer, struct cof_view piece)
+{
+    (void)ctx;
+    return cof_blob_writer_add(writer, piece);
+}
+
+static enum cof_err op_blob_close(void *ctx, struct cof_blob_writer *writer, struct cof_blob_id *id)
+{
+    struct cof_disk_store *st = ctx;
+    sqlite3_stmt *stmt = st->statements[ST_BLOB_PUT];
+    struct cof_view small;
+    uint64_t size;
+    bool file;
+    enum cof_err err = op_begin(st);
+
+    if (err == COF_OK)
+        err = cof_blob_writer_finish(writer, id, &size, &file, &small);
+    if (err != COF_OK)
+        goto out;
+    st->dirty = true;
+    if (bind_text(stmt, 1, id->text) != SQLITE_OK || sqlite3_bind_int64(stmt, 2, (int64_t)size) != SQLITE_OK ||
+        (file ? sqlite3_bind_null(stmt, 3) : bind_view(stmt, 3, small)) != SQLITE_OK)
+        err = COF_E_IO;
+    else
+        err = of_sqlite(sqlite3_step(stmt));
+    unbind(stmt);
+out:
+    cof_blob_writer_free(writer);
+    return err;
+}
+
+static void op_blob_abort(void *ctx, struct cof_blob_writer *writer)
+{
+    (void)ctx;
+    cof_blob_writer_free(writer);
+}
+
+static enum cof_err op_blob_open(void *ctx, const struct cof_blob_id *id, struct cof_blob_reader **out, uint64_t *size)
+{
+    struct cof_disk_store *st = ctx;
+    sqlite3_stmt *stmt = st->statements[ST_BLOB_GET];
+    enum cof_err err = COF_E_IO;
+    int rc;
+
+    *out = NULL;
+    if (bind_text(stmt, 1, id->text) != SQLITE_OK)
+        goto out;
+    rc = sqlite3_step(stmt);
+    if (rc != SQLITE_ROW) {
+        err = rc == SQLITE_DONE ? COF_E_NOT_FOUND : of_sqlite(rc);
+        goto out;
+    }
+    *size = (uint64_t)sqlite3_column_int64(stmt, 0);
+    if (sqlite3_column_type(stmt, 1) == SQLITE_NULL)
+        err = cof_blob_reader_open(&st->files, id, *size, out);
+    else
+        err = cof_blob_reader_small(column(stmt, 1), out);
+out:
+    unbind(stmt);
+    return err;
+}
+
+static enum cof_err op_blob_read(void *ctx, struct cof_blob_reader *reader, uint64_t offset, size_t len,
+                                 struct cof_buf *out)
+{
+    (void)ctx;
+    return cof_blob_reader_read(reader, offset, len, out);
+}
+
+static void op_blob_shut(void *ctx, struct cof_blob_reader *reader)
+{
+    (void)ctx;
+    cof_blob_reader_free(reader);
+}
+
+static enum cof_err op_blob_remove(void *ctx, const struct cof_blob_id *id)
+{
+    struct cof_disk_store *st = ctx;
+    sqlite3_stmt *stmt = st->statements[ST_BLOB_REMOVE];
+    enum cof_err err = op_begin(st);
+
+    if (err != COF_OK)
+        return err;
+    st->dirty = true;
+    err = bind_text(stmt, 1, id->text) == SQLITE_OK ? of_sqlite(sqlite3_step(stmt)) : COF_E_IO;
+    unbind(stmt);
+    return err == COF_OK ? cof_blob_files_drop(&st->files, id) : err;
+}
+
+static const struct cof_store ops = {
+    .begin = op_begin,
+    .commit = op_commit,
+    .dirty = op_dirty,
+    .savepoint = op_savepoint,
+    .rollback = op_rollback,
+    .release = op_release,
+    .get = op_get,
+    .put = op_put,
+    .remove = op_remove,
+    .scan = op_scan,
+    .blob_create = op_blob_create,
+    .blob_write = op_blob_write,
+    .blob_close = op_blob_close,
+    .blob_abort = op_blob_abort,
+    .blob_open = op_blob_open,
+    .blob_read = op_blob_read,
+    .blob_shut = op_blob_shut,
+    .blob_remove = op_blob_remove,
+};
+
+static enum cof_err open_db(struct cof_disk_store *st, const char *dir, struct cof_diag *diag)
+{
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof path, "%s/store.db", dir);
+
+    if (n < 0 || (size_t)n >= sizeof path)
+        return cof_diag_set(diag, COF_E_USAGE, "path too long: %s", dir);
+    if (sqlite3_open_v2(path, &st->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK ||
+        sqlite3_exec(st->db, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                     "PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF;", NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_exec(st->db, schema, NULL, NULL, NULL) != SQLITE_OK)
+        return cof_diag_set(diag, COF_E_IO, "cannot open %s: %s", path, sqlite3_errmsg(st->db));
+    for (int i = 0; i < N_STATEMENTS; i++)
+        if (sqlite3_prepare_v3(st->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &st->statements[i], NULL) != SQLITE_OK)
+            return cof_diag_set(diag, COF_E_IO, "%s: %s", path, sqlite3_errmsg(st->db));
+    return COF_OK;
+}
+
+static enum cof_err take_lock(struct cof_disk_store *st, const char *dir, struct cof_diag *diag)
+{
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof path, "%s/lock", dir);
+
+    if (n < 0 || (size_t)n >= sizeof path)
+        return cof_diag_set(diag, COF_E_USAGE, "path too long: %s", dir);
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+        return cof_diag_set(diag, COF_E_IO, "cannot make %s: %s", dir, strerror(errno));
+    st->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (st->lock_fd < 0)
+        return cof_diag_set(diag, COF_E_IO, "cannot open %s: %s", path, strerror(errno));
+    if (flock(st->lock_fd, LOCK_EX | LOCK_NB) != 0)
+        return cof_diag_set(diag, COF_E_EXISTS, "%s is in use by another process", dir);
+    return COF_OK;
+}
+
+static bool names_file(void *ctx, const struct cof_blob_id *id)
+{
+    struct cof_disk_store *st = ctx;
+    sqlite3_stmt *stmt = st->statements[ST_BLOB_GET];
+    bool named = bind_text(stmt, 1, id->text) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW &&
+        sqlite3_column_type(stmt, 1) == SQLITE_NULL;
+
+    unbind(stmt);
+    return named;
+}
+
+static enum cof_err count(struct cof_disk_store *st, const char *query, uint64_t *n)
+{
+    sqlite3_stmt *stmt = NULL;
+    enum cof_err err = COF_E_IO;
+
+    if (sqlite3_prepare_v2(st->db, query, -1, &stmt, NULL) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
+        *n = (uint64_t)sqlite3_column_int64(stmt, 0);
+        err = COF_OK;
+    }
+    (void)sqlite3_finalize(stmt);
+    return err;
+}
+
+static enum cof_err check_all(struct cof_disk_store *st, struct cof_disk_store_check *check)
+{
+    uint64_t n_files = 0, n_named = 0;
+    enum cof_err err = cof_blob_files_sweep(&st->files, names_file, st, &n_files, &check->n_orphans_removed);
+
+    if (err == COF_OK)
+        err = count(st, "SELECT count(*) FROM kv", &check->n_keys);
+    if (err == COF_OK)
+        err = count(st, "SELECT count(*) FROM blob", &check->n_blobs);
+    if (err == COF_OK)
+        err = count(st, "SELECT count(*) FROM blob WHERE body IS NULL", &n_named);
+    check->n_blobs_missing = n_named > n_files ? n_named - n_files : 0;
+    return err;
+}
+
+enum cof_err cof_disk_store_open(const char *dir, const struct cof_rng *rng, struct cof_disk_store_check *check,
+                                 struct cof_disk_store **out, struct cof_diag *diag)
+{
+    struct cof_disk_store_check unused;
+    struct cof_disk_store *st = calloc(1, sizeof *st);
+    enum cof_err err;
+
+    *out = NULL;
+    if (st == NULL)
+        return COF_E_MEMORY;
+    check = check == NULL ? &unused : check;
+    *check = (struct cof_disk_store_check){0};
+    st->ops = ops;
+    st->ops.ctx = st;
+    st->lock_fd = -1;
+    cof_blob_files_zero(&st->files);
+    err = take_lock(st, dir, diag);
+    if (err == COF_OK)
+        err = open_db(st, dir, diag);
+    if (err == COF_OK)
+        err = cof_blob_files_open(&st->files, dir, rng, diag);
+    if (err == COF_OK && (err = check_all(st, check)) != COF_OK)
+        (void)cof_diag_set(diag, err, "%s cannot be checked: %s", dir, sqlite3_errmsg(st->db));
+    if (err != COF_OK) {
+        cof_disk_store_close(st);
+        return err;
+    }
+    *out = st;
+    return COF_OK;
+}
+
+void cof_disk_store_close(struct cof_disk_store *st)
+{
+    if (st == NULL)
+        return;
+    if (st->open && st->statements[ST_UNDO] != NULL)
+        (void)sqlite3_step(st->statements[ST_UNDO]);
+    if (st->open)
+        cof_blob_files_end(&st->files, false);
+    for (int i = 0; i < N_STATEMENTS; i++)
+        (void)sqlite3_finalize(st->statements[i]);
+    (void)sqlite3_close(st->db);
+    cof_blob_files_close(&st->files);
+    if (st->lock_fd >= 0)
+        (void)close(st->lock_fd);
+    free(st);
+}
+
+const struct cof_store *cof_disk_store_ops(const struct cof_disk_store *st)
+{
+    return &st->ops;
+}

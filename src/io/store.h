@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The stand-in's store on disk (interface: src/standin/store.h). Keys and values in SQLite (WAL, synchronous=FULL);
+ * blobs up to 32 KiB in it too, larger ones as files: written to blobs/tmp, synced, renamed, and their directory synced
+ * before the transaction that names them. A crash leaves at worst files that nothing names; opening removes them.
+ *
+ *   DIR/store.db  DIR/store.db-wal  DIR/blobs/tmp/ID  DIR/blobs/ab/ID  DIR/lock
+ */
+#ifndef COF_IO_STORE_H
+#define COF_IO_STORE_H
+
+#include "base/rng.h"
+#include "standin/store.h"
+
+struct cof_disk_store;
+
+struct cof_disk_store_check {
+    uint64_t n_keys, n_blobs, n_orphans_removed, n_blobs_missing;
+};
+
+/* Opens (and makes, mode 0700) DIR, takes its lock and checks it. COF_E_EXISTS when another process has it.
+ * rng names blobs and must outlive the store. check may be NULL. */
+COF_MUST_USE enum cof_err cof_disk_store_open(const char *dir, const struct cof_rng *rng,
+                                              struct cof_disk_store_check *check, struct cof_disk_store **out,
+                                              struct cof_diag *diag);
+/* What was not committed is lost; takes NULL. */
+void cof_disk_store_close(struct cof_disk_store *store);
+const struct cof_store *cof_disk_store_ops(const struct cof_disk_store *store);
+
+#endif

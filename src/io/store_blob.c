@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "io/store_blob.h"
+
+#include "base/codec.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Written data is handed to the disk in steps of this size, so that the final sync is short. */
+#define FLUSH_BYTES ((uint64_t)8 << 20)
+
+struct cof_blob_writer {
+    struct cof_blob_files *files;
+    struct cof_blob_id id;
+    struct cof_buf small; /* while not over COF_BLOB_SMALL_MAX */
+    int fd;
+    bool tmp;             /* a file is in tmp */
+    uint64_t size, flushed;
+};
+
+struct cof_blob_reader {
+    struct cof_buf small;
+    int fd; /* -1: small */
+    uint64_t size;
+};
+
+static enum cof_err of_errno(void)
+{
+    switch (errno) {
+    case ENOSPC:
+    case EDQUOT:
+        return COF_E_NO_SPACE;
+    case ENOENT:
+        return COF_E_NOT_FOUND;
+    case ENOMEM:
+        return COF_E_MEMORY;
+    default:
+        return COF_E_IO;
+    }
+}
+
+static unsigned dir_of(const struct cof_blob_id *id)
+{
+    uint8_t byte = 0;
+
+    return cof_hex_decode_fixed(cof_view_of(id->text, 2), &byte, 1) == COF_OK ? byte : 0;
+}
+
+/* The descriptor of one of the 256 directories; made at need. */
+static int dir_open(struct cof_blob_files *files, unsigned which)
+{
+    char name[3];
+
+    if (files->dir_fd[which] >= 0)
+        return files->dir_fd[which];
+    (void)snprintf(name, sizeof name, "%02x", which);
+    if (mkdirat(files->root_fd, name, 0700) == 0) {
+        if (fsync(files->root_fd) != 0)
+            return -1;
+    } else if (errno != EEXIST) {
+        return -1;
+    }
+    files->dir_fd[which] = openat(files->root_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    return files->dir_fd[which];
+}
+
+static enum cof_err ids_add(struct cof_blob_ids *ids, const struct cof_blob_id *id)
+{
+    if (ids->n == ids->cap) {
+        size_t cap = ids->cap == 0 ? 16 : ids->cap * 2;
+        struct cof_blob_id *items = realloc(ids->items, cap * sizeof *items);
+
+        if (items == NULL)
+            return COF_E_MEMORY;
+        ids->items = items;
+        ids->cap = cap;
+    }
+    ids->items[ids->n++] = *id;
+    return COF_OK;
+}
+
+static void unlink_from(struct cof_blob_files *files, struct cof_blob_ids *ids, size_t from)
+{
+    for (size_t i = from; i < ids->n; i++) {
+        int dir = dir_open(files, dir_of(&ids->items[i]));
+
+        if (dir >= 0)
+            (void)unlinkat(dir, ids->items[i].text, 0); /* small blobs have no file; what stays is swept at the next start */
+    }
+    ids->n = from;
+}
+
+void cof_blob_files_zero(struct cof_blob_files *files)
+{
+    *files = (struct cof_blob_files){.root_fd = -1, .tmp_fd = -1};
+    for (size_t i = 0; i < 256; i++)
+        files->dir_fd[i] = -1;
+}
+
+enum cof_err cof_blob_files_open(struct cof_blob_files *files, const char *dir, const struct cof_rng *rng,
+                                 struct cof_diag *diag)
+{
+    int top = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    enum cof_err err = COF_E_IO;
+
+    cof_blob_files_zero(files);
+    files->rng = rng;
+    if (top < 0 || (mkdirat(top, "blobs", 0700) != 0 && errno != EEXIST))
+        goto out;
+    files->root_fd = openat(top, "blobs", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (files->root_fd < 0 || (mkdirat(files->root_fd, "tmp", 0700) != 0 && errno != EEXIST))
+        goto out;
+    files->tmp_fd = openat(files->root_fd, "tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (files->tmp_fd < 0 || fsync(files->root_fd) != 0 || fsync(top) != 0)
+        goto out;
+    err = COF_OK;
+out:
+    if (err != COF_OK)
+        (void)cof_diag_set(diag, err, "cannot open %s/blobs: %s", dir, strerror(errno));
+    if (top >= 0)
+        (void)close(top);
+    return err;
+}
+
+void cof_blob_files_close(struct cof_blob_files *files)
+{
+    for (size_t i = 0; i < 256; i++)
+        if (files->dir_fd[i] >= 0)
+            (void)close(files->dir_fd[i]);
+    if (files->tmp_fd >= 0)
+        (void)close(files->tmp_fd);
+    if (files->root_fd >= 0)
+        (void)close(files->root_fd);
+    free(files->made.items);
+    free(files->dropped.items);
+    cof_blob_files_zero(files);
+}
+
+enum cof_err cof_blob_files_sync(struct cof_blob_files *files)
+{
+    for (size_t i = 0; i < 256; i++) {
+        if (!files->dir_dirty[i])
+            continue;
+        if (fsync(files->dir_fd[i]) != 0)
+            return of_errno();
+        files->dir_dirty[i] = false;
+    }
+    return COF_OK;
+}
+
+void cof_blob_files_end(struct cof_blob_files *files, bool kept)
+{
+    unlink_from(files, kept ? &files->dropped : &files->made, 0);
+    files->made.n = files->dropped.n = 0;
+    files->made_mark = files->dropped_mark = 0;
+}
+
+void cof_blob_files_mark(struct cof_blob_files *files)
+{
+    files->made_mark = files->made.n;
+    files->dropped_mark = files->dropped.n;
+}
+
+void cof_blob_files_unmark(struct cof_blob_files *files, bool keep)
+{
+    if (keep)
+        return;
+    unlink_from(files, &files->made, files->made_mark);
+    files->dropped.n = files->dropped_mark;
+}
+
+enum cof_err cof_blob_files_drop(struct cof_blob_files *files, const struct cof_blob_id *id)
+{
+    return ids_add(&files->dropped, id);
+}
+
+/* Goes through one directory. named NULL: everything goes. */
+static enum cof_err sweep_dir(int at, const char *name, bool (*named)(void *ctx, const struct cof_blob_id *id), void *ctx,
+                              uint64_t *n_files, uint64_t *n_removed)
+{
+    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    const struct dirent *entry;
+    DIR *dir;
+
+    if (fd < 0)
+        return errno == ENOENT ? COF_OK : of_errno();
+    dir = fdopendir(fd);
+    if (dir == NULL) {
+        (void)close(fd);
+        return COF_E_IO;
+    }
+    while ((entry = readdir(dir)) != NULL) {
+        struct cof_blob_id id = {{0}};
+
+        if (entry->d_name[0] == '.')
+            continue;
+        if (named != NULL && strlen(entry->d_name) == sizeof id.text - 1) {
+            memcpy(id.text, entry->d_name, sizeof id.text);
+            if (named(ctx, &id)) {
+                (*n_files)++;
+                continue;
+            }
+        }
+        if (unlinkat(fd, entry->d_name, 0) == 0)
+            (*n_removed)++;
+    }
+    (void)closedir(dir);
+    return COF_OK;
+}
+
+enum cof_err cof_blob_files_sweep(struct cof_blob_files *files, bool (*named)(void *ctx, const struct cof_blob_id *id),
+                                  void *ctx, uint64_t *n_files, uint64_t *n_removed)
+{
+    enum cof_err err = sweep_dir(files->root_fd, "tmp", NULL, NULL, n_files, n_removed);
+
+    for (unsigned i = 0; i < 256 && err == COF_OK; i++) {
+        char name[3];
+
+        (void)snprintf(name, sizeof name, "%02x", i);
+        err = sweep_dir(files->root_fd, name, named, ctx, n_files, n_removed);
+    }
+    return err;
+}
+
+enum cof_err cof_blob_writer_new(struct cof_blob_files *files, struct cof_blob_writer **out)
+{
+    struct cof_blob_writer *w = calloc(1, sizeof *w);
+    uint8_t id[16];
+    enum cof_err err;
+
+    *out = NULL;
+    if (w == NULL)
+        return COF_E_MEMORY;
+    w->files = files;
+    w->fd = -1;
+    cof_buf_init(&w->small, COF_BLOB_SMALL_MAX);
+    err = cof_rng_fill(files->rng, id, sizeof id);
+    if (err != COF_OK) {
+        free(w);
+        return err;
+    }
+    cof_hex_encode(id, sizeof id, w->id.text);
+    *out = w;
+    return COF_OK;
+}
+
+static enum cof_err write_all(int fd, struct cof_view v)
+{
+    while (v.len > 0) {
+        ssize_t n = write(fd, v.data, v.len);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return of_errno();
+        v = cof_view_sub(v, (size_t)n, SIZE_MAX);
+    }
+    return COF_OK;
+}
+
+/* The bytes have outgrown the database: go on in a file. */
+static enum cof_err spill(struct cof_blob_writer *w)
+{
+    enum cof_err err;
+
+    w->fd = openat(w->files->tmp_fd, w->id.text, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (w->fd < 0)
+        return of_errno();
+    w->tmp = true;
+    err = write_all(w->fd, cof_buf_view(&w->small));
+    cof_buf_done(&w->small);
+    return err;
+}
+
+enum cof_err cof_blob_writer_add(struct cof_blob_writer *w, struct cof_view piece)
+{
+    enum cof_err err = COF_OK;
+
+    if (w->fd < 0 && piece.len <= COF_BLOB_SMALL_MAX - w->small.len) {
+        cof_buf_add(&w->small, piece);
+        w->size += piece.len;
+        return cof_buf_err(&w->small);
+    }
+    if (w->fd < 0)
+        err = spill(w);
+    if (err == COF_OK)
+        err = write_all(w->fd, piece);
+    w->size += piece.len;
+    if (err == COF_OK && w->size - w->flushed >= FLUSH_BYTES) {
+        (void)sync_file_range(w->fd, (off64_t)w->flushed, (off64_t)(w->size - w->flushed), SYNC_FILE_RANGE_WRITE);
+        w->flushed = w->size;
+    }
+    return err;
+}
+
+enum cof_err cof_blob_writer_finish(struct cof_blob_writer *w, struct cof_blob_id *id, uint64_t *size, bool *file,
+                                    struct cof_view *small)
+{
+    unsigned which = dir_of(&w->id);
+    enum cof_err err;
+
+    *id = w->id;
+    *size = w->size;
+    *file = w->fd >= 0;
+    *small = (struct cof_view){NULL, 0};
+    if (w->fd < 0) {
+        *small = cof_buf_view(&w->small);
+        return cof_buf_err(&w->small);
+    }
+    if (fdatasync(w->fd) != 0)
+        return of_errno();
+    if (dir_open(w->files, which) < 0)
+        return of_errno();
+    err = ids_add(&w->files->made, &w->id);
+    if (err != COF_OK)
+        return err;
+    if (renameat(w->files->tmp_fd, w->id.text, w->files->dir_fd[which], w->id.text) != 0)
+        return of_errno();
+    w->tmp = false;
+    w->files->dir_dirty[which] = true;
+    return COF_OK;
+}
+
+void cof_blob_writer_free(struct cof_blob_writer *w)
+{
+    if (w == NULL)
+        return;
+    if (w->fd >= 0)
+        (void)close(w->fd);
+    if (w->tmp)
+        (void)unlinkat(w->files->tmp_fd, w->id.text, 0);
+    cof_buf_done(&w->small);
+    free(w);
+}
+
+enum cof_err cof_blob_reader_open(struct cof_blob_files *files, const struct cof_blob_id *id, uint64_t size,
+                                  struct cof_blob_reader **out)
+{
+    struct cof_blob_reader *r = calloc(1, sizeof *r);
+    int dir = dir_open(files, dir_of(id));
+    struct stat st;
+
+    *out = NULL;
+    if (r == NULL)
+        return COF_E_MEMORY;
+    r->size = size;
+    r->fd = dir < 0 ? -1 : openat(dir, id->text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (r->fd < 0 || fstat(r->fd, &st) != 0 || (uint64_t)st.st_size != size) {
+        cof_blob_reader_free(r);
+        return COF_E_IO; /* the database names it, so its absence is damage */
+    }
+    *out = r;
+    return COF_OK;
+}
+
+enum cof_err cof_blob_reader_small(struct cof_view bytes, struct cof_blob_reader **out)
+{
+    struct cof_blob_reader *r = calloc(1, sizeof *r);
+
+    *out = NULL;
+    if (r == NULL)
+        return COF_E_MEMORY;
+    r->fd = -1;
+    r->size = bytes.len;
+    cof_buf_init(&r->small, COF_BLOB_SMALL_MAX);
+    cof_buf_add(&r->small, bytes);
+    if (cof_buf_err(&r->small) != COF_OK) {
+        cof_blob_reader_free(r);
+        return COF_E_MEMORY;
+    }
+    *out = r;
+    return COF_OK;
+}
+
+enum cof_err cof_blob_reader_read(struct cof_blob_reader *r, uint64_t offset, size_t len, struct cof_buf *out)
+{
+    enum cof_err err;
+
+    if (offset > r->size || len > r->size - offset)
+        return COF_E_TRUNCATED;
+    if (r->fd < 0) {
+        cof_buf_add(out, cof_view_sub(cof_buf_view(&r->small), (size_t)offset, len));
+        return cof_buf_err(out);
+    }
+    err = cof_buf_reserve(out, len);
+    if (err != COF_OK)
+        return err;
+    while (len > 0) {
+        ssize_t n = pread(r->fd, out->data + out->len, len, (off_t)offset);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return of_errno();
+        if (n == 0)
+            return COF_E_TRUNCATED;
+        out->len += (size_t)n;
+        offset += (uint64_t)n;
+        len -= (size_t)n;
+    }
+    return COF_OK;
+}
+
+void cof_blob_reader_free(struct cof_blob_reader *r)
+{
+    if (r == NULL)
+        return;
+    if (r->fd >= 0)
+        (void)close(r->fd);
+    cof_buf_done(&r->small);
+    free(r);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The files behind the disk store's blobs. Which blobs there are is known to the database alone (store.c); this module
+ * writes, syncs, renames, reads and unlinks, and can undo what one request or one transaction did.
+ */
+#ifndef COF_IO_STORE_BLOB_H
+#define COF_IO_STORE_BLOB_H
+
+#include "base/rng.h"
+#include "standin/store.h"
+
+#define COF_BLOB_SMALL_MAX 32768 /* bytes kept in the database */
+
+struct cof_blob_ids {
+    struct cof_blob_id *items;
+    size_t n, cap;
+};
+
+struct cof_blob_files {
+    const struct cof_rng *rng;
+    int root_fd, tmp_fd;
+    int dir_fd[256];              /* -1: not opened yet */
+    bool dir_dirty[256];
+    struct cof_blob_ids made, dropped; /* since the transaction began */
+    size_t made_mark, dropped_mark;
+};
+
+void cof_blob_files_zero(struct cof_blob_files *files);
+COF_MUST_USE enum cof_err cof_blob_files_open(struct cof_blob_files *files, const char *dir, const struct cof_rng *rng,
+                                              struct cof_diag *diag);
+void cof_blob_files_close(struct cof_blob_files *files);
+/* Syncs the directories that got new names. */
+COF_MUST_USE enum cof_err cof_blob_files_sync(struct cof_blob_files *files);
+/* The transaction ended: unlinks what was dropped (kept) or what was made (not kept). */
+void cof_blob_files_end(struct cof_blob_files *files, bool kept);
+void cof_blob_files_mark(struct cof_blob_files *files);
+void cof_blob_files_unmark(struct cof_blob_files *files, bool keep);
+COF_MUST_USE enum cof_err cof_blob_files_drop(struct cof_blob_files *files, const struct cof_blob_id *id);
+/* Removes temporary files and files for which named says no; counts those that stay and those removed. */
+COF_MUST_USE enum cof_err cof_blob_files_sweep(struct cof_blob_files *files,
+                                               bool (*named)(void *ctx, const struct cof_blob_id *id), void *ctx,
+                                               uint64_t *n_files, uint64_t *n_removed);
+
+COF_MUST_USE enum cof_err cof_blob_writer_new(struct cof_blob_files *files, struct cof_blob_writer **out);
+COF_MUST_USE enum cof_err cof_blob_writer_add(struct cof_blob_writer *writer, struct cof_view piece);
+/* file: the bytes are in a synced file under their final name; else they are *small (alive until the writer is freed). */
+COF_MUST_USE enum cof_err cof_blob_writer_finish(struct cof_blob_writer *writer, struct cof_blob_id *id, uint64_t *size,
+                                                 bool *file, struct cof_view *small);
+void cof_blob_writer_free(struct cof_blob_writer *writer);
+
+COF_MUST_USE enum cof_err cof_blob_reader_open(struct cof_blob_files *files, const struct cof_blob_id *id,
+                                               uint64_t size, struct cof_blob_reader **out);
+COF_MUST_USE enum cof_err cof_blob_reader_small(struct cof_view bytes, struct cof_blob_reader **out);
+COF_MUST_USE enum cof_err cof_blob_reader_read(struct cof_blob_reader *reader, uint64_t offset, size_t len,
+                                               struct cof_buf *out);
+void cof_blob_reader_free(struct cof_blob_reader *reader);
+
+#endif

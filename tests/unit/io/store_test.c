@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "testing.h"
+
+#include "io/store.h"
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char dir[64];
+
+static int make_dir(void **state)
+{
+    (void)snprintf(dir, sizeof dir, "/tmp/coffer-store-XXXXXX");
+    return mkdtemp(dir) == NULL ? -1 : 0;
+}
+
+static int remove_dir(void **state)
+{
+    char command[128];
+
+    (void)snprintf(command, sizeof command, "rm -rf %s", dir);
+    return system(command) == 0 ? 0 : -1;
+}
+
+static struct cof_disk_store *open_store(const struct cof_rng *rng, struct cof_disk_store_check *check)
+{
+    struct cof_disk_store *st;
+
+    assert_ok(cof_disk_store_open(dir, rng, check, &st, NULL));
+    return st;
+}
+
+static struct cof_blob_id put_blob(const struct cof_store *s, size_t size, uint8_t fill)
+{
+    struct cof_blob_writer *w;
+    struct cof_blob_id id;
+    uint8_t *bytes = malloc(size + 1);
+
+    memset(bytes, fill, size);
+    assert_ok(s->blob_create(s->ctx, &w));
+    assert_ok(s->blob_write(s->ctx, w, cof_view_of(bytes, size / 3)));
+    assert_ok(s->blob_write(s->ctx, w, cof_view_of(bytes, size - size / 3)));
+    assert_ok(s->blob_close(s->ctx, w, &id));
+    free(bytes);
+    return id;
+}
+
+static bool blob_is(const struct cof_store *s, const struct cof_blob_id *id, size_t size, uint8_t fill)
+{
+    struct cof_blob_reader *r;
+    struct cof_buf out;
+    uint64_t got = 0;
+    bool ok = s->blob_open(s->ctx, id, &r, &got) == COF_OK;
+
+    if (!ok)
+        return false;
+    cof_buf_init(&out, (size_t)1 << 24);
+    ok = got == size && s->blob_read(s->ctx, r, 0, size, &out) == COF_OK && out.len == size;
+    for (size_t i = 0; ok && i < size; i++)
+        ok = out.data[i] == fill;
+    assert_int_equal(s->blob_read(s->ctx, r, 1, size, &out), COF_E_TRUNCATED);
+    cof_buf_done(&out);
+    s->blob_shut(s->ctx, r);
+    return ok;
+}
+
+static bool has(const struct cof_store *s, const char *key)
+{
+    struct cof_buf out;
+    bool found;
+
+    cof_buf_init(&out, 1000);
+    found = s->get(s->ctx, "t", cof_view_str(key), &out) == COF_OK;
+    cof_buf_done(&out);
+    return found;
+}
+
+static void committed_survives_and_the_rest_does_not(void **state)
+{
+    TEST_RNG(rng, 7);
+    struct cof_disk_store *st = open_store(&rng, NULL);
+    const struct cof_store *s = cof_disk_store_ops(st);
+    struct cof_disk_store_check check;
+    struct cof_blob_id big, small, lost;
+
+    assert_ok(s->begin(s->ctx));
+    assert_false(s->dirty(s->ctx));
+    assert_ok(s->put(s->ctx, "t", COF_LIT("a"), COF_LIT("1")));
+    assert_true(s->dirty(s->ctx));
+    big = put_blob(s, 100000, 0x11);
+    small = put_blob(s, 10, 0x22);
+    assert_ok(s->commit(s->ctx));
+    assert_false(s->dirty(s->ctx));
+    assert_ok(s->put(s->ctx, "t", COF_LIT("b"), COF_LIT("2")));
+    lost = put_blob(s, 100000, 0x33);
+    cof_disk_store_close(st);
+
+    st = open_store(&rng, &check);
+    s = cof_disk_store_ops(st);
+    assert_true(has(s, "a"));
+    assert_false(has(s, "b"));
+    assert_true(blob_is(s, &big, 100000, 0x11));
+    assert_true(blob_is(s, &small, 10, 0x22));
+    assert_false(blob_is(s, &lost, 100000, 0x33));
+    assert_int_equal(check.n_blobs, 2);
+    assert_int_equal(check.n_blobs_missing, 0);
+    cof_disk_store_close(st);
+}
+
+static void a_killed_process_leaves_orphans_that_go(void **state)
+{
+    TEST_RNG(rng, 9);
+    struct cof_disk_store_check check;
+    struct cof_disk_store *st;
+    pid_t child = fork();
+    int status;
+
+    if (child == 0) {
+        const struct cof_store *s;
+        struct cof_blob_writer *w;
+        uint8_t bytes[50000] = {0};
+
+        st = open_store(&rng, NULL);
+        s = cof_disk_store_ops(st);
+        (void)put_blob(s, 100000, 1);
+        assert_ok(s->blob_create(s->ctx, &w));
+        assert_ok(s->blob_write(s->ctx, w, cof_view_of(bytes, sizeof bytes)));
+        _exit(0); /* nothing closed, nothing committed */
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    st = open_store(&rng, &check);
+    assert_int_equal(check.n_orphans_removed, 2);
+    assert_int_equal(check.n_blobs, 0);
+    cof_disk_store_close(st);
+    st = open_store(&rng, &check);
+    assert_int_equal(check.n_orphans_removed, 0);
+    cof_disk_store_close(st);
+}
+
+static void rollback_undoes_one_request_only(void **state)
+{
+    TEST_RNG(rng, 11);
+    struct cof_disk_store *st = open_store(&rng, NULL);
+    const struct cof_store *s = cof_disk_store_ops(st);
+    struct cof_blob_id first, second;
+
+    assert_ok(s->savepoint(s->ctx));
+    assert_ok(s->put(s->ctx, "t", COF_LIT("a"), COF_LIT("1")));
+    first = put_blob(s, 70000, 1);
+    assert_ok(s->release(s->ctx));
+    assert_ok(s->savepoint(s->ctx));
+    assert_ok(s->remove(s->ctx, "t", COF_LIT("a")));
+    assert_ok(s->blob_remove(s->ctx, &first));
+    second = put_blob(s, 70000, 2);
+    assert_ok(s->rollback(s->ctx));
+    assert_true(s->dirty(s->ctx));
+    assert_ok(s->commit(s->ctx));
+    assert_true(has(s, "a"));
+    assert_true(blob_is(s, &first, 70000, 1));
+    assert_false(blob_is(s, &second, 70000, 2));
+    cof_disk_store_close(st);
+}
+
+static void a_reader_outlives_its_blob(void **state)
+{
+    TEST_RNG(rng, 13);
+    struct cof_disk_store *st = open_store(&rng, NULL);
+    const struct cof_store *s = cof_disk_store_ops(st);
+    struct cof_blob_id id = put_blob(s, 70000, 5);
+    struct cof_blob_reader *r;
+    struct cof_buf out;
+    uint64_t size;
+
+    assert_ok(s->commit(s->ctx));
+    assert_ok(s->blob_open(s->ctx, &id, &r, &size));
+    assert_ok(s->blob_remove(s->ctx, &id));
+    assert_ok(s->commit(s->ctx));
+    assert_false(blob_is(s, &id, 70000, 5));
+    cof_buf_init(&out, 100000);
+    assert_ok(s->blob_read(s->ctx, r, 69999, 1, &out));
+    assert_int_equal(out.data[0], 5);
+    cof_buf_done(&out);
+    s->blob_shut(s->ctx, r);
+    cof_disk_store_close(st);
+}
+
+struct seen {
+    char text[100];
+};
+
+static bool see(void *arg, struct cof_view key, struct cof_view value)
+{
+    struct seen *seen = arg;
+    size_t at = strlen(seen->text);
+
+    (void)snprintf(seen->text + at, sizeof seen->text - at, "%.*s=%.*s ", (int)key.len, (const char *)key.data,
+                   (int)value.len, (const char *)value.data);
+    return true;
+}
+
+static void scans_in_order(void **state)
+{
+    TEST_RNG(rng, 15);
+    struct cof_disk_store *st = open_store(&rng, NULL);
+    const struct cof_store *s = cof_disk_store_ops(st);
+    static const char *const keys[] = {"b/2", "a", "b/1", "b", "c", "b/3"};
+    struct seen all = {{0}}, some = {{0}};
+
+    for (size_t i = 0; i < 6; i++)
+        assert_ok(s->put(s->ctx, "t", cof_view_str(keys[i]), cof_view_str("x")));
+    assert_ok(s->put(s->ctx, "u", COF_LIT("b/9"), COF_LIT("other space")));
+    assert_ok(s->scan(s->ctx, "t", COF_LIT("b/"), COF_LIT(""), 100, see, &all));
+    assert_string_equal(all.text, "b/1=x b/2=x b/3=x ");
+    assert_ok(s->scan(s->ctx, "t", COF_LIT("b/"), COF_LIT("b/1"), 1, see, &some));
+    assert_string_equal(some.text, "b/2=x ");
+    cof_disk_store_close(st);
+}
+
+static void one_process_at_a_time(void **state)
+{
+    TEST_RNG(rng, 17);
+    struct cof_disk_store *st = open_store(&rng, NULL), *second;
+
+    assert_int_equal(cof_disk_store_open(dir, &rng, NULL, &second, NULL), COF_E_EXISTS);
+    cof_disk_store_close(st);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_dir, remove_dir)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(committed_survives_and_the_rest_does_not),
+        TEST(a_killed_process_leaves_orphans_that_go),
+        TEST(rollback_undoes_one_request_only),
+        TEST(a_reader_outlives_its_blob),
+        TEST(scans_in_order),
+        TEST(one_process_at_a_time),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
