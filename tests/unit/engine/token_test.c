@@ -139,6 +139,7 @@ static void the_key_survives_export(void **state)
     assert_true(cof_view_eq(cof_buf_view(&set), cof_buf_view(&keys)));
     assert_ok(cof_token_sign(again, &claims, &text));
     assert_ok(cof_token_verify(cof_buf_view(&text), jwks, &policy, NOW, &token, NULL));
+    cof_token_signer_free(again);
     assert_int_equal(cof_token_signer_import(COF_LIT("junk"), &again), COF_E_FORMAT);
     assert_null(again);
     cof_buf_done(&der);
