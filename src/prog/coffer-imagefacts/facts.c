@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "facts.h"
 
+#include "base/secret.h"
+
 #include <stdlib.h>
 
 enum cof_err facts_init(struct facts *facts, uint32_t width, uint32_t height)
@@ -22,10 +24,10 @@ void facts_done(struct facts *facts)
 {
     for (int i = 0; i < 3; i++) {
         if (facts->luma[i] != NULL)
-            explicit_bzero(facts->luma[i], facts->width);
+            cof_wipe(facts->luma[i], facts->width);
         free(facts->luma[i]);
     }
-    explicit_bzero(facts, sizeof *facts);
+    cof_wipe(facts, sizeof *facts);
 }
 
 /* Laplacian of the middle one of the last three rows. */
@@ -67,14 +69,15 @@ void facts_add_row(struct facts *f, const uint8_t *rgb)
         add_laplace(f);
 }
 
-/* a/b > c/d without rounding; an empty cell (an image narrower than the grid) counts as black. */
+/* a/b < c/d without rounding; an empty cell (an image narrower than the grid) counts as black. A cell holds at most a
+ * few million pixels (main.c's limit), so the products fit. */
 static bool darker(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
     if (b == 0)
         return d != 0 && c > 0;
     if (d == 0)
         return false;
-    return (unsigned __int128)a * d < (unsigned __int128)c * b;
+    return a * d < c * b;
 }
 
 static uint64_t dhash(const struct facts *f)

@@ -7,6 +7,7 @@
 #include "image.h"
 
 #include "crypto/hash.h"
+#include "base/codec.h"
 #include "base/log.h"
 #include "format/http1.h"
 #include "prog/options.h"
