@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "standin/iam.h"
+
+#include "base/log.h"
+#include "base/secret.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *space_of(enum cof_iam_kind kind)
+{
+    return kind == COF_IAM_USER ? "iam.user" : "iam.role";
+}
+
+/* A copy of a text member; *out stays NULL when it is absent or null. */
+static enum cof_err copy_text(const json_t *object, const char *name, char **out)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    if (text == NULL)
+        return COF_OK;
+    *out = strdup(text);
+    return *out == NULL ? COF_E_MEMORY : COF_OK;
+}
+
+static enum cof_err copy_all(const json_t *object, const char *const *names, char **const *fields, size_t n)
+{
+    enum cof_err err = COF_OK;
+
+    for (size_t i = 0; i < n && err == COF_OK; i++)
+        err = copy_text(object, names[i], fields[i]);
+    return err;
+}
+
+static enum cof_err load(const struct cof_store *store, const char *space, struct cof_view key, json_t **out)
+{
+    struct cof_buf text;
+    enum cof_err err;
+
+    *out = NULL;
+    cof_buf_init_secret(&text, COF_STORE_VALUE_MAX);
+    err = store->get(store->ctx, space, key, &text);
+    if (err == COF_OK) {
+        *out = json_loadb((const char *)text.data, text.len, JSON_REJECT_DUPLICATES, NULL);
+        err = *out == NULL ? COF_E_FORMAT : COF_OK;
+    }
+    cof_buf_done(&text);
+    return err;
+}
+
+static enum cof_err save(const struct cof_store *store, const char *space, const char *key, json_t *object)
+{
+    char *text = object == NULL ? NULL : json_dumps(object, JSON_COMPACT);
+    enum cof_err err = COF_E_MEMORY;
+
+    if (text != NULL) {
+        err = store->put(store->ctx, space, cof_view_str(key), cof_view_str(text));
+        cof_wipe(text, strlen(text));
+    }
+    free(text);
+    json_decref(object);
+    return err;
+}
+
+static enum cof_err read_policies(const json_t *list, struct cof_iam_entity *out)
+{
+    size_t n = json_array_size(list);
+    enum cof_err err = COF_OK;
+
+    if (n > COF_IAM_POLICIES_MAX)
+        return COF_E_LIMIT;
+    for (size_t i = 0; i < n && err == COF_OK; i++) {
+        const json_t *item = json_array_get(list, i);
+
+        err = copy_text(item, "name", &out->policies[i].name);
+        if (err == COF_OK)
+            err = copy_text(item, "text", &out->policies[i].text);
+        out->n_policies = i + 1;
+        if (err == COF_OK && (out->policies[i].name == NULL || out->policies[i].text == NULL))
+            err = COF_E_FORMAT;
+    }
+    return err;
+}
+
+static enum cof_err read_tags(json_t *tags, struct cof_iam_entity *out)
+{
+    const char *key;
+    json_t *value;
+
+    if (json_object_size(tags) > COF_IAM_TAGS_MAX)
+        return COF_E_LIMIT;
+    json_object_foreach(tags, key, value) {
+        size_t i = out->n_tags++;
+
+        out->tags[i].key = strdup(key);
+        out->tags[i].value = strdup(json_is_string(value) ? json_string_value(value) : "");
+        if (out->tags[i].key == NULL || out->tags[i].value == NULL)
+            return COF_E_MEMORY;
+    }
+    return COF_OK;
+}
+
+enum cof_err cof_iam_get(const struct cof_store *store, enum cof_iam_kind kind, struct cof_view name,
+                         struct cof_iam_entity *out)
+{
+    static const char *const names[] = {"name", "arn", "id", "trust", "boundary_name", "boundary", "mfa_serial", "mfa_secret"};
+    char **const fields[] = {&out->name, &out->arn, &out->id, &out->trust, &out->boundary.name, &out->boundary.text,
+        &out->mfa_serial, &out->mfa_secret};
+    json_t *json;
+    enum cof_err err;
+
+    *out = (struct cof_iam_entity){0};
+    err = load(store, space_of(kind), name, &json);
+    if (err != COF_OK)
+        return err;
+    err = copy_all(json, names, fields, sizeof names / sizeof names[0]);
+    if (err == COF_OK)
+        err = read_policies(json_object_get(json, "policies"), out);
+    if (err == COF_OK)
+        err = read_tags(json_object_get(json, "tags"), out);
+    if (err == COF_OK && (out->name == NULL || out->arn == NULL || out->id == NULL))
+        err = COF_E_FORMAT;
+    out->max_session_s = json_integer_value(json_object_get(json, "max_session_s"));
+    out->created_ms = json_integer_value(json_object_get(json, "created_ms"));
+    json_decref(json);
+    if (err != COF_OK)
+        cof_iam_entity_done(out);
+    return err;
+}
+
+/* s* leaves a member null when the text is NULL. */
+enum cof_err cof_iam_put(const struct cof_store *store, enum cof_iam_kind kind, const struct cof_iam_entity *e)
+{
+    json_t *policies = json_array(), *tags = json_object(), *json;
+
+    for (size_t i = 0; i < e->n_policies; i++)
+        if (json_array_append_new(policies, json_pack("{s:s, s:s}", "name", e->policies[i].name, "text", e->policies[i].text)) != 0)
+            goto fail;
+    for (size_t i = 0; i < e->n_tags; i++)
+        if (json_object_set_new(tags, e->tags[i].key, json_string(e->tags[i].value)) != 0)
+            goto fail;
+    json = json_pack("{s:s, s:s, s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:I, s:I, s:o, s:o}", "name", e->name, "arn", e->arn,
+        "id", e->id, "trust", e->trust, "boundary_name", e->boundary.name, "boundary", e->boundary.text,
+        "mfa_serial", e->mfa_serial, "mfa_secret", e->mfa_secret, "max_session_s", (json_int_t)e->max_session_s,
+        "created_ms", (json_int_t)e->created_ms, "policies", policies, "tags", tags);
+    return save(store, space_of(kind), e->name, json);
+fail:
+    json_decref(policies);
+    json_decref(tags);
+    return COF_E_MEMORY;
+}
+
+static void free_secret(char **text)
+{
+    if (*text != NULL)
+        cof_wipe(*text, strlen(*text));
+    free(*text);
+    *text = NULL;
+}
+
+void cof_iam_entity_done(struct cof_iam_entity *e)
+{
+    if (e == NULL)
+        return;
+    for (size_t i = 0; i < e->n_policies; i++) {
+        free(e->policies[i].name);
+        free(e->policies[i].text);
+    }
+    for (size_t i = 0; i < e->n_tags; i++) {
+        free(e->tags[i].key);
+        free(e->tags[i].value);
+    }
+    free(e->name);
+    free(e->arn);
+    free(e->id);
+    free(e->trust);
+    free(e->boundary.name);
+    free(e->boundary.text);
+    free(e->mfa_serial);
+    free_secret(&e->mfa_secret);
+    *e = (struct cof_iam_entity){0};
+}
+
+enum cof_err cof_iam_key_get(const struct cof_store *store, struct cof_view access_key_id, struct cof_iam_key *out)
+{
+    static const char *const names[] = {"access_key_id", "secret", "session_token", "name", "session_name", "session_policy",
+        "source_identity"};
+    char **const fields[] = {&out->access_key_id, &out->secret, &out->session_token, &out->name, &out->session_name,
+        &out->session_policy, &out->source_identity};
+    json_t *json;
+    enum cof_err err;
+
+    *out = (struct cof_iam_key){0};
+    err = load(store, "iam.key", access_key_id, &json);
+    if (err != COF_OK)
+        return err;
+    err = copy_all(json, names, fields, sizeof names / sizeof names[0]);
+    out->kind = (enum cof_caller_kind)json_integer_value(json_object_get(json, "kind"));
+    out->created_ms = json_integer_value(json_object_get(json, "created_ms"));
+    out->expires_ms = json_integer_value(json_object_get(json, "expires_ms"));
+    out->mfa_ms = json_integer_value(json_object_get(json, "mfa_ms"));
+    json_decref(json);
+    if (err == COF_OK && (out->access_key_id == NULL || out->secret == NULL))
+        err = COF_E_FORMAT;
+    if (err != COF_OK)
+        cof_iam_key_done(out);
+    return err;
+}
+
+enum cof_err cof_iam_key_put(const struct cof_store *store, const struct cof_iam_key *k)
+{
+    json_t *json = json_pack("{s:s, s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:i, s:I, s:I, s:I}", "access_key_id", k->access_key_id,
+        "secret", k->secret, "session_token", k->session_token, "name", k->name, "session_name", k->session_name,
+        "session_policy", k->session_policy, "source_identity", k->source_identity, "kind", (int)k->kind,
+        "created_ms", (json_int_t)k->created_ms, "expires_ms", (json_int_t)k->expires_ms, "mfa_ms", (json_int_t)k->mfa_ms);
+
+    return save(store, "iam.key", k->access_key_id, json);
+}
+
+void cof_iam_key_done(struct cof_iam_key *k)
+{
+    if (k == NULL)
+        return;
+    free(k->access_key_id);
+    free_secret(&k->secret);
+    free_secret(&k->session_token);
+    free(k->name);
+    free(k->session_name);
+    free(k->session_policy);
+    free(k->source_identity);
+    *k = (struct cof_iam_key){0};
+}
+
+/* A fresh C string of the parts. */
+static enum cof_err join(char **out, const char *const *parts, size_t n)
+{
+    struct cof_buf b;
+    enum cof_err err;
+
+    cof_buf_init(&b, COF_IAM_ARN_MAX);
+    for (size_t i = 0; i < n; i++)
+        cof_buf_add_str(&b, parts[i]);
+    err = cof_buf_err(&b);
+    if (err == COF_OK) {
+        *out = strdup(cof_buf_cstr(&b));
+        err = *out == NULL ? COF_E_MEMORY : COF_OK;
+    }
+    cof_buf_done(&b);
+    return err;
+}
+
+static enum cof_err init_root(struct cof_iam_principal *p)
+{
+    const char *arn[] = {"arn:aws:iam::", p->account, ":root"};
+    const char *id[] = {p->account};
+    enum cof_err err = join(&p->arn, arn, 3);
+
+    return err == COF_OK ? join(&p->user_id, id, 1) : err;
+}
+
+static enum cof_err init_user(struct cof_iam_principal *p)
+{
+    const char *arn[] = {p->entity.arn}, *id[] = {p->entity.id};
+    enum cof_err err = join(&p->arn, arn, 1);
+
+    p->caller.name = cof_view_str(p->entity.name);
+    return err == COF_OK ? join(&p->user_id, id, 1) : err;
+}
+
+static enum cof_err init_role(struct cof_iam_principal *p)
+{
+    const char *session = p->key.session_name == NULL ? "session" : p->key.session_name;
+    const char *arn[] = {"arn:aws:sts::", p->account, ":assumed-role/", p->entity.name, "/", session};
+    const char *id[] = {p->entity.id, ":", session};
+    enum cof_err err = join(&p->arn, arn, 6);
+
+    p->caller.role_arn = cof_view_str(p->entity.arn);
+    return err == COF_OK ? join(&p->user_id, id, 3) : err;
+}
+
+enum cof_err cof_iam_principal_init(const struct cof_store *store, const char *account, struct cof_iam_key *key,
+                                    struct cof_iam_principal *out)
+{
+    enum cof_err err = COF_OK;
+
+    *out = (struct cof_iam_principal){0};
+    out->key = *key;
+    *key = (struct cof_iam_key){0}; /* moved */
+    free_secret(&out->key.secret);
+    memccpy(out->account, account, '\0', sizeof out->account - 1);
+    out->caller.kind = out->key.kind;
+    if (out->key.kind == COF_CALLER_USER || out->key.kind == COF_CALLER_ROLE) {
+        if (out->key.name == NULL)
+            err = COF_E_FORMAT;
+        else
+            err = cof_iam_get(store, out->key.kind == COF_CALLER_USER ? COF_IAM_USER : COF_IAM_ROLE,
+                cof_view_str(out->key.name), &out->entity);
+    }
+    if (err == COF_OK)
+        err = out->key.kind == COF_CALLER_ROOT ? init_root(out) : out->key.kind == COF_CALLER_USER ? init_user(out) :
+            out->key.kind == COF_CALLER_ROLE ? init_role(out) : COF_E_FORMAT;
+    for (size_t i = 0; i < out->entity.n_tags; i++)
+        out->tags[i] = (struct cof_tag){cof_view_str(out->entity.tags[i].key), cof_view_str(out->entity.tags[i].value)};
+    out->caller.tags = out->tags;
+    out->caller.n_tags = out->entity.n_tags;
+    out->caller.account = cof_view_str(out->account);
+    out->caller.arn = cof_view_str(out->arn);
+    out->caller.user_id = cof_view_str(out->user_id);
+    if (err != COF_OK)
+        cof_iam_principal_done(out);
+    return err;
+}
+
+void cof_iam_principal_anonymous(struct cof_iam_principal *out)
+{
+    *out = (struct cof_iam_principal){.caller = {.kind = COF_CALLER_ANONYMOUS}, .key = {.kind = COF_CALLER_ANONYMOUS}};
+}
+
+void cof_iam_principal_done(struct cof_iam_principal *p)
+{
+    if (p == NULL)
+        return;
+    cof_iam_key_done(&p->key);
+    cof_iam_entity_done(&p->entity);
+    free(p->arn);
+    free(p->user_id);
+    *p = (struct cof_iam_principal){0};
+}
