@@ -160,8 +160,10 @@ static enum cof_err load_key(const json_t *jwk, struct key *key, struct cof_diag
     if (err == COF_E_FORMAT || err == COF_E_LIMIT)
         return cof_diag_set(diag, COF_E_FORMAT, "the key set's key %s is malformed", kid != NULL ? kid : "without id");
     if (err == COF_OK && kid != NULL) {
-        key->kid = strdup(kid);
-        err = key->kid == NULL ? COF_E_MEMORY : COF_OK;
+        key->kid = malloc(strlen(kid) + 1);
+        if (key->kid == NULL)
+            return COF_E_MEMORY;
+        memcpy(key->kid, kid, strlen(kid) + 1);
     }
     return err;
 }
@@ -199,7 +201,9 @@ static enum cof_err load_keys(const json_t *list, struct cof_jwks *jwks, struct 
         if (err != COF_OK && err != COF_E_UNSUPPORTED)
             return err;
     }
-    return jwks->n_keys > 0 ? COF_OK : cof_diag_set(diag, COF_E_FORMAT, "the key set has no key that can verify tokens");
+    if (jwks->n_keys == 0)
+        return cof_diag_set(diag, COF_E_FORMAT, "the key set has no key that can verify tokens");
+    return COF_OK;
 }
 
 enum cof_err cof_jwks_parse(struct cof_view json, struct cof_jwks **out, struct cof_diag *diag)
@@ -440,8 +444,8 @@ enum cof_err cof_token_verify(struct cof_view text, const struct cof_jwks *jwks,
     if (policy->issuer == NULL || policy->issuer[0] == '\0' || policy->audience == NULL ||
         policy->audience[0] == '\0' || policy->leeway_s < 0 || policy->leeway_s > LEEWAY_MAX_S ||
         policy->max_age_s < 0 || policy->max_age_s > INT32_MAX)
-        return cof_diag_set(diag, COF_E_USAGE, "token policy: issuer and audience are needed, and a leeway of 0 to %d s",
-                            LEEWAY_MAX_S);
+        return cof_diag_set(diag, COF_E_USAGE,
+                            "token policy: issuer and audience are needed, and a leeway of 0 to %d s", LEEWAY_MAX_S);
     err = open_signed(text, jwks, policy->algs, &jwt, diag);
     if (err != COF_OK)
         return err;

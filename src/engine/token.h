@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Bearer tokens: JWTs (RFC 7519, 8725, 9068) checked against a JSON Web Key Set (RFC 7517). RS256, PS256 and ES256 only, and only with a key whose type, use, key_ops and alg allow it. Nothing in
- * a token leads to a key: the set is the caller's; a token with jku, jwk, x5u, x5c or crit is refused. Every failed
- * check is COF_E_AUTH; diag (for the local log, never for the peer) says which.
+ * Bearer tokens: JWTs (RFC 7519, 8725, 9068) checked against a JSON Web Key Set (RFC 7517). RS256, PS256 and ES256
+ * only, and only with a key whose type, use, key_ops and alg allow it. Nothing in a token leads to a key: the set is
+ * the caller's; a token with jku, jwk, x5u, x5c or crit is refused. Every failed check is COF_E_AUTH; diag (for the
+ * local log, never for the peer) says which.
  */
 #ifndef COF_ENGINE_TOKEN_H
 #define COF_ENGINE_TOKEN_H
@@ -15,7 +16,7 @@ struct cof_jwks; /* heap; read-only once parsed, so threads may share it */
 #define COF_JWKS_KEYS_MAX 64
 #define COF_TOKEN_SIZE_MAX 16384
 
-/* Keys of other types, curves, sizes or uses are skipped; a symmetric or private key refuses the whole set, and so do two
+/* Keys of other types, curves or uses are skipped; a symmetric or private key refuses the whole set, and so do two
  * keys that one token could mean. COF_E_FORMAT when no usable key is left. */
 COF_MUST_USE enum cof_err cof_jwks_parse(struct cof_view json, struct cof_jwks **out, struct cof_diag *diag);
 size_t cof_jwks_count(const struct cof_jwks *jwks);
@@ -53,7 +54,7 @@ struct cof_token {
     int64_t issued_ms;                   /* -1: not said */
 };
 
-/* Verifies text ("eyJ...": no "Bearer "): the signature, typ (JWT or at+jwt, if given), then iss, aud, exp (needed), nbf,
+/* Verifies text ("eyJ...": no "Bearer "): the signature, typ (JWT or at+jwt, if given), iss, aud, exp (needed), nbf,
  * iat (not in the future), sub (needed) and the scope. COF_E_AUTH for every refusal, COF_E_MEMORY, COF_E_USAGE for an
  * impossible policy; out is emptied on failure. */
 COF_MUST_USE enum cof_err cof_token_verify(struct cof_view text, const struct cof_jwks *jwks,

@@ -13,10 +13,10 @@ struct cof_token_signer; /* an ES256 key and its kid; heap */
 
 /* A fresh P-256 key, or the one in DER (PKCS#8) as cof_token_signer_export gave it. The kid is the key's RFC 7638
  * thumbprint. */
-COF_MUST_USE enum cof_err cof_token_signer_generate(const struct cof_rng *rng,
-                                                     struct cof_token_signer **out);
+COF_MUST_USE enum cof_err cof_token_signer_generate(const struct cof_rng *rng, struct cof_token_signer **out);
 COF_MUST_USE enum cof_err cof_token_signer_import(struct cof_view pkcs8, struct cof_token_signer **out);
-COF_MUST_USE enum cof_err cof_token_signer_export(const struct cof_token_signer *signer, struct cof_buf *pkcs8); /* a secret builder */
+/* pkcs8 should be a secret builder. */
+COF_MUST_USE enum cof_err cof_token_signer_export(const struct cof_token_signer *signer, struct cof_buf *pkcs8);
 void cof_token_signer_free(struct cof_token_signer *signer);
 /* Appends {"keys":[...]} with the public key. */
 COF_MUST_USE enum cof_err cof_token_signer_jwks(const struct cof_token_signer *signer, struct cof_buf *out);

@@ -354,8 +354,9 @@ static struct cof_decision weigh(const struct cof_policy_set *set, const struct 
     bool root = caller->kind == COF_CALLER_ROOT, identity = root || f->identity != NULL;
     bool resource = f->resource.allow != SIZE_MAX, direct = resource && f->resource.close != NAMES_ACCOUNT;
     struct cof_decision by_resource = decide(COF_VERDICT_ALLOW, COF_SOURCE_RESOURCE, &set->resource, f->resource.allow);
-    struct cof_decision by_identity = root ? decide(COF_VERDICT_ALLOW, COF_SOURCE_ROOT, NULL, SIZE_MAX)
-                                           : decide(COF_VERDICT_ALLOW, COF_SOURCE_IDENTITY, f->identity, f->identity_allow);
+    struct cof_decision by_identity =
+        root ? decide(COF_VERDICT_ALLOW, COF_SOURCE_ROOT, NULL, SIZE_MAX)
+             : decide(COF_VERDICT_ALLOW, COF_SOURCE_IDENTITY, f->identity, f->identity_allow);
 
     if (!has_identity(caller->kind))
         return resource ? by_resource : missing(COF_SOURCE_RESOURCE, &set->resource);

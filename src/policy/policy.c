@@ -213,13 +213,14 @@ out:
 
 static enum cof_err get_principal(struct parser *p, json_t *value, struct cof_statement *st)
 {
+    static const char shape[] = "a principal is \"*\" or an object such as {\"AWS\": ...}";
     const char *type;
     json_t *member;
     enum cof_err err;
 
     if (json_is_string(value)) {
         if (!cof_view_eq_str(view_of(value), "*"))
-            return complain(p, COF_E_FORMAT, "a principal is \"*\" or an object such as {\"AWS\": ...}", view_of(value));
+            return complain(p, COF_E_FORMAT, shape, view_of(value));
         st->principals = calloc(1, sizeof *st->principals);
         if (st->principals == NULL)
             return COF_E_MEMORY;
@@ -228,7 +229,7 @@ static enum cof_err get_principal(struct parser *p, json_t *value, struct cof_st
         return COF_OK;
     }
     if (!json_is_object(value) || json_object_size(value) == 0)
-        return wrong(p, "a principal is \"*\" or an object such as {\"AWS\": ...}");
+        return wrong(p, shape);
     json_object_foreach(value, type, member) {
         cof_locate_push_key(&p->path, type);
         err = add_principals(p, type, member, st);
@@ -304,9 +305,11 @@ static enum cof_err get_condition(struct parser *p, json_t *value, struct cof_st
 
 static enum cof_err get_effect(struct parser *p, const json_t *value, struct cof_statement *st)
 {
-    if (!json_is_string(value) || (!cof_view_eq_str(view_of(value), "Allow") && !cof_view_eq_str(view_of(value), "Deny")))
+    struct cof_view text = view_of(value); /* empty when it is no string */
+
+    if (!cof_view_eq_str(text, "Allow") && !cof_view_eq_str(text, "Deny"))
         return wrong(p, "Effect is \"Allow\" or \"Deny\"");
-    st->effect = cof_view_eq_str(view_of(value), "Allow") ? COF_EFFECT_ALLOW : COF_EFFECT_DENY;
+    st->effect = cof_view_eq_str(text, "Allow") ? COF_EFFECT_ALLOW : COF_EFFECT_DENY;
     return COF_OK;
 }
 

@@ -14,7 +14,8 @@ static const struct {
     const char *id;
     bool accept;
 } choices[] = {
-    {"nonzero-trailing-bits", false}, {"iat-future", false}, {"dup-claim", false}, {"payload-bom", false}, {"typ-jwe-zip", true},
+    {"nonzero-trailing-bits", false}, {"iat-future", false}, {"dup-claim", false},
+    {"payload-bom", false},           {"typ-jwe-zip", true},
 };
 
 static struct cof_jwks *load_jwks(struct cof_view text)
@@ -98,9 +99,9 @@ static void attack_tokens(void **state)
     cof_buf_done(&keys);
 }
 
-/* Wycheproof's cases sign payloads that are no claims, so the signature is checked alone. Not applicable: HMAC and SHA-384
- * and SHA-512 algorithms, which Coffer does not speak; their valid tokens must then be refused too. Two cases call a
- * PS384 token under a key said to be for PS256 valid; RFC 7517 section 4.4 says otherwise, and so do we. */
+/* Wycheproof's cases sign payloads that are no claims, so the signature is checked alone. Not applicable: HMAC and
+ * SHA-384 and SHA-512 algorithms, which Coffer does not speak; their valid tokens must then be refused too. Two cases
+ * call a PS384 token under a key said to be for PS256 valid; RFC 7517 section 4.4 says otherwise, and so do we. */
 static bool speaks(struct cof_view token)
 {
     struct cof_view head, rest;

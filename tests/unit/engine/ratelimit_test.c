@@ -107,7 +107,8 @@ static void keeps_order_under_any_use(void **state)
 
 static void refuses_bad_settings(void **state)
 {
-    static const struct cof_ratelimit_config bad[] = {{0, 1, 1}, {1, 0, 1}, {1, 1, 0}, {60000001, 1, 1}, {1, 1000001, 1}, {1, 1, 1048577}};
+    static const struct cof_ratelimit_config bad[] = {{0, 1, 1},        {1, 0, 1},       {1, 1, 0},
+                                                      {60000001, 1, 1}, {1, 1000001, 1}, {1, 1, 1048577}};
     struct cof_ratelimit *limit;
 
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)

@@ -39,12 +39,24 @@ static void header_rules(void **state)
         const char *header;
         bool ok, has_key, has_crit;
     } rows[] = {
-        {"{\"alg\":\"x\"}", true, false, false}, {"{\"alg\":\"x\",\"jwk\":{}}", true, true, false}, {"{\"alg\":\"x\",\"jku\":\"\"}", true, true, false},
-        {"{\"alg\":\"x\",\"x5u\":1}", true, true, false}, {"{\"alg\":\"x\",\"x5c\":null}", true, true, false}, {"{\"alg\":\"x\",\"crit\":[]}", true, false, true},
-        {"{\"alg\":\"x\",\"b64\":false}", true, false, true}, {"{}", false, false, false}, {"{\"alg\":null}", false, false, false},
-        {"{\"alg\":\"x\",\"kid\":1}", false, false, false}, {"{\"alg\":\"x\",\"typ\":[]}", false, false, false}, {"{\"alg\":\"x\",\"alg\":\"x\"}", false, false, false},
-        {"{\"alg\":\"x\"} ", true, false, false}, {"{\"alg\":\"x\"}x", false, false, false}, {"", false, false, false}, {"\xef\xbb\xbf{\"alg\":\"x\"}", false, false, false},
-        {"{\"alg\":\"x\\u0000\"}", false, false, false}, {"[]", false, false, false},
+        {"{\"alg\":\"x\"}", true, false, false},
+        {"{\"alg\":\"x\",\"jwk\":{}}", true, true, false},
+        {"{\"alg\":\"x\",\"jku\":\"\"}", true, true, false},
+        {"{\"alg\":\"x\",\"x5u\":1}", true, true, false},
+        {"{\"alg\":\"x\",\"x5c\":null}", true, true, false},
+        {"{\"alg\":\"x\",\"crit\":[]}", true, false, true},
+        {"{\"alg\":\"x\",\"b64\":false}", true, false, true},
+        {"{}", false, false, false},
+        {"{\"alg\":null}", false, false, false},
+        {"{\"alg\":\"x\",\"kid\":1}", false, false, false},
+        {"{\"alg\":\"x\",\"typ\":[]}", false, false, false},
+        {"{\"alg\":\"x\",\"alg\":\"x\"}", false, false, false},
+        {"{\"alg\":\"x\"} ", true, false, false},
+        {"{\"alg\":\"x\"}x", false, false, false},
+        {"", false, false, false},
+        {"\xef\xbb\xbf{\"alg\":\"x\"}", false, false, false},
+        {"{\"alg\":\"x\\u0000\"}", false, false, false},
+        {"[]", false, false, false},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -52,7 +64,8 @@ static void header_rules(void **state)
         struct cof_buf text;
         enum cof_err err = parse(rows[i].header, "", &jwt, &text);
 
-        if (err != (rows[i].ok ? COF_OK : COF_E_FORMAT) || jwt.has_key != rows[i].has_key || jwt.has_crit != rows[i].has_crit)
+        if (err != (rows[i].ok ? COF_OK : COF_E_FORMAT) || jwt.has_key != rows[i].has_key ||
+            jwt.has_crit != rows[i].has_crit)
             fail_msg("%s", rows[i].header);
         cof_jwt_done(&jwt);
         cof_buf_done(&text);
@@ -61,8 +74,20 @@ static void header_rules(void **state)
 
 static void only_the_canonical_form(void **state)
 {
-    static const char *const bad[] = {"", ".", "..", "eyJhbGciOiJ4In0", "eyJhbGciOiJ4In0.", "eyJhbGciOiJ4In0..c2ln.", "eyJhbGciOiJ4In0..c2l=",
-        "eyJhbGciOiJ4In0=..c2ln", " eyJhbGciOiJ4In0..c2ln", "eyJhbGciOiJ4In0..c2ln\n", "eyJhbGciOiJ4In1..c2ln", "eyJhbGciOiJ4In0..c2l", "eyJhbGciOiJ4In0..c2lnc", "eyJhbGciOiJ4In0.+/+/.c2ln"};
+    static const char *const bad[] = {"",
+                                      ".",
+                                      "..",
+                                      "eyJhbGciOiJ4In0",
+                                      "eyJhbGciOiJ4In0.",
+                                      "eyJhbGciOiJ4In0..c2ln.",
+                                      "eyJhbGciOiJ4In0..c2l=",
+                                      "eyJhbGciOiJ4In0=..c2ln",
+                                      " eyJhbGciOiJ4In0..c2ln",
+                                      "eyJhbGciOiJ4In0..c2ln\n",
+                                      "eyJhbGciOiJ4In1..c2ln",
+                                      "eyJhbGciOiJ4In0..c2l",
+                                      "eyJhbGciOiJ4In0..c2lnc",
+                                      "eyJhbGciOiJ4In0.+/+/.c2ln"};
     struct cof_jwt jwt;
 
     assert_ok(cof_jwt_parse(COF_LIT("eyJhbGciOiJ4In0..c2ln"), 100, &jwt));
@@ -79,7 +104,10 @@ static void claims(void **state)
     struct cof_view v;
     int64_t ms = -1;
 
-    assert_ok(parse("{\"alg\":\"x\"}", "{\"s\":\"a\",\"l\":[\"a\",\"b\"],\"bad\":[\"a\",1],\"n\":1.9,\"i\":7,\"neg\":-1,\"big\":253402300800,\"real\":1e300,\"t\":true}", &jwt, &text));
+    assert_ok(parse("{\"alg\":\"x\"}",
+                    "{\"s\":\"a\",\"l\":[\"a\",\"b\"],\"bad\":[\"a\",1],\"n\":1.9,\"i\":7,\"neg\":-1,\"big\":"
+                    "253402300800,\"real\":1e300,\"t\":true}",
+                    &jwt, &text));
     assert_ok(cof_jwt_read_claims(&jwt));
     assert_int_equal(cof_jwt_read_claims(&jwt), COF_E_STATE);
     assert_ok(cof_jwt_text(&jwt, "s", &v));
@@ -109,7 +137,8 @@ static void depth_is_limited(void **state)
     struct cof_jwt jwt;
     struct cof_buf text;
 
-    assert_ok(parse("{\"alg\":\"x\"}", "{\"a\":[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]],\"b\":\"]}]}\"}", &jwt, &text)); /* 16 deep */
+    assert_ok(
+        parse("{\"alg\":\"x\"}", "{\"a\":[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]],\"b\":\"]}]}\"}", &jwt, &text)); /* 16 deep */
     assert_ok(cof_jwt_read_claims(&jwt));
     cof_jwt_done(&jwt);
     cof_buf_done(&text);

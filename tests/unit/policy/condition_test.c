@@ -25,7 +25,8 @@ static size_t split(const char *joined, struct cof_view *out)
 static bool holds(const char *op, const char *want, const char *got)
 {
     struct cof_view wants[MAX_VALUES], gots[MAX_VALUES];
-    static const struct cof_view user = {(const uint8_t *)"ann*", 4}, two[] = {{(const uint8_t *)"x", 1}, {(const uint8_t *)"y", 1}};
+    static const struct cof_view user = {(const uint8_t *)"ann*", 4},
+                                 two[] = {{(const uint8_t *)"x", 1}, {(const uint8_t *)"y", 1}};
     struct cof_condition cond = {.key = COF_LIT("test:Key"), .values = wants, .n_values = split(want, wants)};
     struct cof_context_value items[] = {{COF_LIT("TEST:key"), gots, split(got, gots)},
                                         {COF_LIT("aws:username"), &user, 1},
@@ -58,13 +59,25 @@ static void check(const struct row *rows, size_t n)
 static void strings(void **state)
 {
     static const struct row rows[] = {
-        {"StringEquals", "a|b", "b", true}, {"StringEquals", "a|b", "c", false}, {"StringEquals", "a", "A", false},
-        {"StringEquals", "a", NULL, false}, {"StringEquals", "*", "a", false}, {"StringEquals", "", "", true},
-        {"StringNotEquals", "a|b", "c", true}, {"StringNotEquals", "a|b", "b", false}, {"StringNotEquals", "a", NULL, true},
-        {"StringEqualsIgnoreCase", "ab", "AB", true}, {"StringEqualsIgnoreCase", "ab", "AC", false},
-        {"StringNotEqualsIgnoreCase", "ab", "AB", false}, {"StringNotEqualsIgnoreCase", "ab", "x", true},
-        {"StringLike", "a*c|x?", "abc", true}, {"StringLike", "a*c|x?", "x", false}, {"StringLike", "A*", "abc", false},
-        {"StringNotLike", "a*", "abc", false}, {"StringNotLike", "a*", "b", true}, {"StringNotLike", "a*", NULL, true},
+        {"StringEquals", "a|b", "b", true},
+        {"StringEquals", "a|b", "c", false},
+        {"StringEquals", "a", "A", false},
+        {"StringEquals", "a", NULL, false},
+        {"StringEquals", "*", "a", false},
+        {"StringEquals", "", "", true},
+        {"StringNotEquals", "a|b", "c", true},
+        {"StringNotEquals", "a|b", "b", false},
+        {"StringNotEquals", "a", NULL, true},
+        {"StringEqualsIgnoreCase", "ab", "AB", true},
+        {"StringEqualsIgnoreCase", "ab", "AC", false},
+        {"StringNotEqualsIgnoreCase", "ab", "AB", false},
+        {"StringNotEqualsIgnoreCase", "ab", "x", true},
+        {"StringLike", "a*c|x?", "abc", true},
+        {"StringLike", "a*c|x?", "x", false},
+        {"StringLike", "A*", "abc", false},
+        {"StringNotLike", "a*", "abc", false},
+        {"StringNotLike", "a*", "b", true},
+        {"StringNotLike", "a*", NULL, true},
     };
 
     CHECK(rows);
@@ -73,14 +86,26 @@ static void strings(void **state)
 static void numbers(void **state)
 {
     static const struct row rows[] = {
-        {"NumericEquals", "10", "10.0", true}, {"NumericEquals", "10", "10.000000000000000001", false},
-        {"NumericEquals", "-0", "0", true}, {"NumericEquals", "1", "x", false}, {"NumericEquals", "1", NULL, false},
-        {"NumericNotEquals", "10", "11", true}, {"NumericNotEquals", "10", "10", false}, {"NumericNotEquals", "10", NULL, true},
-        {"NumericLessThan", "10", "9.9", true}, {"NumericLessThan", "10", "10", false}, {"NumericLessThan", "-1", "-2", true},
-        {"NumericLessThanEquals", "10", "10", true}, {"NumericLessThanEquals", "10", "10.1", false},
-        {"NumericGreaterThan", "10", "11", true}, {"NumericGreaterThan", "10", "10", false}, {"NumericGreaterThan", "-2", "-1", true},
-        {"NumericGreaterThanEquals", "10", "10", true}, {"NumericGreaterThanEquals", "10", "9", false},
-        {"NumericLessThan", "10", "", false}, {"NumericGreaterThan", "10", "99999999999999999999", false},
+        {"NumericEquals", "10", "10.0", true},
+        {"NumericEquals", "10", "10.000000000000000001", false},
+        {"NumericEquals", "-0", "0", true},
+        {"NumericEquals", "1", "x", false},
+        {"NumericEquals", "1", NULL, false},
+        {"NumericNotEquals", "10", "11", true},
+        {"NumericNotEquals", "10", "10", false},
+        {"NumericNotEquals", "10", NULL, true},
+        {"NumericLessThan", "10", "9.9", true},
+        {"NumericLessThan", "10", "10", false},
+        {"NumericLessThan", "-1", "-2", true},
+        {"NumericLessThanEquals", "10", "10", true},
+        {"NumericLessThanEquals", "10", "10.1", false},
+        {"NumericGreaterThan", "10", "11", true},
+        {"NumericGreaterThan", "10", "10", false},
+        {"NumericGreaterThan", "-2", "-1", true},
+        {"NumericGreaterThanEquals", "10", "10", true},
+        {"NumericGreaterThanEquals", "10", "9", false},
+        {"NumericLessThan", "10", "", false},
+        {"NumericGreaterThan", "10", "99999999999999999999", false},
     };
 
     CHECK(rows);
@@ -89,8 +114,10 @@ static void numbers(void **state)
 static void dates(void **state)
 {
     static const struct row rows[] = {
-        {"DateEquals", "2026-11-23T18:00:00Z", "1795456800", true}, {"DateEquals", "2026-11-23", "2026-11-23T00:00:00Z", true},
-        {"DateNotEquals", "2026-11-23", "2026-11-24T00:00:00Z", true}, {"DateNotEquals", "2026-11-23", "2026-11-23", false},
+        {"DateEquals", "2026-11-23T18:00:00Z", "1795456800", true},
+        {"DateEquals", "2026-11-23", "2026-11-23T00:00:00Z", true},
+        {"DateNotEquals", "2026-11-23", "2026-11-24T00:00:00Z", true},
+        {"DateNotEquals", "2026-11-23", "2026-11-23", false},
         {"DateLessThan", "2026-11-23T18:00:00Z", "2026-11-23T17:59:59Z", true},
         {"DateLessThan", "2026-11-23T18:00:00Z", "2026-11-23T18:00:00Z", false},
         {"DateLessThanEquals", "2026-11-23T18:00:00Z", "2026-11-23T19:00:00+01:00", true},
@@ -98,7 +125,8 @@ static void dates(void **state)
         {"DateGreaterThan", "2026-11-23T18:00:00Z", "2026-11-23T18:00:01Z", true},
         {"DateGreaterThan", "2026-11-23T18:00:00Z", "2026-11-23T18:00:00Z", false},
         {"DateGreaterThanEquals", "2026-11-23T18:00:00Z", "2026-11-23T18:00:00Z", true},
-        {"DateGreaterThanEquals", "2026-11-23T18:00:00Z", "never", false}, {"DateLessThan", "2026-11-23", NULL, false},
+        {"DateGreaterThanEquals", "2026-11-23T18:00:00Z", "never", false},
+        {"DateLessThan", "2026-11-23", NULL, false},
     };
 
     CHECK(rows);
@@ -107,19 +135,37 @@ static void dates(void **state)
 static void others(void **state)
 {
     static const struct row rows[] = {
-        {"Bool", "true", "TRUE", true}, {"Bool", "true", "false", false}, {"Bool", "false", NULL, false}, {"Bool", "true", "1", false},
-        {"BinaryEquals", "AQID", "AQID", true}, {"BinaryEquals", "AQID", "AQIE", false}, {"BinaryEquals", "AQID", NULL, false},
-        {"Null", "true", NULL, true}, {"Null", "true", "x", false}, {"Null", "false", "x", true}, {"Null", "false", NULL, false},
-        {"IpAddress", "10.0.0.0/8", "10.255.0.1", true}, {"IpAddress", "10.0.0.0/8", "11.0.0.1", false},
-        {"IpAddress", "192.0.2.128/25", "192.0.2.127", false}, {"IpAddress", "192.0.2.7", "192.0.2.7", true},
-        {"IpAddress", "2001:db8::/33", "2001:db8:7fff::1", true}, {"IpAddress", "2001:db8::/33", "2001:db8:8000::1", false},
-        {"IpAddress", "0.0.0.0/0", "::1", false}, {"IpAddress", "0.0.0.0/0", "1.2.3.4", true}, {"IpAddress", "0.0.0.0/0", "no", false},
-        {"NotIpAddress", "10.0.0.0/8", "10.0.0.1", false}, {"NotIpAddress", "10.0.0.0/8", "11.0.0.1", true},
+        {"Bool", "true", "TRUE", true},
+        {"Bool", "true", "false", false},
+        {"Bool", "false", NULL, false},
+        {"Bool", "true", "1", false},
+        {"BinaryEquals", "AQID", "AQID", true},
+        {"BinaryEquals", "AQID", "AQIE", false},
+        {"BinaryEquals", "AQID", NULL, false},
+        {"Null", "true", NULL, true},
+        {"Null", "true", "x", false},
+        {"Null", "false", "x", true},
+        {"Null", "false", NULL, false},
+        {"IpAddress", "10.0.0.0/8", "10.255.0.1", true},
+        {"IpAddress", "10.0.0.0/8", "11.0.0.1", false},
+        {"IpAddress", "192.0.2.128/25", "192.0.2.127", false},
+        {"IpAddress", "192.0.2.7", "192.0.2.7", true},
+        {"IpAddress", "2001:db8::/33", "2001:db8:7fff::1", true},
+        {"IpAddress", "2001:db8::/33", "2001:db8:8000::1", false},
+        {"IpAddress", "0.0.0.0/0", "::1", false},
+        {"IpAddress", "0.0.0.0/0", "1.2.3.4", true},
+        {"IpAddress", "0.0.0.0/0", "no", false},
+        {"NotIpAddress", "10.0.0.0/8", "10.0.0.1", false},
+        {"NotIpAddress", "10.0.0.0/8", "11.0.0.1", true},
         {"NotIpAddress", "10.0.0.0/8", NULL, true},
-        {"ArnEquals", "arn:aws:iam::1:role/*", "arn:aws:iam::1:role/x", true}, {"ArnEquals", "arn:aws:iam::1:role/*", "arn:aws:iam::2:role/x", false},
-        {"ArnLike", "arn:aws:sns:*:1:t", "arn:aws:sns:eu-west-1:1:t", true}, {"ArnLike", "arn:aws:*:1:t", "arn:aws:sns:eu-west-1:1:t", false},
-        {"ArnNotEquals", "arn:aws:iam::1:role/x", "arn:aws:iam::1:role/x", false}, {"ArnNotEquals", "arn:aws:iam::1:role/x", NULL, true},
-        {"ArnNotLike", "arn:aws:iam::1:*", "arn:aws:iam::2:role/x", true}, {"ArnLike", "arn:aws:iam::1:*", NULL, false},
+        {"ArnEquals", "arn:aws:iam::1:role/*", "arn:aws:iam::1:role/x", true},
+        {"ArnEquals", "arn:aws:iam::1:role/*", "arn:aws:iam::2:role/x", false},
+        {"ArnLike", "arn:aws:sns:*:1:t", "arn:aws:sns:eu-west-1:1:t", true},
+        {"ArnLike", "arn:aws:*:1:t", "arn:aws:sns:eu-west-1:1:t", false},
+        {"ArnNotEquals", "arn:aws:iam::1:role/x", "arn:aws:iam::1:role/x", false},
+        {"ArnNotEquals", "arn:aws:iam::1:role/x", NULL, true},
+        {"ArnNotLike", "arn:aws:iam::1:*", "arn:aws:iam::2:role/x", true},
+        {"ArnLike", "arn:aws:iam::1:*", NULL, false},
     };
 
     CHECK(rows);
@@ -128,15 +174,24 @@ static void others(void **state)
 static void sets_and_absence(void **state)
 {
     static const struct row rows[] = {
-        {"StringEqualsIfExists", "a", NULL, true}, {"StringEqualsIfExists", "a", "b", false}, {"StringNotEqualsIfExists", "a", "a", false},
-        {"BoolIfExists", "true", NULL, true}, {"IpAddressIfExists", "10.0.0.0/8", NULL, true},
-        {"ForAllValues:StringEquals", "a|b", "a|b", true}, {"ForAllValues:StringEquals", "a|b", "a|c", false},
-        {"ForAllValues:StringEquals", "a", NULL, true}, {"ForAllValues:StringNotEquals", "a", "b|c", true},
+        {"StringEqualsIfExists", "a", NULL, true},
+        {"StringEqualsIfExists", "a", "b", false},
+        {"StringNotEqualsIfExists", "a", "a", false},
+        {"BoolIfExists", "true", NULL, true},
+        {"IpAddressIfExists", "10.0.0.0/8", NULL, true},
+        {"ForAllValues:StringEquals", "a|b", "a|b", true},
+        {"ForAllValues:StringEquals", "a|b", "a|c", false},
+        {"ForAllValues:StringEquals", "a", NULL, true},
+        {"ForAllValues:StringNotEquals", "a", "b|c", true},
         {"ForAllValues:StringNotEquals", "a", "b|a", false},
-        {"ForAnyValue:StringEquals", "a|b", "c|b", true}, {"ForAnyValue:StringEquals", "a|b", "c|d", false},
-        {"ForAnyValue:StringEquals", "a", NULL, false}, {"ForAnyValue:StringEqualsIfExists", "a", NULL, true},
-        {"ForAnyValue:StringNotEquals", "a", "a|b", true}, {"ForAnyValue:StringNotEquals", "a", "a|a", false},
-        {"ForAnyValue:StringNotEquals", "a", NULL, false}, {"ForAnyValue:StringLike", "x*", "a|xy", true},
+        {"ForAnyValue:StringEquals", "a|b", "c|b", true},
+        {"ForAnyValue:StringEquals", "a|b", "c|d", false},
+        {"ForAnyValue:StringEquals", "a", NULL, false},
+        {"ForAnyValue:StringEqualsIfExists", "a", NULL, true},
+        {"ForAnyValue:StringNotEquals", "a", "a|b", true},
+        {"ForAnyValue:StringNotEquals", "a", "a|a", false},
+        {"ForAnyValue:StringNotEquals", "a", NULL, false},
+        {"ForAnyValue:StringLike", "x*", "a|xy", true},
         {"StringNotEquals", "a", "b|a", false}, /* a second value must not talk its way around a negation */
     };
 
@@ -146,12 +201,20 @@ static void sets_and_absence(void **state)
 static void variables(void **state)
 {
     static const struct row rows[] = {
-        {"StringEquals", "${aws:username}", "ann*", true}, {"StringLike", "${aws:username}", "annabel", false},
-        {"StringLike", "${AWS:UserName}/*", "ann*/x", true}, {"StringEquals", "${aws:nobody}", "", false},
-        {"StringNotEquals", "${aws:nobody}", "x", true}, {"StringEquals", "${aws:nobody, 'fallback'}", "fallback", true},
-        {"StringEquals", "${aws:username, 'fallback'}", "fallback", false}, {"StringEquals", "${aws:TagKeys}", "x", false},
-        {"StringEquals", "${aws:TagKeys, 'd'}", "d", false}, {"StringLike", "a${*}b", "a*b", true}, {"StringLike", "a${*}b", "axb", false},
-        {"StringLike", "${?}${$}", "?$", true}, {"StringEquals", "${unclosed", "${unclosed", true}, {"StringEquals", "$${*}$", "$*$", true},
+        {"StringEquals", "${aws:username}", "ann*", true},
+        {"StringLike", "${aws:username}", "annabel", false},
+        {"StringLike", "${AWS:UserName}/*", "ann*/x", true},
+        {"StringEquals", "${aws:nobody}", "", false},
+        {"StringNotEquals", "${aws:nobody}", "x", true},
+        {"StringEquals", "${aws:nobody, 'fallback'}", "fallback", true},
+        {"StringEquals", "${aws:username, 'fallback'}", "fallback", false},
+        {"StringEquals", "${aws:TagKeys}", "x", false},
+        {"StringEquals", "${aws:TagKeys, 'd'}", "d", false},
+        {"StringLike", "a${*}b", "a*b", true},
+        {"StringLike", "a${*}b", "axb", false},
+        {"StringLike", "${?}${$}", "?$", true},
+        {"StringEquals", "${unclosed", "${unclosed", true},
+        {"StringEquals", "$${*}$", "$*$", true},
     };
     struct cof_view want = COF_LIT("${aws:username}"), got = COF_LIT("${aws:username}");
     struct cof_context_value item = {COF_LIT("test:Key"), &got, 1};
@@ -177,8 +240,14 @@ static void what_cannot_be_decided_is_an_error(void **state)
 
 static void impossible_names_and_values(void **state)
 {
-    static const char *const names[] = {"", "stringEquals", "StringEqual", "StringEqualsIfExistsIfExists", "NullIfExists",
-                                        "ForAnyValue:Null", "ForSomeValues:StringEquals", "IfExists"};
+    static const char *const names[] = {"",
+                                        "stringEquals",
+                                        "StringEqual",
+                                        "StringEqualsIfExistsIfExists",
+                                        "NullIfExists",
+                                        "ForAnyValue:Null",
+                                        "ForSomeValues:StringEquals",
+                                        "IfExists"};
     static const char *const values[][2] = {{"NumericEquals", "1e3"}, {"NumericEquals", ""}, {"NumericEquals", "--1"},
         {"NumericEquals", "1."}, {"DateEquals", "soon"}, {"Bool", "yes"}, {"Null", "1"}, {"IpAddress", "10.0.0.0/33"},
         {"IpAddress", "10.0.0"}, {"IpAddress", "::1/129"}, {"BinaryEquals", "AQ"}};
@@ -196,8 +265,13 @@ static void impossible_names_and_values(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(strings),          cmocka_unit_test(numbers),   cmocka_unit_test(dates), cmocka_unit_test(others),
-        cmocka_unit_test(sets_and_absence), cmocka_unit_test(variables), cmocka_unit_test(what_cannot_be_decided_is_an_error),
+        cmocka_unit_test(strings),
+        cmocka_unit_test(numbers),
+        cmocka_unit_test(dates),
+        cmocka_unit_test(others),
+        cmocka_unit_test(sets_and_absence),
+        cmocka_unit_test(variables),
+        cmocka_unit_test(what_cannot_be_decided_is_an_error),
         cmocka_unit_test(impossible_names_and_values),
     };
 

@@ -59,8 +59,10 @@ static struct cof_policy *everything, *careless;
 
 static int load(void **state)
 {
-    static const char all[] = "{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"*\"}}";
-    static const char open[] = "{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"*\",\"Resource\":\"*\"}}";
+    static const char all[] =
+        "{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"*\"}}";
+    static const char open[] = "{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Principal\":\"*\","
+                               "\"Action\":\"*\",\"Resource\":\"*\"}}";
 
     assert_ok(cof_policy_parse(cof_view_str(all), COF_POLICY_IDENTITY, 4096, &everything, NULL));
     assert_ok(cof_policy_parse(cof_view_str(open), COF_POLICY_RESOURCE, 4096, &careless, NULL));
@@ -73,8 +75,10 @@ static int load(void **state)
         if (!read_file(path, &text))
             fail_msg("cannot read %s", path);
         cof_buf_init(&filled, COF_POLICY_SIZE_MAX);
-        if (cof_template_fill(cof_buf_view(&text), values, sizeof values / sizeof values[0], &filled, &diag) != COF_OK ||
-            cof_policy_parse(cof_buf_view(&filled), files[i].kind, COF_POLICY_SIZE_MAX, &files[i].policy, &diag) != COF_OK)
+        if (cof_template_fill(cof_buf_view(&text), values, sizeof values / sizeof values[0], &filled, &diag) !=
+                COF_OK ||
+            cof_policy_parse(cof_buf_view(&filled), files[i].kind, COF_POLICY_SIZE_MAX, &files[i].policy, &diag) !=
+                COF_OK)
             fail_msg("%s: %s", files[i].name, diag.text);
         cof_buf_done(&text);
         cof_buf_done(&filled);
@@ -129,7 +133,9 @@ static void set_caller(struct request *r, const char *who)
 
     c->account = cof_view_str(account);
     c->user_id = COF_LIT("AROAEXAMPLE:session");
-    c->kind = strcmp(who, "device-s3") == 0 ? COF_CALLER_USER : strcmp(who, "root") == 0 ? COF_CALLER_ROOT : COF_CALLER_ROLE;
+    c->kind = strcmp(who, "device-s3") == 0 ? COF_CALLER_USER
+              : strcmp(who, "root") == 0    ? COF_CALLER_ROOT
+                                            : COF_CALLER_ROLE;
     if (c->kind == COF_CALLER_USER) {
         (void)snprintf(r->arn, sizeof r->arn, "arn:aws:iam::%s:user/%s", account, who);
         c->name = cof_view_str(who);
@@ -150,7 +156,8 @@ static struct cof_named_policy resource_policy(const char *action, const char *r
     if (strncmp(action, "kms:", 4) == 0)
         (void)snprintf(name, sizeof name, "key-%s", strrchr(resource, '/') + 1);
     else if (strncmp(action, "sqs:", 4) == 0)
-        (void)snprintf(name, sizeof name, strcmp(resource, DEAD_QUEUE) == 0 ? "queue-policy-dead-letter" : "queue-policy");
+        (void)snprintf(name, sizeof name,
+                       strcmp(resource, DEAD_QUEUE) == 0 ? "queue-policy-dead-letter" : "queue-policy");
     return named(name);
 }
 
@@ -183,8 +190,13 @@ static enum cof_verdict ask(enum layers layers, const char *who, const char *act
                             const char *context, struct cof_buf *why)
 {
     struct cof_named_policy identity[] = {named(who), {"everything", everything}};
-    struct cof_policy_set set = {.identity = identity, .n_identity = layers == ALLOWS_ALONE ? 0 : layers == IDENTITY_AND_MORE ? 2 : 1, .resource = resource_policy(action, resource),
-        .rule = strncmp(action, "kms:", 4) == 0 ? COF_RESOURCE_AUTHORITATIVE : COF_RESOURCE_EITHER};
+    struct cof_policy_set set = {.identity = identity,
+                                 .n_identity = layers == ALLOWS_ALONE        ? 0
+                                               : layers == IDENTITY_AND_MORE ? 2
+                                                                             : 1,
+                                 .resource = resource_policy(action, resource),
+                                 .rule = strncmp(action, "kms:", 4) == 0 ? COF_RESOURCE_AUTHORITATIVE
+                                                                         : COF_RESOURCE_EITHER};
     struct cof_policy part = {0};
     struct cof_decision d;
     struct request r = {.access = {.action = cof_view_str(action), .resource = cof_view_str(resource),
@@ -246,13 +258,14 @@ static void data_key(void **state)
         {"producer", "kms:Encrypt", KEY("data"), TENANT, false},
         {"producer", "kms:Decrypt", KEY("data"), ENCLAVE TENANT, false}, /* not even with a borrowed attestation */
         {"consumer", "kms:Decrypt", KEY("data"), ENCLAVE TENANT, true},
-        {"consumer", "kms:Decrypt", KEY("data"), ATTESTED("AA11" DIGITS, P1, "CC33" DIGITS) TENANT, true}, /* case of hex */
+        {"consumer", "kms:Decrypt", KEY("data"), ATTESTED("AA11" DIGITS, P1, "CC33" DIGITS) TENANT,
+         true},                                                  /* case of hex */
         {"consumer", "kms:Decrypt", KEY("data"), TENANT, false}, /* C-07: no attestation */
         {"consumer", "kms:Decrypt", KEY("data"), ENCLAVE, false},
         {"consumer", "kms:Decrypt", KEY("data"), ATTESTED(ZEROS, ZEROS, ZEROS) TENANT, false}, /* C-13: debug enclave */
         {"consumer", "kms:Decrypt", KEY("data"), ATTESTED("dd44", P1, P2) TENANT, false},
-        {"consumer", "kms:Decrypt", KEY("data"), ATTESTED(P0, "dd44", P2) TENANT, false}, /* C-15: PCR1 */
-        {"consumer", "kms:Decrypt", KEY("data"), ATTESTED(P0, P1, "dd44") TENANT, false}, /* C-15: PCR2 */
+        {"consumer", "kms:Decrypt", KEY("data"), ATTESTED(P0, "dd44", P2) TENANT, false},        /* C-15: PCR1 */
+        {"consumer", "kms:Decrypt", KEY("data"), ATTESTED(P0, P1, "dd44") TENANT, false},        /* C-15: PCR2 */
         {"consumer", "kms:Decrypt", KEY("data"), "kms:RecipientAttestation=aa11" TENANT, false}, /* C-12: no such key */
         {"consumer", "kms:Decrypt", KEY("data"), "aws:RequestContext=aa11" TENANT, false},       /* C-12 */
         {"consumer", "kms:Decrypt", KEY("data"), "kms:RecipientAttestation:PCR8=aa11" TENANT, false}, /* C-14 */
@@ -301,13 +314,17 @@ static void other_keys(void **state)
         {"consumer", "kms:Decrypt", KEY("models"), ATTESTED("dd44", P1, P2), false},
         {"consumer", "kms:GenerateDataKey", KEY("models"), ENCLAVE, false},
         {"producer", "kms:GenerateDataKey", KEY("models"), MFA, false},
-        {"device-s3", "kms:GenerateDataKey", KEY("storage"), "kms:ViaService=s3.eu-west-1.amazonaws.com kms:CallerAccount=" ACCOUNT, true},
-        {"device-s3", "kms:Decrypt", KEY("storage"), "kms:ViaService=s3.eu-west-1.amazonaws.com kms:CallerAccount=" ACCOUNT, true},
+        {"device-s3", "kms:GenerateDataKey", KEY("storage"),
+         "kms:ViaService=s3.eu-west-1.amazonaws.com kms:CallerAccount=" ACCOUNT, true},
+        {"device-s3", "kms:Decrypt", KEY("storage"),
+         "kms:ViaService=s3.eu-west-1.amazonaws.com kms:CallerAccount=" ACCOUNT, true},
         {"device-s3", "kms:Decrypt", KEY("storage"), "kms:CallerAccount=" ACCOUNT, false},
         {"device-s3", "kms:Decrypt", KEY("data"), TENANT, false},
-        {"producer", "kms:Decrypt", KEY("storage"), "kms:ViaService=s3.eu-west-1.amazonaws.com kms:CallerAccount=" ACCOUNT, false},
+        {"producer", "kms:Decrypt", KEY("storage"),
+         "kms:ViaService=s3.eu-west-1.amazonaws.com kms:CallerAccount=" ACCOUNT, false},
         {"insider", "kms:Decrypt", KEY("storage"), "kms:CallerAccount=" ACCOUNT, false},
-        {"stranger", "kms:Decrypt", KEY("storage"), "kms:ViaService=s3.eu-west-1.amazonaws.com kms:CallerAccount=999988887777", false},
+        {"stranger", "kms:Decrypt", KEY("storage"),
+         "kms:ViaService=s3.eu-west-1.amazonaws.com kms:CallerAccount=999988887777", false},
         {"auditor", "kms:DescribeKey", KEY("storage"), "", true},
     };
 
@@ -322,7 +339,8 @@ static void bucket(void **state)
         {"producer", "s3:PutObject", BUCKET "/jobs/t1/j1", "aws:SecureTransport=true s3:TlsVersion=1.1", false},
         {"producer", "s3:PutObject", BUCKET "/jobs/t1/j1", TLS " s3:x-amz-server-side-encryption=AES256", true},
         {"producer", "s3:PutObject", BUCKET "/jobs/t1/j1", TLS " s3:x-amz-server-side-encryption=none", false},
-        {"producer", "s3:PutObject", BUCKET "/jobs/t1/j1", TLS " s3:x-amz-server-side-encryption-customer-algorithm=AES256", false}, /* C-30 */
+        {"producer", "s3:PutObject", BUCKET "/jobs/t1/j1",
+         TLS " s3:x-amz-server-side-encryption-customer-algorithm=AES256", false}, /* C-30 */
         {"producer", "s3:PutObject", BUCKET "/results/t1/j1", TLS " s3:if-none-match=*", false},
         {"producer", "s3:GetObject", BUCKET "/results/t1/j1", TLS, true},
         {"producer", "s3:GetObject", BUCKET "/receipts/t1/j1", TLS, true},
@@ -334,7 +352,8 @@ static void bucket(void **state)
         {"consumer", "s3:PutObject", BUCKET "/jobs/t1/j1", TLS, false},
         {"consumer", "s3:PutObject", BUCKET "/models/m1", TLS, false},
         {"consumer", "s3:PutObject", BUCKET "/status/t1/j1", TLS, true},
-        {"consumer", "s3:PutObject", BUCKET "/results/t1/j1", TLS " s3:ObjectCreationOperation=true s3:if-none-match=*", true},
+        {"consumer", "s3:PutObject", BUCKET "/results/t1/j1", TLS " s3:ObjectCreationOperation=true s3:if-none-match=*",
+         true},
         {"consumer", "s3:PutObject", BUCKET "/results/t1/j1", TLS " s3:ObjectCreationOperation=true", false}, /* C-10 */
         {"consumer", "s3:PutObject", BUCKET "/receipts/t1/j1", TLS " s3:ObjectCreationOperation=true", false},
         {"consumer", "s3:DeleteObject", BUCKET "/results/t1/j1", TLS, false},
@@ -346,9 +365,14 @@ static void bucket(void **state)
         {"owner", "s3:PutObject", BUCKET "/results/t1/j1", TLS " s3:if-none-match=*", false},
         {"owner", "s3:GetObject", BUCKET "/jobs/t1/j1", TLS, false},
         {"device-s3", "s3:PutObject", BUCKET "/edge/cam/1.jpg", TLS, true},
-        {"device-s3", "s3:PutObject", BUCKET "/edge/cam/1.jpg", TLS " s3:x-amz-server-side-encryption-customer-algorithm=AES256", true},
-        {"device-s3", "s3:PutObject", BUCKET "/edge/1", TLS " s3:x-amz-server-side-encryption=aws:kms s3:x-amz-server-side-encryption-aws-kms-key-id=" KEY("storage"), true},
-        {"device-s3", "s3:PutObject", BUCKET "/edge/1", TLS " s3:x-amz-server-side-encryption=aws:kms s3:x-amz-server-side-encryption-aws-kms-key-id=" KEY("other"), false},
+        {"device-s3", "s3:PutObject", BUCKET "/edge/cam/1.jpg",
+         TLS " s3:x-amz-server-side-encryption-customer-algorithm=AES256", true},
+        {"device-s3", "s3:PutObject", BUCKET "/edge/1",
+         TLS " s3:x-amz-server-side-encryption=aws:kms s3:x-amz-server-side-encryption-aws-kms-key-id=" KEY("storage"),
+         true},
+        {"device-s3", "s3:PutObject", BUCKET "/edge/1",
+         TLS " s3:x-amz-server-side-encryption=aws:kms s3:x-amz-server-side-encryption-aws-kms-key-id=" KEY("other"),
+         false},
         {"device-s3", "s3:GetObject", BUCKET "/edge/cam/1.jpg", TLS, true},
         {"device-s3", "s3:DeleteObject", BUCKET "/edge/cam/1.jpg", TLS, true},
         {"device-s3", "s3:PutObject", BUCKET "/jobs/t1/j1", TLS, false},
@@ -417,8 +441,11 @@ static void trust(void **state)
 {
     const struct cof_caller ec2 = {.kind = COF_CALLER_SERVICE, .arn = COF_LIT("ec2.amazonaws.com")};
     const struct cof_caller lambda = {.kind = COF_CALLER_SERVICE, .arn = COF_LIT("lambda.amazonaws.com")};
-    const struct cof_caller user = {.kind = COF_CALLER_USER, .account = COF_LIT(ACCOUNT), .arn = COF_LIT("arn:aws:iam::" ACCOUNT ":user/u")};
-    const struct cof_caller other = {.kind = COF_CALLER_USER, .account = COF_LIT("999988887777"), .arn = COF_LIT("arn:aws:iam::999988887777:user/u")};
+    const struct cof_caller user = {
+        .kind = COF_CALLER_USER, .account = COF_LIT(ACCOUNT), .arn = COF_LIT("arn:aws:iam::" ACCOUNT ":user/u")};
+    const struct cof_caller other = {.kind = COF_CALLER_USER,
+                                     .account = COF_LIT("999988887777"),
+                                     .arn = COF_LIT("arn:aws:iam::999988887777:user/u")};
 
     assert_true(may_assume("trust-consumer", &ec2, ""));
     assert_true(may_assume("trust-producer", &ec2, ""));
@@ -680,9 +707,15 @@ static void lint_finds_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(data_key), cmocka_unit_test(other_keys), cmocka_unit_test(bucket), cmocka_unit_test(queues),
-        cmocka_unit_test(trust),    cmocka_unit_test(identity_policies_alone), cmocka_unit_test(identity_denies_hold_against_more_rights),
-        cmocka_unit_test(key_policies_without_their_denies), cmocka_unit_test(denies_survive_a_careless_allow),
+        cmocka_unit_test(data_key),
+        cmocka_unit_test(other_keys),
+        cmocka_unit_test(bucket),
+        cmocka_unit_test(queues),
+        cmocka_unit_test(trust),
+        cmocka_unit_test(identity_policies_alone),
+        cmocka_unit_test(identity_denies_hold_against_more_rights),
+        cmocka_unit_test(key_policies_without_their_denies),
+        cmocka_unit_test(denies_survive_a_careless_allow),
         cmocka_unit_test(lint_finds_nothing),
     };
 

@@ -23,10 +23,25 @@ static void known_cases(void **state)
         const char *pattern, *text;
         bool match;
     } cases[] = {
-        {"", "", true}, {"", "a", false}, {"*", "", true}, {"*", "anything", true}, {"?", "", false}, {"?", "a", true},
-        {"?", "\xc3\xa9", true}, {"??", "\xc3\xa9", false}, {"a*b*c", "aXbYbZc", true}, {"a*b*c", "aXbYbZ", false},
-        {"*ab", "aab", true}, {"*ab", "aba", false}, {"a**b", "ab", true}, {"abc", "ABC", false},
-        {"jobs/*", "jobs/", true}, {"jobs/*", "job", false}, {"a?c", "abc", true}, {"*?", "", false}, {"*?*", "x", true},
+        {"", "", true},
+        {"", "a", false},
+        {"*", "", true},
+        {"*", "anything", true},
+        {"?", "", false},
+        {"?", "a", true},
+        {"?", "\xc3\xa9", true},
+        {"??", "\xc3\xa9", false},
+        {"a*b*c", "aXbYbZc", true},
+        {"a*b*c", "aXbYbZ", false},
+        {"*ab", "aab", true},
+        {"*ab", "aba", false},
+        {"a**b", "ab", true},
+        {"abc", "ABC", false},
+        {"jobs/*", "jobs/", true},
+        {"jobs/*", "job", false},
+        {"a?c", "abc", true},
+        {"*?", "", false},
+        {"*?*", "x", true},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)

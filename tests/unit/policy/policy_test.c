@@ -7,13 +7,17 @@
 
 #include "policy/policy.h"
 
-static const char good[] = "{\n"
+static const char good[] =
+    "{\n"
     "  \"Version\": \"2012-10-17\", \"Id\": \"x\",\n"
     "  \"Statement\": [{\"Sid\": \"A\", \"Effect\": \"Allow\", \"Principal\": {\"AWS\": [\"111122223333\",\n"
-    "    \"arn:aws:iam::111122223333:root\", \"arn:aws:iam::111122223333:role/p/r\", \"*\"], \"Service\": \"ec2.amazonaws.com\"},\n"
+    "    \"arn:aws:iam::111122223333:root\", \"arn:aws:iam::111122223333:role/p/r\", \"*\"], \"Service\": "
+    "\"ec2.amazonaws.com\"},\n"
     "    \"Action\": [\"kms:Decrypt\", \"kms:Gen*\"], \"Resource\": \"*\",\n"
-    "    \"Condition\": {\"Bool\": {\"aws:SecureTransport\": true}, \"NumericLessThan\": {\"s3:TlsVersion\": [1, \"1.2\"]}}},\n"
-    "   {\"Effect\": \"Deny\", \"NotPrincipal\": {\"Federated\": \"idp\"}, \"NotAction\": \"s3:*\", \"NotResource\": \"arn:aws:s3:::${aws:username}/*\"}]\n"
+    "    \"Condition\": {\"Bool\": {\"aws:SecureTransport\": true}, \"NumericLessThan\": {\"s3:TlsVersion\": [1, "
+    "\"1.2\"]}}},\n"
+    "   {\"Effect\": \"Deny\", \"NotPrincipal\": {\"Federated\": \"idp\"}, \"NotAction\": \"s3:*\", \"NotResource\": "
+    "\"arn:aws:s3:::${aws:username}/*\"}]\n"
     "}";
 
 static void reads_all_elements(void **state)
@@ -57,33 +61,75 @@ static void refuses(void **state)
         {COF_POLICY_IDENTITY, "{\"Statement\":[]}", "there is no statement"},
         {COF_POLICY_IDENTITY, "{\"Statement\":[],\"Statement\":[]}", "duplicate"},
         {COF_POLICY_IDENTITY, "{\"statement\":[]}", "unknown element in a policy: statement"},
-        {COF_POLICY_IDENTITY, "{\"Statement\":[\n  {\"Effect\":\"Allow\", \"Action\":\"*\", \"Resource\":\"*\"},\n  {\"Effect\":\"Allow\",\n   \"Actions\":\"*\"}]}",
+        {COF_POLICY_IDENTITY,
+         "{\"Statement\":[\n  {\"Effect\":\"Allow\", \"Action\":\"*\", \"Resource\":\"*\"},\n  "
+         "{\"Effect\":\"Allow\",\n   \"Actions\":\"*\"}]}",
          "line 4, column 4: unknown element in a statement: Actions"},
-        {COF_POLICY_IDENTITY, "{\"Statement\":{\"Effect\":\"allow\",\"Action\":\"*\",\"Resource\":\"*\"}}", "line 1, column 15: Effect is"},
-        {COF_POLICY_IDENTITY, "{\"Statement\":{\"Action\":\"*\",\"Resource\":\"*\"}}", "line 1, column 2: the statement has no Effect"},
-        {COF_POLICY_IDENTITY, "{\"Statement\":{\"Effect\":\"Deny\",\"Resource\":\"*\"}}", "neither Action nor NotAction"},
-        {COF_POLICY_IDENTITY, "{\"Statement\":{\"Effect\":\"Deny\",\"Action\":\"*\"}}", "neither Resource nor NotResource"},
-        {COF_POLICY_IDENTITY, "{\"Statement\":{\"Effect\":\"Deny\",\"Action\":\"*\",\"NotAction\":\"*\",\"Resource\":\"*\"}}", "exclude each other"},
-        {COF_POLICY_IDENTITY, "{\"Statement\":{\"Effect\":\"Deny\",\"Action\":\"Decrypt\",\"Resource\":\"*\"}}", "not an action (service:Name): Decrypt"},
-        {COF_POLICY_IDENTITY, "{\"Statement\":{\"Effect\":\"Deny\",\"Action\":[],\"Resource\":\"*\"}}", "the list is empty"},
-        {COF_POLICY_IDENTITY, "{\"Statement\":{\"Effect\":\"Deny\",\"Action\":[\"s3:a\",\n7],\"Resource\":\"*\"}}", "line 2, column 1: a string is expected"},
-        {COF_POLICY_IDENTITY, "{\"Statement\":{\"Effect\":\"Deny\",\"Action\":\"*\",\"Resource\":\"bucket/*\"}}", "not an ARN and not \"*\": bucket/*"},
-        {COF_POLICY_IDENTITY, "{\"Statement\":{\"Effect\":\"Deny\",\"Action\":\"*\",\"Resource\":\"arn:aws:s3*\"}}", "not an ARN"},
-        {COF_POLICY_IDENTITY, "{\"Statement\":{\"Effect\":\"Deny\",\"Principal\":\"*\",\"Action\":\"*\",\"Resource\":\"*\"}}", "an identity policy has no Principal"},
-        {COF_POLICY_RESOURCE, "{\"Statement\":{\"Effect\":\"Deny\",\"Action\":\"*\",\"Resource\":\"*\"}}", "neither Principal nor NotPrincipal"},
-        {COF_POLICY_TRUST, "{\"Statement\":{\"Effect\":\"Deny\",\"Principal\":\"*\",\"Action\":\"*\",\"Resource\":\"*\"}}", "a trust policy has no Resource"},
-        {COF_POLICY_TRUST, "{\"Statement\":{\"Effect\":\"Deny\",\"Principal\":\"me\",\"Action\":\"*\"}}", "a principal is"},
-        {COF_POLICY_TRUST, "{\"Statement\":{\"Effect\":\"Deny\",\"Principal\":{\"AWS\":\"arn:aws:iam::111122223333:role/*\"},\"Action\":\"*\"}}", "no wildcard"},
-        {COF_POLICY_TRUST, "{\"Statement\":{\"Effect\":\"Deny\",\"Principal\":{\"AWS\":\"me\"},\"Action\":\"*\"}}", "no account and no ARN"},
-        {COF_POLICY_TRUST, "{\"Statement\":{\"Effect\":\"Deny\",\"Principal\":{\"aws\":\"*\"},\"Action\":\"*\"}}", "not the name of a principal"},
-        {COF_POLICY_TRUST, "{\"Statement\":{\"Effect\":\"Deny\",\"Principal\":{\"Aws\":\"111122223333\"},\"Action\":\"*\"}}", "unknown kind of principal: Aws"},
+        {COF_POLICY_IDENTITY, "{\"Statement\":{\"Effect\":\"allow\",\"Action\":\"*\",\"Resource\":\"*\"}}",
+         "line 1, column 15: Effect is"},
+        {COF_POLICY_IDENTITY, "{\"Statement\":{\"Action\":\"*\",\"Resource\":\"*\"}}",
+         "line 1, column 2: the statement has no Effect"},
+        {COF_POLICY_IDENTITY, "{\"Statement\":{\"Effect\":\"Deny\",\"Resource\":\"*\"}}",
+         "neither Action nor NotAction"},
+        {COF_POLICY_IDENTITY, "{\"Statement\":{\"Effect\":\"Deny\",\"Action\":\"*\"}}",
+         "neither Resource nor NotResource"},
+        {COF_POLICY_IDENTITY,
+         "{\"Statement\":{\"Effect\":\"Deny\",\"Action\":\"*\",\"NotAction\":\"*\",\"Resource\":\"*\"}}",
+         "exclude each other"},
+        {COF_POLICY_IDENTITY, "{\"Statement\":{\"Effect\":\"Deny\",\"Action\":\"Decrypt\",\"Resource\":\"*\"}}",
+         "not an action (service:Name): Decrypt"},
+        {COF_POLICY_IDENTITY, "{\"Statement\":{\"Effect\":\"Deny\",\"Action\":[],\"Resource\":\"*\"}}",
+         "the list is empty"},
+        {COF_POLICY_IDENTITY, "{\"Statement\":{\"Effect\":\"Deny\",\"Action\":[\"s3:a\",\n7],\"Resource\":\"*\"}}",
+         "line 2, column 1: a string is expected"},
+        {COF_POLICY_IDENTITY, "{\"Statement\":{\"Effect\":\"Deny\",\"Action\":\"*\",\"Resource\":\"bucket/*\"}}",
+         "not an ARN and not \"*\": bucket/*"},
+        {COF_POLICY_IDENTITY, "{\"Statement\":{\"Effect\":\"Deny\",\"Action\":\"*\",\"Resource\":\"arn:aws:s3*\"}}",
+         "not an ARN"},
+        {COF_POLICY_IDENTITY,
+         "{\"Statement\":{\"Effect\":\"Deny\",\"Principal\":\"*\",\"Action\":\"*\",\"Resource\":\"*\"}}",
+         "an identity policy has no Principal"},
+        {COF_POLICY_RESOURCE, "{\"Statement\":{\"Effect\":\"Deny\",\"Action\":\"*\",\"Resource\":\"*\"}}",
+         "neither Principal nor NotPrincipal"},
+        {COF_POLICY_TRUST,
+         "{\"Statement\":{\"Effect\":\"Deny\",\"Principal\":\"*\",\"Action\":\"*\",\"Resource\":\"*\"}}",
+         "a trust policy has no Resource"},
+        {COF_POLICY_TRUST, "{\"Statement\":{\"Effect\":\"Deny\",\"Principal\":\"me\",\"Action\":\"*\"}}",
+         "a principal is"},
+        {COF_POLICY_TRUST,
+         "{\"Statement\":{\"Effect\":\"Deny\",\"Principal\":{\"AWS\":\"arn:aws:iam::111122223333:role/"
+         "*\"},\"Action\":\"*\"}}",
+         "no wildcard"},
+        {COF_POLICY_TRUST, "{\"Statement\":{\"Effect\":\"Deny\",\"Principal\":{\"AWS\":\"me\"},\"Action\":\"*\"}}",
+         "no account and no ARN"},
+        {COF_POLICY_TRUST, "{\"Statement\":{\"Effect\":\"Deny\",\"Principal\":{\"aws\":\"*\"},\"Action\":\"*\"}}",
+         "not the name of a principal"},
+        {COF_POLICY_TRUST,
+         "{\"Statement\":{\"Effect\":\"Deny\",\"Principal\":{\"Aws\":\"111122223333\"},\"Action\":\"*\"}}",
+         "unknown kind of principal: Aws"},
         /* the public original's mistake: a Condition inside the Principal */
-        {COF_POLICY_TRUST, "{\"Statement\":{\"Effect\":\"Deny\",\"Principal\":{\"AWS\":\"*\",\"Condition\":{}},\"Action\":\"*\"}}", "line 1, column 54"},
-        {COF_POLICY_IDENTITY, "{\"Statement\":{\"Effect\":\"Deny\",\"Action\":\"*\",\"Resource\":\"*\",\"Condition\":{\"StringIs\":{\"a:b\":\"c\"}}}}", "unknown condition operator: StringIs"},
-        {COF_POLICY_IDENTITY, "{\"Statement\":{\"Effect\":\"Deny\",\"Action\":\"*\",\"Resource\":\"*\",\"Condition\":{\"Bool\":{\"a:b\":\"c\"}}}}", "not a value for this operator: c"},
-        {COF_POLICY_IDENTITY, "{\"Statement\":{\"Effect\":\"Deny\",\"Action\":\"*\",\"Resource\":\"*\",\"Condition\":{\"Bool\":{\"ab\":\"true\"}}}}", "a condition key is service:Name: ab"},
-        {COF_POLICY_IDENTITY, "{\"Statement\":{\"Effect\":\"Deny\",\"Action\":\"*\",\"Resource\":\"*\",\"Condition\":{\"Bool\":{}}}}", "needs an object of keys"},
-        {COF_POLICY_IDENTITY, "{\"Statement\":{\"Effect\":\"Deny\",\"Action\":\"*\",\"Resource\":\"*\",\"Condition\":{\"Bool\":{\"a:b\":{\"c\":1}}}}}", "a string is expected"},
+        {COF_POLICY_TRUST,
+         "{\"Statement\":{\"Effect\":\"Deny\",\"Principal\":{\"AWS\":\"*\",\"Condition\":{}},\"Action\":\"*\"}}",
+         "line 1, column 54"},
+        {COF_POLICY_IDENTITY,
+         "{\"Statement\":{\"Effect\":\"Deny\",\"Action\":\"*\",\"Resource\":\"*\",\"Condition\":{\"StringIs\":{\"a:b\":"
+         "\"c\"}}}}",
+         "unknown condition operator: StringIs"},
+        {COF_POLICY_IDENTITY,
+         "{\"Statement\":{\"Effect\":\"Deny\",\"Action\":\"*\",\"Resource\":\"*\",\"Condition\":{\"Bool\":{\"a:b\":"
+         "\"c\"}}}}",
+         "not a value for this operator: c"},
+        {COF_POLICY_IDENTITY,
+         "{\"Statement\":{\"Effect\":\"Deny\",\"Action\":\"*\",\"Resource\":\"*\",\"Condition\":{\"Bool\":{\"ab\":"
+         "\"true\"}}}}",
+         "a condition key is service:Name: ab"},
+        {COF_POLICY_IDENTITY,
+         "{\"Statement\":{\"Effect\":\"Deny\",\"Action\":\"*\",\"Resource\":\"*\",\"Condition\":{\"Bool\":{}}}}",
+         "needs an object of keys"},
+        {COF_POLICY_IDENTITY,
+         "{\"Statement\":{\"Effect\":\"Deny\",\"Action\":\"*\",\"Resource\":\"*\",\"Condition\":{\"Bool\":{\"a:b\":{"
+         "\"c\":1}}}}}",
+         "a string is expected"},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -26,8 +26,8 @@ static void fills(void **state)
     assert_ok(fill("", "", NULL));
     assert_ok(fill("x${a}y${ab}$", "x1y2$", NULL));
     assert_ok(fill("$${a}", "${a}", NULL));
-    assert_ok(fill("${aws:username}${*}${aws:PrincipalTag/team, 'none'}", "${aws:username}${*}${aws:PrincipalTag/team, 'none'}",
-                   NULL));
+    assert_ok(fill("${aws:username}${*}${aws:PrincipalTag/team, 'none'}",
+                   "${aws:username}${*}${aws:PrincipalTag/team, 'none'}", NULL));
     assert_ok(fill("\"${quote}\"", "\"x\\\"y\\\\\\u000a\"", NULL));
 }
 
