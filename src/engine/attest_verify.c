@@ -14,7 +14,7 @@ static enum cof_err check_policy(const struct cof_attest_policy *policy, struct 
         return cof_diag_set(diag, COF_E_USAGE, "the attestation policy names no PCR, so any enclave would pass");
     if (policy->mode == COF_ATTEST_LIVE && policy->now_ms <= 0)
         return cof_diag_set(diag, COF_E_USAGE, "live attestation needs the present time");
-    if (policy->mode != COF_ATTEST_LIVE && policy->mode != COF_ATTEST_ARCHIVE)
+    if ((policy->mode != COF_ATTEST_LIVE && policy->mode != COF_ATTEST_ARCHIVE) || policy->at_ms < 0)
         return COF_E_USAGE;
     for (size_t i = 0; i < policy->n_pcrs; i++) {
         const struct cof_attest_pcr *pcr = &policy->pcrs[i];
@@ -30,18 +30,41 @@ static enum cof_err check_policy(const struct cof_attest_policy *policy, struct 
     return COF_OK;
 }
 
-/* The library parses certificates more freely than DER allows; the pinned root at least is compared byte for byte. */
-static enum cof_err check_chain(const struct cof_attest_doc *doc, struct cof_view root, struct cof_x509_life *life,
-                                struct cof_ecdsa_key **leaf_key, struct cof_diag *diag)
+/* The key that signs the document, and until when: the leaf's, once the chain up to the pinned root verified. The caller
+ * frees owned; key may be lent by the cache instead. */
+struct signer {
+    const struct cof_ecdsa_key *key;
+    struct cof_ecdsa_key *owned;
+};
+
+static enum cof_err check_chain(const struct cof_attest_doc *doc, const struct cof_attest_policy *policy,
+                                struct cof_x509_life *life, struct signer *signer, struct cof_diag *diag)
 {
-    struct cof_view path[COF_ATTEST_CABUNDLE_MAX];
+    struct cof_view root = policy->root_der.len > 0 ? policy->root_der : cof_attest_aws_root();
+    struct cof_view path[COF_ATTEST_CABUNDLE_MAX + 1]; /* leaf, authorities upwards, root */
+    uint8_t cache_key[COF_ATTEST_CACHE_KEY];
     size_t n = doc->n_cabundle - 1;
+    enum cof_err err = COF_OK;
 
     if (!cof_view_eq(doc->cabundle[0], root))
         return cof_diag_set(diag, COF_E_AUTH, "the attestation does not chain to the pinned root certificate");
-    for (size_t i = 0; i < n; i++)
-        path[i] = doc->cabundle[n - i];
-    return cof_x509_verify_chain(doc->certificate, path, n, root, leaf_key, life, diag);
+    path[0] = doc->certificate;
+    for (size_t i = 0; i <= n; i++)
+        path[1 + i] = doc->cabundle[n - i];
+    if (policy->cache != NULL) {
+        err = cof_attest_cache_key(path, n + 2, cache_key);
+        signer->key = err == COF_OK ? cof_attest_cache_find(policy->cache, cache_key, life) : NULL;
+        if (signer->key != NULL)
+            return COF_OK;
+    }
+    if (err == COF_OK)
+        err = cof_x509_verify_chain(path[0], path + 1, n, root, &signer->owned, life, diag);
+    signer->key = signer->owned;
+    if (err == COF_OK && policy->cache != NULL) {
+        cof_attest_cache_put(policy->cache, cache_key, signer->owned, life);
+        signer->owned = NULL; /* moved */
+    }
+    return err;
 }
 
 static enum cof_err check_signature(const struct cof_cose_sign1 *cose, const struct cof_ecdsa_key *key,
@@ -169,22 +192,21 @@ static enum cof_err parse(struct cof_view bytes, struct cof_cose_sign1 *cose, st
 static enum cof_err verify(struct cof_view bytes, const struct cof_attest_policy *policy, struct cof_attest *attest,
                            struct cof_diag *diag)
 {
-    struct cof_view root = policy->root_der.len > 0 ? policy->root_der : cof_attest_aws_root();
-    struct cof_ecdsa_key *leaf_key = NULL;
+    struct signer signer = {NULL, NULL};
     struct cof_cose_sign1 cose;
     enum cof_err err = parse(bytes, &cose, &attest->doc, diag);
 
     if (err == COF_OK)
-        err = check_chain(&attest->doc, root, &attest->life, &leaf_key, diag);
+        err = check_chain(&attest->doc, policy, &attest->life, &signer, diag);
     if (err == COF_OK)
-        err = check_signature(&cose, leaf_key, diag);
+        err = check_signature(&cose, signer.key, diag);
     if (err == COF_OK) {
         attest->debug = cof_attest_doc_pcr_is_zero(&attest->doc, 0);
         err = check_times(policy, attest, diag);
     }
     if (err == COF_OK)
         err = check_contents(policy, attest, diag);
-    cof_ecdsa_free(leaf_key);
+    cof_ecdsa_free(signer.owned);
     return err;
 }
 

@@ -7,7 +7,7 @@
 #ifndef COF_ENGINE_ATTEST_VERIFY_H
 #define COF_ENGINE_ATTEST_VERIFY_H
 
-#include "crypto/x509.h"
+#include "engine/attest_cache.h"
 #include "format/attest_doc.h"
 
 #define COF_ATTEST_MAX_AGE_MS 300000 /* of a live document, unless the policy says otherwise */
@@ -37,6 +37,7 @@ struct cof_attest_policy {
     bool any_image;   /* no measurements wanted (tools that only describe): the one way to leave pcrs empty */
     bool allow_debug; /* accept an all-zero PCR0 */
     const struct cof_view *nonce, *public_key, *user_data; /* NULL: whatever it says; else present and equal */
+    struct cof_attest_cache *cache; /* NULL: none; speeds up many documents of one enclave */
 };
 
 /* Views into the document's bytes. */

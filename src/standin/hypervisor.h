@@ -27,7 +27,7 @@ struct cof_view cof_hv_root(const struct cof_hv *hv);
 struct cof_hv_launch {
     struct cof_image_parts image;
     const char *role_arn;    /* measured into PCR3; NULL leaves it zero */
-    const char *instance_id; /* measured into PCR4, and part of the module id; NULL: "i-simulated" and PCR4 zero */
+    const char *instance_id; /* measured into PCR4, and part of the module id; NULL: "i-0", and PCR4 stays zero */
     bool debug;              /* PCRs stay zero */
 };
 

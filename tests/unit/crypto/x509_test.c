@@ -5,6 +5,8 @@
  */
 #include "testing.h"
 
+#include <openssl/x509_vfy.h>
+
 #include "crypto/x509.h"
 
 #define NOW INT64_C(1790000000000)
@@ -148,12 +150,51 @@ static void impossible_certificates_are_not_made(void **state)
     finish(&c);
 }
 
+static X509 *load(struct cof_view der)
+{
+    const unsigned char *p = der.data;
+    X509 *x509 = d2i_X509(NULL, &p, (long)der.len);
+
+    assert_non_null(x509);
+    return x509;
+}
+
+/* A path builder that is not ours accepts what we make. */
+static void another_implementation_verifies_it(void **state)
+{
+    TEST_RNG(rng, 5);
+    struct cof_x509_life life;
+    struct cof_diag diag;
+    struct chain c;
+    X509 *certs[N];
+    X509_STORE *store = X509_STORE_new();
+    X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+    STACK_OF(X509) *between = sk_X509_new_null();
+
+    prepare(&c, &rng);
+    assert_ok(verify(&c, &life, &diag));
+    for (size_t i = 0; i < N; i++)
+        certs[i] = load(cof_buf_view(&c.certs[i]));
+    assert_int_equal(X509_STORE_add_cert(store, certs[3]), 1);
+    assert_true(sk_X509_push(between, certs[2]) > 0 && sk_X509_push(between, certs[1]) > 0);
+    assert_int_equal(X509_STORE_CTX_init(ctx, store, certs[0], between), 1);
+    X509_VERIFY_PARAM_set_time(X509_STORE_CTX_get0_param(ctx), NOW / 1000 + 1);
+    assert_int_equal(X509_verify_cert(ctx), 1);
+    X509_STORE_CTX_free(ctx);
+    X509_STORE_free(store);
+    sk_X509_free(between);
+    for (size_t i = 0; i < N; i++)
+        X509_free(certs[i]);
+    finish(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_right_chain_verifies),
         cmocka_unit_test(each_broken_rule_is_refused),
         cmocka_unit_test(other_curves_are_refused),
+        cmocka_unit_test(another_implementation_verifies_it),
         cmocka_unit_test(impossible_certificates_are_not_made),
     };
 

@@ -5,6 +5,9 @@
  */
 #include "testing.h"
 
+#include <openssl/cms.h>
+#include <openssl/pem.h>
+
 #include "engine/kms_recipient.h"
 
 static struct cof_rsa_key *key;
@@ -135,6 +138,39 @@ static void another_key_opens_nothing(void **state)
     cof_buf_done(&cms);
 }
 
+/* An implementation that is not ours reads what we write. */
+static void another_implementation_opens_it(void **state)
+{
+    static const uint8_t data_key[32] = {9, 8, 7};
+    TEST_RNG(rng, 9);
+    struct cof_buf cms, pem;
+    CMS_ContentInfo *info;
+    EVP_PKEY *pkey;
+    BIO *in, *out = BIO_new(BIO_s_mem()), *text;
+    char *plain;
+
+    cof_buf_init(&cms, COF_CMS_MAX);
+    cof_buf_init_secret(&pem, 8192);
+    assert_ok(cof_kms_recipient_seal(cof_buf_view(&spki), cof_view_of(data_key, 32), &rng, &cms));
+    assert_ok(cof_rsa_pkcs8_pem(key, &pem));
+    in = BIO_new_mem_buf(cms.data, (int)cms.len);
+    text = BIO_new_mem_buf(pem.data, (int)pem.len);
+    info = d2i_CMS_bio(in, NULL);
+    pkey = PEM_read_bio_PrivateKey(text, NULL, NULL, NULL);
+    assert_non_null(info);
+    assert_non_null(pkey);
+    assert_int_equal(CMS_decrypt(info, pkey, NULL, NULL, out, CMS_BINARY), 1);
+    assert_int_equal(BIO_get_mem_data(out, &plain), 32);
+    assert_memory_equal(plain, data_key, 32);
+    CMS_ContentInfo_free(info);
+    EVP_PKEY_free(pkey);
+    BIO_free(in);
+    BIO_free(out);
+    BIO_free(text);
+    cof_buf_done(&cms);
+    cof_buf_done(&pem);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +178,7 @@ int main(void)
         cmocka_unit_test(reads_chunks_and_the_primitive_form),
         cmocka_unit_test(damage_is_one_refusal),
         cmocka_unit_test(another_key_opens_nothing),
+        cmocka_unit_test(another_implementation_opens_it),
     };
 
     return cmocka_run_group_tests(tests, make_key, drop_key);

@@ -282,6 +282,42 @@ static void a_role_measures_as_aws_documents(void **state)
     cof_buf_done(&out);
 }
 
+/* With a cache the second document of an enclave skips the chain and nothing else: times, signature and contents are
+ * judged as before, and a chain with one bit changed is another chain. */
+static void the_cache_changes_no_verdict(void **state)
+{
+    struct fixture *f = *state;
+    struct cof_attest_policy policy = {.root_der = cof_hv_root(f->hv), .now_ms = NOW, .any_image = true};
+    struct cof_attest attest_out;
+    struct cof_diag diag = {{0}, {0}};
+    struct cof_buf out, later, copy;
+    struct cof_view doc = attest(f, NOW, &out).data, second = attest(f, NOW + 60000, &later).data;
+
+    assert_ok(cof_attest_cache_new(&policy.cache));
+    assert_ok(cof_attest_verify(doc, &policy, &attest_out, &diag));
+    policy.now_ms = NOW + 60000;
+    assert_ok(cof_attest_verify(second, &policy, &attest_out, &diag));
+    assert_int_equal(attest_out.life.leaf_to_ms - attest_out.life.leaf_from_ms, 3 * HOUR + 3999);
+    policy.now_ms = NOW + 4 * HOUR;
+    assert_int_equal(cof_attest_verify(second, &policy, &attest_out, &diag), COF_E_AUTH);
+    assert_non_null(strstr(diag.text, "expired"));
+    policy.now_ms = NOW;
+    cof_buf_init(&copy, doc.len);
+    cof_buf_add(&copy, doc);
+    for (size_t bit = 0; bit < 8 * doc.len; bit += 397) {
+        copy.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        if (cof_attest_verify(cof_buf_view(&copy), &policy, &attest_out, NULL) != COF_E_AUTH)
+            fail_msg("bit %zu", bit);
+        copy.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    policy.root_der = COF_LIT("");
+    assert_int_equal(cof_attest_verify(doc, &policy, &attest_out, &diag), COF_E_AUTH);
+    cof_attest_cache_free(policy.cache);
+    cof_buf_done(&copy);
+    cof_buf_done(&out);
+    cof_buf_done(&later);
+}
+
 /* One good document: cut at every byte and with sampled bits flipped, nothing may pass (style rule 30). */
 static void no_cut_or_flipped_document_passes(void **state)
 {
@@ -316,6 +352,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(registers_extend_and_lock, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_requests_get_error_names, setup, teardown),
         cmocka_unit_test_setup_teardown(a_role_measures_as_aws_documents, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_cache_changes_no_verdict, setup, teardown),
         cmocka_unit_test_setup_teardown(no_cut_or_flipped_document_passes, setup, teardown),
     };
 
