@@ -25,13 +25,13 @@ static enum cof_err check_policy(const struct cof_attest_policy *policy, struct 
         for (size_t k = 0; k < pcr->value.len; k++)
             any |= pcr->value.data[k];
         if (any == 0 && !policy->allow_debug)
-            return cof_diag_set(diag, COF_E_USAGE, "expected PCR%u is all zero: every debug enclave has it", pcr->index);
+            return cof_diag_set(diag, COF_E_USAGE, "expected PCR%u is all zero, as in every debug enclave", pcr->index);
     }
     return COF_OK;
 }
 
-/* The key that signs the document, and until when: the leaf's, once the chain up to the pinned root verified. The caller
- * frees owned; key may be lent by the cache instead. */
+/* The key that signs the document: the leaf's, once the chain up to the pinned root verified. The caller frees owned;
+ * key may be lent by the cache instead. */
 struct signer {
     const struct cof_ecdsa_key *key;
     struct cof_ecdsa_key *owned;
@@ -126,8 +126,10 @@ static enum cof_err check_times(const struct cof_attest_policy *policy, const st
 
     if (err != COF_OK)
         return err;
+    if (policy->mode == COF_ATTEST_ARCHIVE && policy->at_given)
+        return check_valid_at(&attest->life, policy->at_ms, 0, "the time asked about", diag);
     if (policy->mode == COF_ATTEST_ARCHIVE)
-        return policy->at_given ? check_valid_at(&attest->life, policy->at_ms, 0, "the time asked about", diag) : COF_OK;
+        return COF_OK;
     err = check_valid_at(&attest->life, policy->now_ms, leeway_ms, "now", diag);
     return err != COF_OK ? err : check_fresh(policy, attest->doc.timestamp_ms, leeway_ms, diag);
 }
@@ -193,7 +195,7 @@ static enum cof_err verify(struct cof_view bytes, const struct cof_attest_policy
                            struct cof_diag *diag)
 {
     struct signer signer = {NULL, NULL};
-    struct cof_cose_sign1 cose;
+    struct cof_cose_sign1 cose = {0};
     enum cof_err err = parse(bytes, &cose, &attest->doc, diag);
 
     if (err == COF_OK)

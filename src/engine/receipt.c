@@ -246,8 +246,10 @@ static enum cof_err take_object(struct cof_view *in, const char *const *names, s
             err = take_digest(in, &o->sealed_sha256);
         else if (index == OBJECT_COMMITMENT)
             err = take_digest(in, &o->commitment);
+        else if (index == OBJECT_BUCKET)
+            err = take_optional_text(in, &o->bucket);
         else
-            err = take_optional_text(in, index == OBJECT_BUCKET ? &o->bucket : index == OBJECT_KEY ? &o->key : &o->last);
+            err = take_optional_text(in, index == OBJECT_KEY ? &o->key : &o->last);
     }
     return err;
 }
@@ -408,7 +410,7 @@ enum cof_err cof_receipt_verify(struct cof_view doc, const struct cof_attest_pol
 {
     struct cof_receipt r = {0};
     struct cof_attest vouched = {0};
-    struct cof_cose_sign1 cose;
+    struct cof_cose_sign1 cose = {0};
     struct cof_ecdsa_key *signer = NULL;
     enum cof_err err;
 

@@ -51,7 +51,7 @@ COF_MUST_USE enum cof_err cof_receipt_build(const struct cof_receipt *receipt, c
 
 /* Verifies: the attestation document under policy (archive mode at its own time is enforced; the policy's public_key
  * and user_data are set here), the signature by the key it vouches for, and that the work finished within the life of
- * the document's leaf certificate. Fields and attestation (may be NULL) go out only on success. One code, COF_E_AUTH. */
+ * the document's certificates. Fields and attestation (may be NULL) go out only on success. One code, COF_E_AUTH. */
 COF_MUST_USE enum cof_err cof_receipt_verify(struct cof_view doc, const struct cof_attest_policy *policy,
                                              struct cof_receipt *out, struct cof_attest *attest,
                                              struct cof_diag *diag);

@@ -125,7 +125,7 @@ static enum cof_err take_value(struct cof_view *in, enum key key, struct cof_att
 static enum cof_err parse(struct cof_view in, struct cof_attest_doc *doc, struct cof_diag *diag)
 {
     struct cof_cbor_map map;
-    size_t index;
+    size_t index = COF_CBOR_END;
     enum cof_err err;
 
     if (in.len > COF_ATTEST_PAYLOAD_MAX)

@@ -231,7 +231,9 @@ static enum cof_err answer(struct cof_hv_enclave *enclave, const struct cof_nsm_
     case COF_NSM_GET_RANDOM:
         random = cof_buf_extend(scratch, COF_NSM_RANDOM_MAX);
         *res = (struct cof_nsm_response){.op = COF_NSM_GET_RANDOM, .data = cof_buf_view(scratch)};
-        return random == NULL ? cof_buf_err(scratch) : cof_rng_fill(cof_hv_rng(enclave->hv), random, COF_NSM_RANDOM_MAX);
+        if (random == NULL)
+            return cof_buf_err(scratch);
+        return cof_rng_fill(cof_hv_rng(enclave->hv), random, COF_NSM_RANDOM_MAX);
     case COF_NSM_DESCRIBE_PCR:
     case COF_NSM_EXTEND_PCR:
     case COF_NSM_LOCK_PCR:

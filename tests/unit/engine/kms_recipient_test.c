@@ -115,7 +115,8 @@ static void damage_is_one_refusal(void **state)
         cms.data[i] ^= 0x40;
     }
     for (size_t cut = 0; cut < cms.len; cut++)
-        assert_int_equal(cof_kms_recipient_open(key, cof_view_sub(cof_buf_view(&cms), 0, cut), 32, &secret), COF_E_AUTH);
+        assert_int_equal(cof_kms_recipient_open(key, cof_view_sub(cof_buf_view(&cms), 0, cut), 32, &secret),
+                         COF_E_AUTH);
     assert_int_equal(cof_kms_recipient_open(key, cof_buf_view(&cms), 16, &secret), COF_E_AUTH);
     assert_ok(cof_kms_recipient_open(key, cof_buf_view(&cms), 32, &secret));
     cof_secret_done(&secret);

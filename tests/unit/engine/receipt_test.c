@@ -29,7 +29,8 @@ struct fixture {
 /* An attestation document for the key with this user data. */
 static void attest(struct fixture *f, struct cof_view spki, struct cof_view user_data)
 {
-    struct cof_nsm_request req = {.op = COF_NSM_ATTESTATION, .public_key = {spki, true}, .user_data = {user_data, true}};
+    struct cof_nsm_request req = {.op = COF_NSM_ATTESTATION,
+        .public_key = {spki, true}, .user_data = {user_data, true}};
     struct cof_nsm_response res;
     struct cof_buf in, out;
 
@@ -334,7 +335,8 @@ static void commitments_need_the_salt(void **state)
     uint8_t commitment[32], salt[32] = {1}, wrong[32] = {2}, digest[32] = {3}, other[32] = {4};
 
     assert_ok(cof_receipt_commit(cof_view_of(salt, 32), cof_view_of(digest, 32), commitment));
-    assert_ok(cof_receipt_check_commitment(cof_view_of(commitment, 32), cof_view_of(salt, 32), cof_view_of(digest, 32)));
+    assert_ok(
+        cof_receipt_check_commitment(cof_view_of(commitment, 32), cof_view_of(salt, 32), cof_view_of(digest, 32)));
     assert_int_equal(
         cof_receipt_check_commitment(cof_view_of(commitment, 32), cof_view_of(wrong, 32), cof_view_of(digest, 32)),
         COF_E_AUTH);

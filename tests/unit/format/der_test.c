@@ -46,7 +46,8 @@ static void other_lengths_are_refused(void **state)
     static const struct {
         const char *text;
         enum cof_err err;
-    } cases[] = {{"04817f", COF_E_FORMAT}, {"04820080", COF_E_FORMAT}, {"0480", COF_E_FORMAT}, {"0405", COF_E_TRUNCATED},
+    } cases[] = {{"04817f", COF_E_FORMAT}, {"04820080", COF_E_FORMAT}, {"0480", COF_E_FORMAT},
+        {"0405", COF_E_TRUNCATED},
         {"04", COF_E_TRUNCATED}, {"", COF_E_TRUNCATED}, {"0482ff", COF_E_TRUNCATED}, {"0485010000000000", COF_E_FORMAT},
         {"04ff", COF_E_FORMAT}, {"0484ffffffff", COF_E_TRUNCATED}, {"030100", COF_E_FORMAT}};
 

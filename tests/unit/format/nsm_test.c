@@ -72,7 +72,8 @@ static void responses(void **state)
     static uint8_t data[48];
     static const struct cof_nsm_response cases[] = {
         {.op = COF_NSM_DESCRIBE_NSM, .version_major = 1, .version_minor = 2, .version_patch = 3, .max_pcrs = 32,
-            .locked_pcrs = 0x8001ffff, .module_id = {(const uint8_t *)"i-x", 3}, .digest = {(const uint8_t *)"SHA384", 6}},
+            .locked_pcrs = 0x8001ffff, .module_id = {(const uint8_t *)"i-x", 3},
+            .digest = {(const uint8_t *)"SHA384", 6}},
         {.op = COF_NSM_GET_RANDOM, .data = {data, 48}},
         {.op = COF_NSM_DESCRIBE_PCR, .data = {data, 48}, .lock = true},
         {.op = COF_NSM_EXTEND_PCR, .data = {data, 48}},

@@ -100,7 +100,8 @@ static void a_document_verifies_under_its_own_root_only(void **state)
     struct cof_image_pcrs image = expected_pcrs();
     struct cof_attest_pcr pcrs[] = {{0, cof_view_of(image.pcr0, 48)}, {1, cof_view_of(image.pcr1, 48)},
         {2, cof_view_of(image.pcr2, 48)}};
-    struct cof_view nonce = COF_LIT("nonce of sixteen"), other = COF_LIT("nonce of sixteeN"), key = COF_LIT("a public key");
+    struct cof_view nonce = COF_LIT("nonce of sixteen"), other = COF_LIT("nonce of sixteeN");
+    struct cof_view key = COF_LIT("a public key");
     struct cof_attest_policy policy = {.root_der = cof_hv_root(f->hv), .now_ms = NOW + 1000, .pcrs = pcrs, .n_pcrs = 3,
         .nonce = &nonce, .public_key = &key};
     struct cof_attest attest_out;
