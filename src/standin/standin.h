@@ -26,6 +26,7 @@
 #define COF_STANDIN_REPLY_MAX ((size_t)8 << 20)
 #define COF_STANDIN_WAIT_MAX 256
 
+struct cof_auth;
 struct cof_standin;
 struct cof_standin_call; /* one request in progress */
 
@@ -37,6 +38,7 @@ struct cof_standin_request {
     const char *region;         /* of the credential scope; the stand-in's own when unsigned */
     bool tls;
     const char *source_ip;
+    const struct cof_auth *auth; /* what the signature said; never NULL (auth.h) */
     int64_t now_ms;
     int64_t started_ms;         /* when the request was first handled; earlier than now_ms after a wait */
     char id[40];                /* request id: a UUID */

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Who signed a request: Signature Version 4 in the Authorization header or in the query (presigned), checked against
+ * the keys of iam.h (AWS General Reference, "Signature Version 4"; S3 API, "Authenticating Requests"). Stricter than a
+ * signer needs: every x-amz- header and Host must be signed, times within 15 minutes, the scope's date that of the
+ * request.
+ */
+#ifndef COF_STANDIN_AUTH_H
+#define COF_STANDIN_AUTH_H
+
+#include "base/secret.h"
+#include "format/http1.h"
+#include "standin/iam.h"
+
+/* What x-amz-content-sha256 says about the body. */
+enum cof_payload {
+    COF_PAYLOAD_ABSENT,           /* no header: the body's own hash is signed */
+    COF_PAYLOAD_HASH,
+    COF_PAYLOAD_UNSIGNED,
+    COF_PAYLOAD_CHUNKS_SIGNED,         /* STREAMING-AWS4-HMAC-SHA256-PAYLOAD */
+    COF_PAYLOAD_CHUNKS_SIGNED_TRAILER, /* ...-TRAILER */
+    COF_PAYLOAD_CHUNKS_TRAILER,        /* STREAMING-UNSIGNED-PAYLOAD-TRAILER */
+};
+
+/* Why not; the shape is the service's (cof_auth_codes). */
+enum cof_auth_failure {
+    COF_AUTH_FINE,
+    COF_AUTH_MISSING,     /* unsigned */
+    COF_AUTH_MALFORMED,
+    COF_AUTH_SCOPE,       /* date, region or service of the scope */
+    COF_AUTH_UNKNOWN_KEY,
+    COF_AUTH_BAD_TOKEN,
+    COF_AUTH_EXPIRED_TOKEN,
+    COF_AUTH_SKEWED,
+    COF_AUTH_EXPIRED,     /* a presigned request */
+    COF_AUTH_NOT_SIGNED,  /* a header that must be signed is not */
+    COF_AUTH_SIGNATURE,
+    COF_AUTH_PAYLOAD,     /* x-amz-content-sha256 is missing (S3) or no value of the four kinds */
+};
+
+enum cof_auth_shape { COF_AUTH_SHAPE_S3, COF_AUTH_SHAPE_JSON, COF_AUTH_SHAPE_QUERY };
+
+struct cof_auth_code {
+    int status;
+    const char *code, *message;
+};
+const struct cof_auth_code *cof_auth_code(enum cof_auth_failure failure, enum cof_auth_shape shape);
+
+/* Views into the head. */
+struct cof_auth {
+    bool is_signed;
+    bool presigned;
+    struct cof_view access_key_id, date, region, service, signed_headers, signature, token, time;
+    struct cof_buf decoded; /* owns what the query gave */
+    int64_t time_ms, expires_s;
+    enum cof_payload payload;
+    uint8_t payload_hash[32];
+    struct cof_secret signing_key; /* after a check that went well */
+};
+
+/* Reads, decides nothing but form. */
+enum cof_auth_failure cof_auth_read(const struct cof_http_head *head, struct cof_auth *out);
+void cof_auth_done(struct cof_auth *auth);
+
+/* Checks time, scope, key, token and signature. body_hash: SHA-256 of the body in place of an absent header (and
+ * unused otherwise). On COF_AUTH_FINE *key is the caller's, to be done with. Fails (err) only for the store or memory. */
+COF_MUST_USE enum cof_err cof_auth_check(const struct cof_store *store, const struct cof_http_head *head, struct cof_auth *auth,
+                                         const char *region, const uint8_t body_hash[32], int64_t now_ms,
+                                         struct cof_iam_key *key, enum cof_auth_failure *failure);
+
+#endif

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/date.h"
+#include "crypto/hash.h"
+#include "standin/state.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const kind_names[] = {"identity", "resource", "trust"};
+
+/* The slot of that digest, or the one unused for longest. One decision needs fewer policies than there are slots, so
+ * none of its own is pushed out while it lasts. */
+static size_t find_slot(const struct cof_standin *s, const uint8_t digest[32])
+{
+    size_t oldest = 0;
+
+    for (size_t i = 0; i < COF_STANDIN_POLICY_CACHE; i++) {
+        if (s->policies[i].policy == NULL)
+            return i;
+        if (memcmp(s->policies[i].digest, digest, 32) == 0)
+            return i;
+        if (s->policies[i].used < s->policies[oldest].used)
+            oldest = i;
+    }
+    return oldest;
+}
+
+enum cof_err cof_standin_policy(struct cof_standin *s, struct cof_view text, enum cof_policy_kind kind, const struct cof_policy **out)
+{
+    struct cof_hash *hash = NULL;
+    uint8_t digest[32];
+    size_t slot;
+    enum cof_err err = cof_hash_new(COF_SHA256, &hash);
+
+    *out = NULL;
+    if (err == COF_OK)
+        err = cof_hash_update(hash, cof_view_str(kind_names[kind]));
+    if (err == COF_OK)
+        err = cof_hash_update(hash, text);
+    if (err == COF_OK)
+        err = cof_hash_final(hash, digest);
+    cof_hash_free(hash);
+    if (err != COF_OK)
+        return err;
+    slot = find_slot(s, digest);
+    if (s->policies[slot].policy == NULL || memcmp(s->policies[slot].digest, digest, sizeof digest) != 0) {
+        struct cof_policy *policy;
+
+        err = cof_policy_parse(text, kind, COF_POLICY_SIZE_MAX, &policy, NULL);
+        if (err != COF_OK)
+            return err;
+        cof_policy_free(s->policies[slot].policy);
+        s->policies[slot].policy = policy;
+        memcpy(s->policies[slot].digest, digest, sizeof digest);
+    }
+    s->policies[slot].used = s->n_decisions;
+    *out = s->policies[slot].policy;
+    return COF_OK;
+}
+
+void cof_standin_context_add_list(struct cof_standin_context *c, struct cof_view key, const struct cof_view *values, size_t n_values)
+{
+    if (c->n == COF_STANDIN_CONTEXT_MAX) {
+        c->over = true;
+        return;
+    }
+    c->items[c->n++] = (struct cof_context_value){key, values, n_values};
+}
+
+void cof_standin_context_add(struct cof_standin_context *c, struct cof_view key, struct cof_view value)
+{
+    if (c->n < COF_STANDIN_CONTEXT_MAX)
+        c->values[c->n] = value;
+    cof_standin_context_add_list(c, key, &c->values[c->n < COF_STANDIN_CONTEXT_MAX ? c->n : 0], 1);
+}
+
+/* Texts made for one decision. */
+struct base_texts {
+    char mfa_age[24], issued[COF_DATE_MAX];
+};
+
+/* What is known of every request. */
+static void add_base(const struct cof_standin_request *req, struct base_texts *texts, struct cof_standin_context *c)
+{
+    const struct cof_iam_principal *p = req->principal;
+    struct cof_view agent;
+
+    cof_standin_context_add(c, COF_LIT("aws:SecureTransport"), req->tls ? COF_LIT("true") : COF_LIT("false"));
+    cof_standin_context_add(c, COF_LIT("aws:SourceIp"), cof_view_str(req->source_ip));
+    cof_standin_context_add(c, COF_LIT("aws:RequestedRegion"), cof_view_str(req->region));
+    cof_standin_context_add(c, COF_LIT("aws:PrincipalIsAWSService"), COF_LIT("false"));
+    cof_standin_context_add(c, COF_LIT("aws:ViaAWSService"), COF_LIT("false"));
+    if (req->tls && strcmp(req->service, "s3") == 0)
+        cof_standin_context_add(c, COF_LIT("s3:TlsVersion"), COF_LIT("1.3"));
+    if (cof_headers_get(&req->head->headers, "user-agent", &agent))
+        cof_standin_context_add(c, COF_LIT("aws:UserAgent"), agent);
+    if (cof_headers_get(&req->head->headers, "referer", &agent))
+        cof_standin_context_add(c, COF_LIT("aws:Referer"), agent);
+    if (p->key.source_identity != NULL)
+        cof_standin_context_add(c, COF_LIT("aws:SourceIdentity"), cof_view_str(p->key.source_identity));
+    if (p->key.session_token == NULL)
+        return; /* spec: the keys below are absent for long-term credentials */
+    cof_standin_context_add(c, COF_LIT("aws:MultiFactorAuthPresent"), p->key.mfa_ms != 0 ? COF_LIT("true") : COF_LIT("false"));
+    if (p->key.mfa_ms != 0) {
+        (void)snprintf(texts->mfa_age, sizeof texts->mfa_age, "%lld", (long long)((req->now_ms - p->key.mfa_ms) / 1000));
+        cof_standin_context_add(c, COF_LIT("aws:MultiFactorAuthAge"), cof_view_str(texts->mfa_age));
+    }
+    cof_date_iso_seconds(p->key.created_ms, texts->issued);
+    cof_standin_context_add(c, COF_LIT("aws:TokenIssueTime"), cof_view_str(texts->issued));
+}
+
+/* The policies that speak; they belong to the cache. */
+struct gathered {
+    struct cof_named_policy identity[COF_IAM_POLICIES_MAX];
+    struct cof_policy_set set;
+};
+
+static enum cof_err named(struct cof_standin *s, const char *name, struct cof_view text, enum cof_policy_kind kind,
+                          struct cof_named_policy *out)
+{
+    out->name = name;
+    return cof_standin_policy(s, text, kind, &out->policy);
+}
+
+static enum cof_err gather(struct cof_standin *s, const struct cof_standin_request *req, const struct cof_standin_access *access,
+                           struct gathered *g)
+{
+    const struct cof_iam_principal *p = req->principal;
+    enum cof_err err = COF_OK;
+
+    *g = (struct gathered){.set = {.identity = g->identity, .rule = access->rule}};
+    s->n_decisions++;
+    for (size_t i = 0; access->caller == NULL && i < p->entity.n_policies && err == COF_OK; i++) {
+        err = named(s, p->entity.policies[i].name, cof_view_str(p->entity.policies[i].text), COF_POLICY_IDENTITY, &g->identity[i]);
+        g->set.n_identity = i + 1;
+    }
+    if (err == COF_OK && access->resource_policy.len > 0)
+        err = named(s, access->resource_policy_name, access->resource_policy, access->resource_policy_kind, &g->set.resource);
+    if (err == COF_OK && access->caller == NULL && p->entity.boundary.text != NULL)
+        err = named(s, "boundary", cof_view_str(p->entity.boundary.text), COF_POLICY_IDENTITY, &g->set.boundary);
+    if (err == COF_OK && access->caller == NULL && p->key.session_policy != NULL)
+        err = named(s, "session", cof_view_str(p->key.session_policy), COF_POLICY_IDENTITY, &g->set.session);
+    return err;
+}
+
+static const char *source_name(enum cof_policy_source source)
+{
+    switch (source) {
+    case COF_SOURCE_RESOURCE:
+        return "resource-based policy";
+    case COF_SOURCE_BOUNDARY:
+        return "permissions boundary";
+    case COF_SOURCE_SESSION:
+        return "session policy";
+    case COF_SOURCE_NONE:
+    case COF_SOURCE_IDENTITY:
+    case COF_SOURCE_ROOT:
+        break;
+    }
+    return "identity-based policy";
+}
+
+static void explain(const struct cof_access *a, const struct cof_decision *d, struct cof_buf *why)
+{
+    const char *source = source_name(d->source);
+
+    cof_buf_add_str(why, "User: ");
+    if (a->caller.kind == COF_CALLER_ANONYMOUS)
+        cof_buf_add_str(why, "anonymous");
+    cof_buf_add(why, a->caller.arn);
+    cof_buf_add_str(why, " is not authorized to perform: ");
+    cof_buf_add(why, a->action);
+    cof_buf_add_str(why, " on resource: ");
+    cof_buf_add(why, a->resource);
+    if (d->verdict == COF_VERDICT_EXPLICIT_DENY) {
+        cof_buf_printf(why, " with an explicit deny in %s %s", source[0] == 'i' ? "an" : "a", source);
+    } else {
+        cof_buf_printf(why, " because no %s allows the ", source);
+        cof_buf_add(why, a->action);
+        cof_buf_add_str(why, " action");
+    }
+}
+
+/* The audit line says which statement of ours decided; the caller is told only what AWS tells. */
+static void note(struct cof_standin_request *req, const struct cof_decision *d)
+{
+    if (d->verdict == COF_VERDICT_ALLOW)
+        return;
+    cof_standin_audit(req, "denied_by", cof_view_str(d->policy == NULL ? "no policy allows" : d->policy));
+    if (d->sid.len > 0)
+        cof_standin_audit(req, "denied_by_sid", d->sid);
+}
+
+enum cof_err cof_standin_authorize(struct cof_standin *s, struct cof_standin_request *req, const struct cof_standin_access *access,
+                                   struct cof_buf *why)
+{
+    struct cof_standin_context context = {.n = 0};
+    struct base_texts texts;
+    struct gathered g;
+    struct cof_access a = {.caller = access->caller != NULL ? *access->caller : req->principal->caller,
+        .action = cof_view_str(access->action), .resource = access->resource, .now_ms = req->now_ms,
+        .resource_account = access->resource_account.len > 0 ? access->resource_account : cof_view_str(s->account)};
+    struct cof_decision d = {.verdict = COF_VERDICT_EXPLICIT_DENY, .policy = "a policy that cannot be read", .statement = SIZE_MAX};
+    enum cof_err err;
+
+    (void)snprintf(req->action, sizeof req->action, "%s", access->action);
+    add_base(req, &texts, &context);
+    for (size_t i = 0; access->context != NULL && i < access->context->n; i++)
+        cof_standin_context_add_list(&context, access->context->items[i].key, access->context->items[i].values,
+            access->context->items[i].n_values);
+    a.context = (struct cof_context){context.items, context.n};
+    if (context.over || (access->context != NULL && access->context->over))
+        return COF_E_LIMIT;
+    err = gather(s, req, access, &g);
+    if (err == COF_E_MEMORY)
+        return err;
+    if (err == COF_OK)
+        d = cof_evaluate(&g.set, &a);
+    note(req, &d);
+    if (d.verdict == COF_VERDICT_ALLOW) {
+        req->authorized = true;
+        return COF_OK;
+    }
+    if (why != NULL)
+        explain(&a, &d, why);
+    return COF_E_DENIED;
+}
+
+void cof_standin_public(struct cof_standin_request *req, const char *action)
+{
+    (void)snprintf(req->action, sizeof req->action, "%s", action);
+    req->authorized = true;
+}
+
+void cof_standin_audit(struct cof_standin_request *req, const char *name, struct cof_view value)
+{
+    cof_buf_add_str(&req->audit, ",\"");
+    cof_buf_add_str(&req->audit, name);
+    cof_buf_add_str(&req->audit, "\":\"");
+    cof_json_escape(&req->audit, cof_view_sub(value, 0, 1024));
+    cof_buf_add_str(&req->audit, "\"");
+}

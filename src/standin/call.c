@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One request from head to reply: which service, who, body whole or piece by piece, savepoint, audit line.
+ */
+#include "base/codec.h"
+#include "base/date.h"
+#include "crypto/hash.h"
+#include "standin/call.h"
+#include "standin/reply.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum cof_err cof_call_request_id(const struct cof_rng *rng, char out[static 40])
+{
+    uint8_t b[16];
+    char hex[33];
+    enum cof_err err = cof_rng_fill(rng, b, sizeof b);
+
+    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
+    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
+    cof_hex_encode(b, sizeof b, hex);
+    (void)snprintf(out, 40, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
+    return err;
+}
+
+static const struct cof_service *service_named(const struct cof_standin *s, struct cof_view name)
+{
+    for (size_t i = 0; i < s->opts.n_services; i++)
+        if (cof_view_eq_str(name, s->opts.services[i]->name))
+            return s->opts.services[i];
+    return NULL;
+}
+
+static enum cof_auth_shape shape_of(const struct cof_service *service)
+{
+    if (service != NULL && service->json)
+        return COF_AUTH_SHAPE_JSON;
+    return service != NULL && strcmp(service->name, "s3") != 0 ? COF_AUTH_SHAPE_QUERY : COF_AUTH_SHAPE_S3;
+}
+
+/* An error in the shape of the call's service. */
+static void refuse(struct cof_standin_call *c, int status, const char *code, const char *message)
+{
+    switch (shape_of(c->service)) {
+    case COF_AUTH_SHAPE_JSON:
+        (void)cof_reply_json_error(&c->reply, c->service->json_type, status, code, NULL, cof_view_str(message));
+        break;
+    case COF_AUTH_SHAPE_QUERY:
+        (void)cof_reply_query_error(&c->reply, &c->req, "https://sts.amazonaws.com/doc/2011-06-15/", status, code, cof_view_str(message));
+        break;
+    case COF_AUTH_SHAPE_S3:
+        (void)cof_reply_s3_error(&c->reply, &c->req, status, code, message, NULL);
+        break;
+    }
+}
+
+static void add_audit_text(struct cof_buf *line, const char *name, struct cof_view value)
+{
+    if (value.len == 0)
+        return;
+    cof_buf_printf(line, ",\"%s\":\"", name);
+    cof_json_escape(line, value);
+    cof_buf_add_str(line, "\"");
+}
+
+static void audit(struct cof_standin_call *c)
+{
+    struct cof_standin *s = c->s;
+    char time[COF_DATE_MAX];
+    struct cof_buf line;
+
+    if (s->opts.audit == NULL)
+        return;
+    cof_buf_init(&line, 65536);
+    cof_date_iso(c->req.now_ms, time);
+    cof_buf_printf(&line, "{\"time\":\"%s\",\"request\":\"%s\",\"status\":%d", time, c->req.id, c->reply.status);
+    add_audit_text(&line, "service", cof_view_str(c->req.service));
+    add_audit_text(&line, "action", cof_view_str(c->req.action));
+    add_audit_text(&line, "error", cof_view_str(c->reply.error_code));
+    add_audit_text(&line, "principal", c->principal.caller.arn);
+    add_audit_text(&line, "access_key", c->auth.access_key_id);
+    add_audit_text(&line, "source_ip", cof_view_str(c->req.source_ip));
+    add_audit_text(&line, "method", c->req.head->method);
+    add_audit_text(&line, "path", cof_view_sub(c->req.head->path, 0, 1024));
+    cof_buf_add(&line, cof_buf_view(&c->req.audit));
+    cof_buf_add_str(&line, "}\n");
+    if (cof_buf_err(&line) == COF_OK)
+        s->opts.audit(s->opts.ctx, cof_buf_view(&line));
+    cof_buf_done(&line);
+}
+
+/* The reply stands. */
+static void finish(struct cof_standin_call *c)
+{
+    const char *name = shape_of(c->service) == COF_AUTH_SHAPE_S3 ? "x-amz-request-id" : "x-amzn-RequestId";
+
+    if (cof_buf_err(&c->reply.body) != COF_OK || cof_headers_err(&c->reply.headers) != COF_OK)
+        refuse(c, 500, c->service != NULL && c->service->json ? "InternalFailure" : "InternalError", "We encountered an internal error. Please try again.");
+    cof_headers_set(&c->reply.headers, name, c->req.id);
+    if (shape_of(c->service) == COF_AUTH_SHAPE_S3)
+        cof_headers_set(&c->reply.headers, "x-amz-id-2", "coffer-local");
+    if (cof_view_eq_str(c->req.head->method, "HEAD") && c->reply.status >= 300)
+        cof_buf_reset(&c->reply.body); /* spec: the answer to HEAD has no body, so only the status tells */
+    c->state = CALL_READY;
+    audit(c);
+}
+
+static void refuse_auth(struct cof_standin_call *c, enum cof_auth_failure failure)
+{
+    const struct cof_auth_code *code = cof_auth_code(failure, shape_of(c->service));
+
+    refuse(c, code->status, code->code, code->message);
+    finish(c);
+}
+
+static void fail(struct cof_standin_call *c, enum cof_err err)
+{
+    cof_standin_audit(&c->req, "fault", cof_view_str(cof_err_name(err)));
+    refuse(c, 500, c->service != NULL && c->service->json ? "InternalFailure" : "InternalError", "We encountered an internal error. Please try again.");
+    finish(c);
+}
+
+/* By path, by the signature's scope, by X-Amz-Target; what is left is a form for STS or a request for S3. */
+static const struct cof_service *choose(const struct cof_standin_call *c)
+{
+    const struct cof_standin *s = c->s;
+    const struct cof_http_head *head = c->req.head;
+    struct cof_view target;
+
+    for (size_t i = 0; i < s->opts.n_services; i++)
+        if (s->opts.services[i]->path != NULL && cof_view_starts(head->path, cof_view_str(s->opts.services[i]->path)))
+            return s->opts.services[i];
+    if (c->auth.is_signed && c->auth.service.len > 0)
+        return service_named(s, c->auth.service);
+    if (cof_headers_get(&head->headers, "x-amz-target", &target))
+        for (size_t i = 0; i < s->opts.n_services; i++)
+            if (s->opts.services[i]->target != NULL && cof_view_starts(target, cof_view_str(s->opts.services[i]->target)))
+                return s->opts.services[i];
+    if (cof_view_eq_str(head->method, "POST") && cof_view_eq_str(head->path, "/") && head->query.len == 0)
+        return service_named(s, COF_LIT("sts"));
+    return service_named(s, COF_LIT("s3"));
+}
+
+static bool by_path(const struct cof_standin_call *c)
+{
+    return c->service->path != NULL && cof_view_starts(c->req.head->path, cof_view_str(c->service->path));
+}
+
+/* Checks the signature and makes the principal. False: the reply stands. */
+static bool identify(struct cof_standin_call *c, const uint8_t body_hash[32])
+{
+    struct cof_iam_key key;
+    enum cof_auth_failure failure;
+    enum cof_err err;
+
+    err = cof_auth_check(c->s->opts.store, c->req.head, &c->auth, c->s->region, body_hash, c->req.now_ms, &key, &failure);
+    if (err == COF_OK && failure == COF_AUTH_FINE) {
+        err = cof_iam_principal_init(c->s->opts.store, c->s->account, &key, &c->principal);
+        if (err == COF_E_NOT_FOUND) { /* its user or role is gone */
+            err = COF_OK;
+            failure = COF_AUTH_UNKNOWN_KEY;
+        }
+    }
+    cof_iam_key_done(&key);
+    if (err != COF_OK)
+        fail(c, err);
+    else if (failure != COF_AUTH_FINE)
+        refuse_auth(c, failure);
+    else
+        return true;
+    return false;
+}
+
+/* S3 signs what the header says of the body, so the check need not wait for it. */
+static bool checked_at_head(const struct cof_standin_call *c)
+{
+    return c->auth.payload != COF_PAYLOAD_ABSENT;
+}
+
+static void begin(struct cof_standin_call *c, enum cof_auth_failure failure)
+{
+    enum cof_err err = COF_OK;
+
+    if (c->service == NULL) {
+        refuse(c, 400, "InvalidRequest", "No such service here.");
+        finish(c);
+        return;
+    }
+    if (by_path(c)) { /* no AWS service: what it does with credentials of its own kind is its business */
+        c->auth.is_signed = false;
+    } else if (failure != COF_AUTH_FINE && !(failure == COF_AUTH_MISSING && c->service->anonymous)) {
+        refuse_auth(c, failure);
+        return;
+    } else if (c->auth.is_signed && strcmp(c->service->name, "s3") == 0 && !checked_at_head(c)) {
+        refuse_auth(c, COF_AUTH_PAYLOAD);
+        return;
+    }
+    if (c->auth.is_signed && checked_at_head(c) && !identify(c, NULL))
+        return;
+    if (c->service->stream != NULL && (!c->auth.is_signed || checked_at_head(c)))
+        err = c->service->stream(c->s, &c->req, &c->sink, &c->reply);
+    if (err != COF_OK)
+        fail(c, err);
+    else if (c->reply.status != 0)
+        finish(c);
+}
+
+enum cof_err cof_standin_open(struct cof_standin *s, const struct cof_http_head *head, const struct cof_standin_peer *peer,
+                              int64_t now_ms, struct cof_standin_call **out)
+{
+    struct cof_standin_call *c = calloc(1, sizeof *c);
+    enum cof_auth_failure failure;
+    enum cof_err err;
+
+    *out = NULL;
+    if (c == NULL)
+        return COF_E_MEMORY;
+    c->s = s;
+    c->state = CALL_BODY;
+    cof_reply_init(&c->reply);
+    cof_buf_init_secret(&c->body, COF_STANDIN_BODY_MAX);
+    cof_buf_init(&c->req.audit, 16384);
+    cof_iam_principal_anonymous(&c->principal);
+    (void)snprintf(c->source_ip, sizeof c->source_ip, "%s", peer->source_ip);
+    err = cof_call_request_id(s->opts.rng, c->req.id);
+    if (err != COF_OK) {
+        cof_standin_close(c);
+        return err;
+    }
+    c->req.head = head;
+    c->req.principal = &c->principal;
+    c->req.region = s->region;
+    c->req.tls = peer->tls;
+    c->req.source_ip = c->source_ip;
+    c->req.now_ms = c->req.started_ms = now_ms;
+    c->req.auth = &c->auth;
+    failure = cof_auth_read(head, &c->auth);
+    c->service = choose(c);
+    c->req.service = c->service == NULL ? "" : c->service->name;
+    begin(c, failure);
+    *out = c;
+    return COF_OK;
+}
+
+bool cof_standin_call_ready(const struct cof_standin_call *c)
+{
+    return c->state == CALL_READY;
+}
+
+void cof_standin_body(struct cof_standin_call *c, struct cof_view piece)
+{
+    if (c->state != CALL_BODY || c->err != COF_OK)
+        return;
+    if (c->sink.write != NULL) {
+        c->err = c->sink.write(c->sink.ctx, piece);
+        return;
+    }
+    cof_buf_add(&c->body, piece);
+    c->err = cof_buf_err(&c->body);
+}
+
+/* A body taken whole: its hash against what was signed, and the signature where that had to wait. */
+static bool check_body(struct cof_standin_call *c)
+{
+    uint8_t hash[32];
+    enum cof_err err = COF_OK;
+
+    if (c->body_checked || !c->auth.is_signed)
+        return true;
+    c->body_checked = true;
+    if (c->auth.payload == COF_PAYLOAD_HASH || c->auth.payload == COF_PAYLOAD_ABSENT)
+        err = cof_hash_once(COF_SHA256, cof_buf_view(&c->body), hash);
+    if (err != COF_OK) {
+        fail(c, err);
+        return false;
+    }
+    if (c->auth.payload == COF_PAYLOAD_ABSENT)
+        return identify(c, hash);
+    if (c->auth.payload == COF_PAYLOAD_HASH && memcmp(hash, c->auth.payload_hash, sizeof hash) != 0) {
+        refuse(c, 400, "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.");
+        finish(c);
+        return false;
+    }
+    return true;
+}
+
+static enum cof_err run(struct cof_standin_call *c, const struct cof_headers *trailers)
+{
+    if (c->sink.write != NULL)
+        return c->sink.end(c->sink.ctx, &c->req, trailers, &c->reply);
+    c->req.body = cof_buf_view(&c->body);
+    return c->service->handle(c->s, &c->req, &c->reply);
+}
+
+void cof_standin_end(struct cof_standin_call *c, const struct cof_headers *trailers, int64_t now_ms)
+{
+    const struct cof_store *store = c->s->opts.store;
+    enum cof_err err;
+    bool keep;
+
+    if (c->state == CALL_READY)
+        return;
+    c->req.now_ms = now_ms;
+    if (c->err == COF_E_LIMIT && c->sink.write == NULL) {
+        refuse(c, 413, "RequestEntityTooLarge", "The request is too large.");
+        finish(c);
+        return;
+    }
+    if (c->err != COF_OK && c->sink.write == NULL) {
+        fail(c, c->err);
+        return;
+    }
+    if (c->sink.write == NULL && !check_body(c))
+        return;
+    cof_reply_reset(&c->reply);
+    c->req.authorized = c->sink.write != NULL && c->req.authorized; /* a stream was authorised at its head */
+    err = store->savepoint(store->ctx);
+    if (err != COF_OK) {
+        fail(c, err);
+        return;
+    }
+    err = run(c, trailers);
+    if (err == COF_OK && c->reply.status == 0 && c->reply.wait_until_ms == 0)
+        err = COF_E_BUG;
+    if (err == COF_OK && c->reply.status != 0 && c->reply.status < 400 && !c->req.authorized)
+        err = COF_E_BUG; /* nobody asked the policies */
+    keep = err == COF_OK && (c->reply.status < 400 || c->reply.keep);
+    if ((keep ? store->release(store->ctx) : store->rollback(store->ctx)) != COF_OK && err == COF_OK)
+        err = COF_E_IO;
+    if (err != COF_OK)
+        fail(c, err);
+    else if (c->reply.status != 0)
+        finish(c);
+    else
+        c->state = CALL_WAIT;
+}
+
+struct cof_standin_reply *cof_standin_call_reply(struct cof_standin_call *c)
+{
+    return &c->reply;
+}
+
+void cof_standin_close(struct cof_standin_call *c)
+{
+    if (c == NULL)
+        return;
+    if (c->sink.done != NULL)
+        c->sink.done(c->sink.ctx);
+    cof_reply_done(&c->reply);
+    cof_buf_done(&c->body);
+    cof_buf_done(&c->req.audit);
+    cof_iam_principal_done(&c->principal);
+    cof_auth_done(&c->auth);
+    free(c);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The state of one request; for call.c alone, and for tests that look inside.
+ */
+#ifndef COF_STANDIN_CALL_H
+#define COF_STANDIN_CALL_H
+
+#include "standin/state.h"
+
+enum cof_call_state { CALL_BODY, CALL_WAIT, CALL_READY };
+
+struct cof_standin_call {
+    struct cof_standin *s;
+    const struct cof_service *service; /* NULL: nobody's */
+    struct cof_standin_request req;
+    struct cof_standin_reply reply;
+    struct cof_standin_sink sink;
+    struct cof_iam_principal principal;
+    struct cof_auth auth;
+    struct cof_buf body;
+    char source_ip[64];
+    enum cof_call_state state;
+    enum cof_err err; /* the first failure of the body */
+    bool body_checked;
+};
+
+COF_MUST_USE enum cof_err cof_call_request_id(const struct cof_rng *rng, char out[static 40]);
+
+#endif
