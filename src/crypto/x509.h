@@ -26,8 +26,7 @@ COF_MUST_USE enum cof_err cof_x509_verify_chain(struct cof_view leaf, const stru
                                                 struct cof_x509_life *life, struct cof_diag *diag);
 
 struct cof_x509_name {
-    const char *common_name; /* the rest is C=US, O=Amazon-like: */
-    const char *organization, *unit;
+    const char *common_name, *organization, *unit; /* NULL leaves one out; the country is US, as in AWS's */
 };
 
 struct cof_x509_make {

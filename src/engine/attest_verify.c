@@ -16,6 +16,8 @@ static enum cof_err check_policy(const struct cof_attest_policy *policy, struct 
         return cof_diag_set(diag, COF_E_USAGE, "live attestation needs the present time");
     if ((policy->mode != COF_ATTEST_LIVE && policy->mode != COF_ATTEST_ARCHIVE) || policy->at_ms < 0)
         return COF_E_USAGE;
+    if (policy->nonce != NULL && policy->nonce->len < COF_ATTEST_NONCE_MIN)
+        return cof_diag_set(diag, COF_E_USAGE, "the expected nonce is under %d bytes", COF_ATTEST_NONCE_MIN);
     for (size_t i = 0; i < policy->n_pcrs; i++) {
         const struct cof_attest_pcr *pcr = &policy->pcrs[i];
         uint8_t any = 0;

@@ -11,6 +11,7 @@
 #include "format/attest_doc.h"
 
 #define COF_ATTEST_MAX_AGE_MS 300000 /* of a live document, unless the policy says otherwise */
+#define COF_ATTEST_NONCE_MIN 16     /* bytes: a shorter expected nonce is no challenge (C-17) */
 #define COF_ATTEST_LEEWAY_MS 30000   /* how far clocks may differ */
 
 enum cof_attest_mode {

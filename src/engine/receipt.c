@@ -8,7 +8,6 @@
 #define VERSION 1
 #define LABEL "coffer receipt v1"
 #define SIGNATURE_SIZE 64 /* ES256 */
-#define SPKI_MAX 256
 
 enum key {
     KEY_VERSION,

@@ -120,6 +120,8 @@ static void a_document_verifies_under_its_own_root_only(void **state)
     policy.nonce = &other;
     assert_int_equal(cof_attest_verify(doc, &policy, &attest_out, &diag), COF_E_AUTH);
     assert_non_null(strstr(diag.text, "nonce"));
+    other = COF_LIT("nonce of fiftee");
+    assert_int_equal(cof_attest_verify(doc, &policy, &attest_out, &diag), COF_E_USAGE);
     policy.nonce = &nonce;
     policy.user_data = &nonce;
     assert_int_equal(cof_attest_verify(doc, &policy, &attest_out, &diag), COF_E_AUTH);
