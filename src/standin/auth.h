@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Who signed a request: Signature Version 4 in the Authorization header or in the query (presigned), checked against
- * the keys of iam.h (AWS General Reference, "Signature Version 4"; S3 API, "Authenticating Requests"). Stricter than a
- * signer needs: every x-amz- header and Host must be signed, times within 15 minutes, the scope's date that of the
- * request.
+ * the keys of iam.h, and AWS's errors when it does not hold (engine/sigv4_verify.h does the signature itself).
  */
 #ifndef COF_STANDIN_AUTH_H
 #define COF_STANDIN_AUTH_H
 
-#include "base/secret.h"
-#include "format/http1.h"
+#include "engine/sigv4_verify.h"
 #include "standin/iam.h"
 
 /* What x-amz-content-sha256 says about the body. */
@@ -46,20 +43,18 @@ struct cof_auth_code {
 };
 const struct cof_auth_code *cof_auth_code(enum cof_auth_failure failure, enum cof_auth_shape shape);
 
-/* Views into the head. */
 struct cof_auth {
     bool is_signed;
-    bool presigned;
-    struct cof_view access_key_id, date, region, service, signed_headers, signature, token, time;
-    struct cof_buf decoded; /* owns what the query gave */
-    int64_t time_ms, expires_s;
+    struct cof_sigv4_claim claim;
     enum cof_payload payload;
-    uint8_t payload_hash[32];
+    struct cof_view payload_text;  /* as it was signed; a view into the head */
+    uint8_t payload_hash[32];      /* COF_PAYLOAD_HASH */
     struct cof_secret signing_key; /* after a check that went well */
 };
 
-/* Reads, decides nothing but form. */
-enum cof_auth_failure cof_auth_read(const struct cof_http_head *head, struct cof_auth *out);
+/* Reads, decides nothing but form. Fails (err) only for memory. */
+COF_MUST_USE enum cof_err cof_auth_read(const struct cof_http_head *head, struct cof_auth *out,
+                                        enum cof_auth_failure *failure);
 void cof_auth_done(struct cof_auth *auth);
 
 /* Checks time, scope, key, token and signature. body_hash: SHA-256 of the body in place of an absent header (and

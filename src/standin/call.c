@@ -80,7 +80,7 @@ static void audit(struct cof_standin_call *c)
     add_audit_text(&line, "action", cof_view_str(c->req.action));
     add_audit_text(&line, "error", cof_view_str(c->reply.error_code));
     add_audit_text(&line, "principal", c->principal.caller.arn);
-    add_audit_text(&line, "access_key", c->auth.access_key_id);
+    add_audit_text(&line, "access_key", c->auth.claim.access_key_id);
     add_audit_text(&line, "source_ip", cof_view_str(c->req.source_ip));
     add_audit_text(&line, "method", c->req.head->method);
     add_audit_text(&line, "path", cof_view_sub(c->req.head->path, 0, 1024));
@@ -132,8 +132,8 @@ static const struct cof_service *choose(const struct cof_standin_call *c)
     for (size_t i = 0; i < s->opts.n_services; i++)
         if (s->opts.services[i]->path != NULL && cof_view_starts(head->path, cof_view_str(s->opts.services[i]->path)))
             return s->opts.services[i];
-    if (c->auth.is_signed && c->auth.service.len > 0)
-        return service_named(s, c->auth.service);
+    if (c->auth.is_signed && c->auth.claim.service.len > 0)
+        return service_named(s, c->auth.claim.service);
     if (cof_headers_get(&head->headers, "x-amz-target", &target))
         for (size_t i = 0; i < s->opts.n_services; i++)
             if (s->opts.services[i]->target != NULL && cof_view_starts(target, cof_view_str(s->opts.services[i]->target)))
@@ -236,7 +236,11 @@ enum cof_err cof_standin_open(struct cof_standin *s, const struct cof_http_head 
     c->req.source_ip = c->source_ip;
     c->req.now_ms = c->req.started_ms = now_ms;
     c->req.auth = &c->auth;
-    failure = cof_auth_read(head, &c->auth);
+    err = cof_auth_read(head, &c->auth, &failure);
+    if (err != COF_OK) {
+        cof_standin_close(c);
+        return err;
+    }
     c->service = choose(c);
     c->req.service = c->service == NULL ? "" : c->service->name;
     begin(c, failure);
