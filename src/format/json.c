@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "format/json.h"
+
+#include "base/codec.h"
+#include "base/log.h"
+
+#include <string.h>
+
+enum cof_err cof_json_parse(struct cof_view text, size_t max_bytes, json_t **out, struct cof_diag *diag)
+{
+    json_error_t error = {0};
+
+    *out = NULL;
+    if (text.len > max_bytes)
+        return cof_diag_set(diag, COF_E_LIMIT, "JSON of more than %zu bytes", max_bytes);
+    *out = json_loadb(text.len == 0 ? "" : (const char *)text.data, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY,
+                      &error);
+    if (*out != NULL)
+        return COF_OK;
+    if (json_error_code(&error) == json_error_out_of_memory)
+        return COF_E_MEMORY;
+    return cof_diag_set(diag, COF_E_FORMAT, "JSON, line %d column %d: %s", error.line, error.column, error.text);
+}
+
+enum cof_err cof_json_parse_object(struct cof_view text, size_t max_bytes, json_t **out, struct cof_diag *diag)
+{
+    enum cof_err err = cof_json_parse(text, max_bytes, out, diag);
+
+    if (err == COF_OK && !json_is_object(*out)) {
+        json_decref(*out);
+        *out = NULL;
+        err = cof_diag_set(diag, COF_E_FORMAT, "JSON: an object is expected");
+    }
+    return err;
+}
+
+static enum cof_err wrong(struct cof_diag *diag, const char *name, const char *what)
+{
+    return cof_diag_set(diag, COF_E_FORMAT, "JSON: \"%s\" must be %s", name, what);
+}
+
+static const json_t *member(const json_t *object, const char *name)
+{
+    const json_t *value = json_object_get(object, name);
+
+    return json_is_null(value) ? NULL : value;
+}
+
+enum cof_err cof_json_text(const json_t *object, const char *name, struct cof_view *out, struct cof_diag *diag)
+{
+    const json_t *value = member(object, name);
+
+    *out = (struct cof_view){NULL, 0};
+    if (!json_is_string(value))
+        return wrong(diag, name, "text");
+    *out = cof_view_of(json_string_value(value), json_string_length(value));
+    return COF_OK;
+}
+
+enum cof_err cof_json_text_or(const json_t *object, const char *name, const char *otherwise, struct cof_view *out,
+                              struct cof_diag *diag)
+{
+    if (member(object, name) != NULL)
+        return cof_json_text(object, name, out, diag);
+    *out = cof_view_str(otherwise);
+    return COF_OK;
+}
+
+enum cof_err cof_json_int(const json_t *object, const char *name, int64_t min, int64_t max, int64_t *out,
+                          struct cof_diag *diag)
+{
+    const json_t *value = member(object, name);
+
+    *out = 0;
+    if (!json_is_integer(value))
+        return wrong(diag, name, "a whole number");
+    if (json_integer_value(value) < min || json_integer_value(value) > max)
+        return cof_diag_set(diag, COF_E_FORMAT, "JSON: \"%s\" must lie between %lld and %lld", name, (long long)min,
+                            (long long)max);
+    *out = json_integer_value(value);
+    return COF_OK;
+}
+
+enum cof_err cof_json_int_or(const json_t *object, const char *name, int64_t min, int64_t max, int64_t otherwise,
+                             int64_t *out, struct cof_diag *diag)
+{
+    if (member(object, name) != NULL)
+        return cof_json_int(object, name, min, max, out, diag);
+    *out = otherwise;
+    return COF_OK;
+}
+
+enum cof_err cof_json_bool_or(const json_t *object, const char *name, bool otherwise, bool *out, struct cof_diag *diag)
+{
+    const json_t *value = member(object, name);
+
+    *out = otherwise;
+    if (value == NULL)
+        return COF_OK;
+    if (!json_is_boolean(value))
+        return wrong(diag, name, "true or false");
+    *out = json_is_true(value);
+    return COF_OK;
+}
+
+enum cof_err cof_json_base64(const json_t *object, const char *name, struct cof_buf *out, struct cof_diag *diag)
+{
+    struct cof_view text;
+    enum cof_err err = cof_json_text(object, name, &text, diag);
+
+    if (err == COF_OK && (err = cof_base64_decode(text, out)) == COF_E_FORMAT)
+        err = wrong(diag, name, "base64");
+    return err;
+}
+
+enum cof_err cof_json_only(const json_t *object, const char *const *names, struct cof_diag *diag)
+{
+    json_t *mutable = (json_t *)(uintptr_t)object; /* jansson's iterators want it so; nothing is changed */
+    const char *name;
+    json_t *value;
+
+    json_object_foreach(mutable, name, value) {
+        size_t i = 0;
+        while (names[i] != NULL && strcmp(names[i], name) != 0)
+            i++;
+        if (names[i] == NULL)
+            return cof_diag_set(diag, COF_E_FORMAT, "JSON: unknown member \"%s\"", name);
+    }
+    return COF_OK;
+}
+
+void cof_json_add_text(struct cof_buf *out, struct cof_view text)
+{
+    cof_buf_add_u8(out, '"');
+    cof_json_escape(out, text);
+    cof_buf_add_u8(out, '"');
+}
+
+void cof_json_add_name(struct cof_buf *out, const char *name)
+{
+    if (out->len > 0 && out->data[out->len - 1] != '{' && out->data[out->len - 1] != '[')
+        cof_buf_add_u8(out, ',');
+    cof_json_add_text(out, cof_view_str(name));
+    cof_buf_add_u8(out, ':');
+}
+
+void cof_json_add_member(struct cof_buf *out, const char *name, struct cof_view text)
+{
+    cof_json_add_name(out, name);
+    cof_json_add_text(out, text);
+}
+
+void cof_json_add_member_int(struct cof_buf *out, const char *name, int64_t value)
+{
+    cof_json_add_name(out, name);
+    cof_buf_printf(out, "%lld", (long long)value);
+}
+
+void cof_json_add_member_base64(struct cof_buf *out, const char *name, struct cof_view bytes)
+{
+    cof_json_add_name(out, name);
+    cof_buf_add_u8(out, '"');
+    cof_base64_add(out, bytes);
+    cof_buf_add_u8(out, '"');
+}
