@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/s3_call.h"
+
+#include "base/codec.h"
+#include "crypto/hash.h"
+#include "format/uri.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum cof_err cof_sse_parse(const char *text, enum cof_sse *out)
+{
+    static const struct {
+        const char *name;
+        enum cof_sse mode;
+    } names[] = {{"sse-s3", COF_SSE_S3}, {"default", COF_SSE_S3}, {"sse-kms", COF_SSE_KMS}, {"KMS", COF_SSE_KMS},
+                 {"sse-c", COF_SSE_C},   {"SSE_C", COF_SSE_C},    {"none", COF_SSE_NONE}};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(text, names[i].name) == 0) {
+            *out = names[i].mode;
+            return COF_OK;
+        }
+    return COF_E_USAGE;
+}
+
+const char *cof_sse_name(enum cof_sse mode)
+{
+    static const char *const names[] = {"none", "sse-s3", "sse-kms", "sse-c"};
+
+    return names[mode];
+}
+
+static enum cof_err begin(struct cof_aws_request *out, const char *method, struct cof_view bucket, struct cof_view key)
+{
+    cof_aws_request_init(out, COF_AWS_S3, method);
+    if (bucket.len < 3 || bucket.len >= sizeof out->bucket)
+        return COF_E_USAGE;
+    memcpy(out->bucket, bucket.data, bucket.len);
+    cof_buf_add_str(&out->path, "/");
+    cof_uri_encode(&out->path, key, true);
+    return COF_OK;
+}
+
+static enum cof_err finish(struct cof_aws_request *out, enum cof_err err)
+{
+    if (err == COF_OK)
+        err = cof_aws_request_err(out);
+    if (err != COF_OK)
+        cof_aws_request_done(out);
+    return err;
+}
+
+/* The key itself and its MD5, as S3 wants them on every request that touches the object. */
+static enum cof_err add_customer_key(struct cof_headers *headers, const struct cof_secret *key)
+{
+    uint8_t md5[16];
+    struct cof_buf text;
+    enum cof_err err;
+
+    if (key == NULL || key->len != 32)
+        return COF_E_USAGE;
+    err = cof_hash_once(COF_MD5, cof_secret_view(key), md5);
+    cof_buf_init_secret(&text, 128);
+    cof_headers_add_str(headers, "x-amz-server-side-encryption-customer-algorithm", "AES256");
+    cof_base64_add(&text, cof_secret_view(key));
+    cof_headers_add(headers, COF_LIT("x-amz-server-side-encryption-customer-key"), cof_buf_view(&text));
+    cof_buf_reset(&text);
+    cof_base64_add(&text, cof_view_of(md5, sizeof md5));
+    cof_headers_add(headers, COF_LIT("x-amz-server-side-encryption-customer-key-MD5"), cof_buf_view(&text));
+    cof_buf_done(&text);
+    return err;
+}
+
+static enum cof_err add_sse(struct cof_headers *headers, const struct cof_s3_sse *sse)
+{
+    switch (sse->mode) {
+    case COF_SSE_NONE:
+        break;
+    case COF_SSE_S3:
+        cof_headers_add_str(headers, "x-amz-server-side-encryption", "AES256");
+        break;
+    case COF_SSE_KMS:
+        cof_headers_add_str(headers, "x-amz-server-side-encryption", "aws:kms");
+        if (sse->kms_key_id.len > 0)
+            cof_headers_add(headers, COF_LIT("x-amz-server-side-encryption-aws-kms-key-id"), sse->kms_key_id);
+        break;
+    case COF_SSE_C:
+        return add_customer_key(headers, sse->customer_key);
+    }
+    return COF_OK;
+}
+
+enum cof_err cof_s3_put_object(struct cof_aws_request *out, const struct cof_s3_put *put)
+{
+    enum cof_err err = begin(out, "PUT", put->bucket, put->key);
+
+    if (err == COF_OK)
+        err = add_sse(&out->headers, &put->sse);
+    if (put->content_type.len > 0)
+        cof_headers_add(&out->headers, COF_LIT("Content-Type"), put->content_type);
+    if (put->create_only)
+        cof_headers_add_str(&out->headers, "If-None-Match", "*");
+    if (put->crc64.len > 0)
+        cof_headers_add(&out->headers, COF_LIT("x-amz-checksum-crc64nvme"), put->crc64);
+    out->streaming = put->streaming;
+    out->length = put->streaming ? put->length : put->body.len;
+    out->replayable = !put->streaming;
+    if (!put->streaming)
+        cof_buf_add(&out->body, put->body);
+    return finish(out, err);
+}
+
+enum cof_err cof_s3_get_object(struct cof_aws_request *out, const struct cof_s3_get *get)
+{
+    enum cof_err err = begin(out, get->head ? "HEAD" : "GET", get->bucket, get->key);
+
+    if (err == COF_OK && get->sse.mode == COF_SSE_C)
+        err = add_customer_key(&out->headers, get->sse.customer_key);
+    if (get->version_id.len > 0)
+        cof_aws_request_query(out, "versionId", get->version_id);
+    if (get->range.len > 0)
+        cof_headers_add(&out->headers, COF_LIT("Range"), get->range);
+    else
+        cof_headers_add_str(&out->headers, "x-amz-checksum-mode", "ENABLED");
+    out->replayable = true;
+    return finish(out, err);
+}
+
+enum cof_err cof_s3_delete_object(struct cof_aws_request *out, struct cof_view bucket, struct cof_view key)
+{
+    enum cof_err err = begin(out, "DELETE", bucket, key);
+
+    out->replayable = true;
+    return finish(out, err);
+}
+
+enum cof_err cof_s3_list_objects(struct cof_aws_request *out, struct cof_view bucket, struct cof_view prefix,
+                                 struct cof_view continuation)
+{
+    enum cof_err err = begin(out, "GET", bucket, (struct cof_view){0});
+
+    cof_aws_request_query(out, "list-type", COF_LIT("2"));
+    if (prefix.len > 0)
+        cof_aws_request_query(out, "prefix", prefix);
+    if (continuation.len > 0)
+        cof_aws_request_query(out, "continuation-token", continuation);
+    out->replayable = true;
+    return finish(out, err);
+}
+
+void cof_s3_facts_read(const struct cof_http_head *head, struct cof_s3_facts *out)
+{
+    struct cof_view sse, customer;
+
+    *out = (struct cof_s3_facts){0};
+    (void)cof_headers_get(&head->headers, "etag", &out->etag);
+    (void)cof_headers_get(&head->headers, "x-amz-version-id", &out->version_id);
+    (void)cof_headers_get(&head->headers, "content-type", &out->content_type);
+    (void)cof_headers_get(&head->headers, "x-amz-checksum-crc64nvme", &out->crc64);
+    (void)cof_headers_get(&head->headers, "x-amz-server-side-encryption-aws-kms-key-id", &out->kms_key_id);
+    (void)cof_headers_get(&head->headers, "x-amz-server-side-encryption", &sse);
+    (void)cof_headers_get(&head->headers, "x-amz-server-side-encryption-customer-algorithm", &customer);
+    if (customer.len > 0)
+        out->sse = COF_SSE_C;
+    else if (cof_view_eq(sse, COF_LIT("aws:kms")))
+        out->sse = COF_SSE_KMS;
+    else if (cof_view_eq(sse, COF_LIT("AES256")))
+        out->sse = COF_SSE_S3;
+}
+
+enum cof_err cof_s3_check_sse(const struct cof_s3_facts *facts, const struct cof_s3_sse *asked, struct cof_diag *diag)
+{
+    if (asked->mode != COF_SSE_NONE && facts->sse != asked->mode)
+        return cof_diag_set(diag, COF_E_AUTH, "S3 reports encryption %s though %s was asked for", cof_sse_name(facts->sse),
+                            cof_sse_name(asked->mode));
+    if (asked->mode == COF_SSE_KMS && asked->kms_key_id.len > 0 && cof_view_starts(asked->kms_key_id, COF_LIT("arn:")) &&
+        cof_view_find(asked->kms_key_id, '/') != SIZE_MAX && !cof_view_eq(facts->kms_key_id, asked->kms_key_id) &&
+        memmem(asked->kms_key_id.data, asked->kms_key_id.len, ":alias/", 7) == NULL)
+        return cof_diag_set(diag, COF_E_AUTH, "S3 reports another KMS key than the one asked for");
+    return COF_OK;
+}
