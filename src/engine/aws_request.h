@@ -23,6 +23,7 @@ struct cof_aws_request {
     struct cof_buf body;   /* small bodies, whole; wiped */
     bool streaming;        /* S3 uploads: length bytes follow from a writer */
     uint64_t length;
+    char payload_sha256[65]; /* hex, for streamed bodies over plain HTTP; empty: not known */
     bool replayable;       /* sending it twice does what sending it once does */
 };
 

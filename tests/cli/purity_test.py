@@ -8,7 +8,7 @@ from pathlib import Path
 BUILD = Path(os.environ['COFFER_BUILD'])
 ORDER = ['base', 'format', 'crypto', 'engine', 'policy', 'standin', 'io', 'client', 'prog']
 PURE_C = re.compile(r'''^(
-    mem(cpy|move|set|cmp|chr|mem|rchr) | str(len|nlen|cmp|ncmp|chr|rchr|str|spn|cspn|casecmp|ncasecmp|tod|toull|toul|toll) |
+    mem(cpy|ccpy|move|set|cmp|chr|mem|rchr) | str(len|dup|ndup|nlen|cmp|ncmp|chr|rchr|str|spn|cspn|casecmp|ncasecmp|tod|toull|toul|toll) |
     (__)?(v?snprintf)(_chk)? | __(mem\w+|str\w+|explicit_bzero)_chk | explicit_bzero | malloc | calloc | realloc | free |
     qsort | bsearch | abort | __stack_chk_fail | __assert_fail | __errno_location | pthread_(once|mutex_\w+) |
     __isoc99_strto\w+ | __ctype_\w+ | tolower | toupper | round | floor | ceil | pow | fabs | isnan | isinf | fmod |
