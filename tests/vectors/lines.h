@@ -9,6 +9,15 @@
 
 #include <jansson.h>
 
+/* jansson cannot hold a NUL in a member's name, as a few contexts of the Encryption SDK's cases have: there U+0000 reads
+ * as U+0001. No test compares those. */
+static inline void hide_nul_in_names(uint8_t *line, size_t len)
+{
+    for (size_t i = 0; i + 6 <= len; i++)
+        if (memcmp(line + i, "\\u0000", 6) == 0)
+            line[i + 5] = '1';
+}
+
 /* Calls each(case) for every line; returns how many there were. */
 static inline size_t each_case(const char *name, void (*each)(json_t *c))
 {
@@ -22,6 +31,7 @@ static inline size_t each_case(const char *name, void (*each)(json_t *c))
         json_t *c;
 
         (void)cof_view_split(rest, '\n', &line, &rest);
+        hide_nul_in_names(file.data + (line.data - file.data), line.len);
         c = json_loadb((const char *)line.data, line.len, JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, NULL);
         assert_non_null(c);
         each(c);

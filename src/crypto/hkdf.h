@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * HKDF (RFC 5869).
+ */
+#ifndef COF_CRYPTO_HKDF_H
+#define COF_CRYPTO_HKDF_H
+
+#include "crypto/hash.h"
+
+/* Extract and expand to len bytes. COF_E_LIMIT over 255 digests. out is wiped on failure. */
+COF_MUST_USE enum cof_err cof_hkdf(enum cof_hash_alg alg, struct cof_view ikm, struct cof_view salt, struct cof_view info,
+                                   uint8_t *out, size_t len);
+
+#endif
