@@ -113,7 +113,7 @@ static enum cof_err take_header(struct cof_esdk_decrypt *d, struct cof_view *in)
     cof_buf_truncate(&d->header_bytes, used); /* shortens in place: the header's views stay good */
     *in = cof_view_sub(*in, used - before, SIZE_MAX);
     err = find_verifier(d);
-    cof_buf_init_secret(&d->pending, d->header.content_type == COF_ESDK_FRAMED ? (size_t)d->header.frame_length + 64
+    cof_buf_init_secret(&d->pending, d->header.content_type == COF_ESDK_FRAMED ? (size_t)d->header.frame_length + 256 /* or a signature */
                                                                                : (size_t)max_unframed(d) + BLOCK_HEAD + COF_GCM_TAG);
     d->state = EXPECT_KEY;
     return err;

@@ -61,11 +61,11 @@ static enum cof_err take_context(struct cof_view *in, struct cof_esdk_header *h)
             return inner(err);
         if (p->name.len == 0 || !cof_view_is_utf8(p->name) || !cof_view_is_utf8(p->value))
             return COF_E_FORMAT;
-        /* sorted and so unique: what is written any other way was not written by an SDK */
-        if (h->n_pairs > 0 && cof_view_cmp(p[-1].name, p->name) >= 0)
-            return COF_E_FORMAT;
     }
-    return aad.len == 0 ? COF_OK : COF_E_FORMAT;
+    if (aad.len != 0)
+        return COF_E_FORMAT;
+    /* Most writers sort; some (the Java SDK's first) did not. Twice the same name is never right. */
+    return cof_esdk_sort_pairs(h->pairs, h->n_pairs) == COF_OK ? COF_OK : COF_E_FORMAT;
 }
 
 static enum cof_err take_edks(struct cof_view *in, const struct cof_esdk_limits *limits, struct cof_esdk_header *h)
