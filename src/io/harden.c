@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "io/harden.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static enum cof_err failed(struct cof_diag *diag, const char *what)
+{
+    return cof_diag_set(diag, COF_E_IO, "%s: %s", what, strerror(errno));
+}
+
+/* A program started without them would write its answers into whatever file it opens first. */
+static enum cof_err standard_descriptors(struct cof_diag *diag)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY) != fd)
+            return failed(diag, "/dev/null");
+    return COF_OK;
+}
+
+static bool is_kept(const struct cof_harden_opts *opts, unsigned fd)
+{
+    for (size_t i = 0; i < opts->n_keep; i++)
+        if (opts->keep[i] >= 0 && (unsigned)opts->keep[i] == fd)
+            return true;
+    return false;
+}
+
+/* The gaps between what is kept. */
+static enum cof_err close_stray(const struct cof_harden_opts *opts, struct cof_diag *diag)
+{
+    unsigned first = 3;
+
+    for (;;) {
+        unsigned next = ~0u;
+
+        for (size_t i = 0; i < opts->n_keep; i++)
+            if (opts->keep[i] >= 0 && (unsigned)opts->keep[i] >= first && (unsigned)opts->keep[i] < next)
+                next = (unsigned)opts->keep[i];
+        if (next > first && close_range(first, next == ~0u ? ~0u : next - 1, 0) != 0) {
+            if (errno != ENOSYS)
+                return failed(diag, "close_range");
+            for (unsigned fd = first; fd < 65536 && fd < next; fd++) /* a kernel before 5.9 */
+                if (!is_kept(opts, fd))
+                    (void)close((int)fd);
+        }
+        if (next == ~0u)
+            return COF_OK;
+        first = next + 1;
+    }
+}
+
+/* With a limit in force, locking would make later allocations fail: then rather not. */
+static bool lock_memory(void)
+{
+    struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+
+    if (setrlimit(RLIMIT_MEMLOCK, &limit) != 0 &&
+        (getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur != RLIM_INFINITY))
+        return false;
+    return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
+}
+
+enum cof_err cof_harden(const struct cof_harden_opts *opts, bool *locked, struct cof_diag *diag)
+{
+    const struct rlimit none = {0, 0};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    bool is_locked = false;
+    enum cof_err err = standard_descriptors(diag);
+
+    if (err == COF_OK && setrlimit(RLIMIT_CORE, &none) != 0)
+        err = failed(diag, "core dumps cannot be switched off");
+    if (err == COF_OK && opts->undumpable && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        err = failed(diag, "PR_SET_DUMPABLE");
+    if (err == COF_OK && opts->close_stray)
+        err = close_stray(opts, diag);
+    if (err == COF_OK && sigaction(SIGPIPE, &ignore, NULL) != 0)
+        err = failed(diag, "SIGPIPE");
+    (void)umask(077);
+    if (err == COF_OK && opts->lock_memory)
+        is_locked = lock_memory();
+    if (locked != NULL)
+        *locked = is_locked;
+    return err;
+}
