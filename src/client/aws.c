@@ -527,7 +527,7 @@ static enum cof_err run(struct cof_aws *aws, struct cof_aws_request *request, co
                         size_t body_max, struct cof_aws_reply *out, struct cof_diag *diag)
 {
     struct blocking b = {.reply = out, .diag = diag, .pipes = pipes};
-    struct cof_aws_callbacks cb = {b_head, b_body, b_writable, b_done, &b};
+    struct cof_aws_callbacks cb = {.head = b_head, .body = b_body, .writable = b_writable, .done = b_done, .ctx = &b};
     struct cof_aws_call *call;
     enum cof_err err = COF_OK;
 

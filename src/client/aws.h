@@ -25,6 +25,8 @@ struct cof_aws_endpoint {
     char host[256];
     uint16_t port;
     bool custom; /* given by the user: S3 paths then carry the bucket */
+    bool has_addr; /* connect here, whatever the host (and past any proxy) */
+    struct cof_addr addr;
 };
 /* "https://host[:port][/]". COF_E_USAGE with words. */
 COF_MUST_USE enum cof_err cof_aws_endpoint_parse(const char *url, struct cof_aws_endpoint *out, struct cof_diag *diag);
@@ -43,6 +45,8 @@ struct cof_aws {
     enum cof_err (*refresh)(void *ctx, struct cof_aws *aws, struct cof_diag *diag);
     void *refresh_ctx;
     unsigned max_attempts; /* 3 */
+    int64_t backoff_ms;    /* 100: the first pause is up to twice that, doubling with each attempt */
+    bool checksum_when_required; /* send body checksums only where S3 demands them */
     int quota;             /* 500 at start: a retry costs 5, a success gives 1 back */
     int64_t skew_ms;       /* added to now_ms */
     const struct cof_log *log;
@@ -60,6 +64,10 @@ struct cof_aws_callbacks {
     void (*head)(void *ctx, struct cof_aws_call *call, const struct cof_http_head *head);
     void (*body)(void *ctx, struct cof_aws_call *call, struct cof_view piece);
     void (*writable)(void *ctx, struct cof_aws_call *call);
+    /* A streamed body must begin again for another attempt; false, or NULL: no such attempt. */
+    bool (*rewind)(void *ctx, struct cof_aws_call *call);
+    /* The reply may come again from its head after some of it was given: the receiver starts anew at each head. */
+    bool may_restart;
     /* Exactly once, last. error (NULL on success and for failures on the way) is what the service said. */
     void (*done)(void *ctx, struct cof_aws_call *call, enum cof_err err, const struct cof_aws_error *error,
                  const struct cof_diag *diag);
@@ -92,6 +100,7 @@ void cof_aws_reply_done(struct cof_aws_reply *reply);
 struct cof_aws_pipes {
     enum cof_err (*source)(void *ctx, size_t want, struct cof_buf *out);
     enum cof_err (*sink)(void *ctx, struct cof_view piece);
+    enum cof_err (*rewind)(void *ctx); /* the source begins again; NULL: a body is sent once only */
     void *ctx;
 };
 COF_MUST_USE enum cof_err cof_aws_run_piped(struct cof_aws *aws, struct cof_aws_request *request,

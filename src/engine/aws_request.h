@@ -6,6 +6,7 @@
 #ifndef COF_ENGINE_AWS_REQUEST_H
 #define COF_ENGINE_AWS_REQUEST_H
 
+#include "crypto/checksum.h"
 #include "format/headers.h"
 
 enum cof_aws_service { COF_AWS_S3, COF_AWS_KMS, COF_AWS_SQS, COF_AWS_STS };
@@ -24,6 +25,7 @@ struct cof_aws_request {
     bool streaming;        /* S3 uploads: length bytes follow from a writer */
     uint64_t length;
     char payload_sha256[65]; /* hex, for streamed bodies over plain HTTP; empty: not known */
+    enum cof_checksum_alg checksum; /* streamed bodies: sent as trailer (aws-chunked) */
     bool replayable;       /* sending it twice does what sending it once does */
 };
 
