@@ -27,6 +27,7 @@
 #define COF_STANDIN_WAIT_MAX 256
 
 struct cof_auth;
+struct json_t;
 struct cof_standin;
 struct cof_standin_call; /* one request in progress */
 
@@ -81,8 +82,6 @@ struct cof_standin_sink {
     void *ctx;
 };
 
-struct json_t;
-
 struct cof_service {
     const char *name;       /* as in credential scopes */
     const char *target;     /* prefix of X-Amz-Target ("TrentService."), or NULL */
@@ -105,7 +104,22 @@ struct cof_service {
     void (*stop)(struct cof_standin *s, void *state);
 };
 
+/* What S3 and SQS ask of the KMS beside them, in the name of the caller: its permissions on the key are asked with
+ * kms:ViaService. key_id: ARN, id or alias; empty: the service's own key (alias/aws/s3), made at need. context: a JSON
+ * object of strings. COF_E_DENIED: error (size 64) gets the code ("AccessDenied", "KMS.NotFoundException",
+ * "KMS.DisabledException") and why (may be NULL) the sentence. */
+struct cof_kms_hooks {
+    /* A fresh 256-bit key: plain, and as the blob that decrypt takes; arn gets the key's ARN. */
+    enum cof_err (*generate)(struct cof_standin *s, struct cof_standin_request *req, const char *via, struct cof_view key_id,
+                             const struct json_t *context, struct cof_secret *key, struct cof_buf *blob, struct cof_buf *arn,
+                             char error[static 64], struct cof_buf *why);
+    enum cof_err (*decrypt)(struct cof_standin *s, struct cof_standin_request *req, const char *via, struct cof_view key_id,
+                            const struct json_t *context, struct cof_view blob, struct cof_secret *key,
+                            char error[static 64], struct cof_buf *why);
+};
+
 struct cof_standin_opts {
+    const struct cof_kms_hooks *kms; /* NULL: SSE-KMS keys are wrapped like SSE-S3's, with no permission asked */
     const struct cof_store *store;
     const struct cof_rng *rng;
     const struct cof_secret *master_key; /* 32 bytes: wraps every other key at rest; copied */
