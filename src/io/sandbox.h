@@ -13,8 +13,10 @@
 
 /* Each allows a list of system calls and refuses all others with EPERM, or kills. */
 enum cof_sandbox_profile {
-    COF_SANDBOX_ENCLAVE,   /* loop, sockets, NSM; starts no program */
-    COF_SANDBOX_PROCESSOR, /* a child program: computes, files it was given, loopback sockets; may exec once (its own start) */
+    COF_SANDBOX_ENCLAVE,   /* loop, sockets, NSM, reads files; maps no new code, starts no program */
+    COF_SANDBOX_LAUNCHER,  /* an enclave that starts its processor as a child: ENCLAVE and PROCESSOR, and what starting
+                            * and sandboxing a child takes */
+    COF_SANDBOX_PROCESSOR, /* a child program: computes, threads, files, IP and Unix sockets, exec of itself, no fork */
     COF_SANDBOX_HOST,      /* sockets and files; starts no program */
     COF_SANDBOX_PRODUCER,  /* sockets, files, threads; starts no program */
 };
@@ -22,9 +24,10 @@ enum cof_sandbox_profile {
 /* All threads of the process at once. kill: a forbidden call ends the process instead of failing. */
 COF_MUST_USE enum cof_err cof_sandbox_seccomp(enum cof_sandbox_profile profile, bool kill, struct cof_diag *diag);
 
-/* Moves the process into a network namespace of its own with the loopback up: no interface, no vsock, no abstract Unix
- * socket of the machine is reachable from then on (descriptors already open stay). Without the right to do it directly a
- * user namespace of its own comes with it. COF_E_UNSUPPORTED where the system allows neither. Single-threaded callers. */
+/* Moves the process into a network namespace of its own with the loopback up: no interface and no abstract Unix socket of
+ * the machine is reachable from then on (descriptors already open stay). vsock knows no namespaces: the PROCESSOR profile
+ * keeps it out. Without the right to do it directly a user namespace of its own comes with it. COF_E_UNSUPPORTED where
+ * the system allows neither. Single-threaded callers only. */
 COF_MUST_USE enum cof_err cof_sandbox_netns(struct cof_diag *diag);
 
 /* Clears all capability sets and the bounding set, and forbids regaining privileges by exec. */
