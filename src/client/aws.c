@@ -4,8 +4,9 @@
 #include "base/codec.h"
 #include "base/date.h"
 #include "base/num.h"
+#include "client/endpoint.h"
 #include "crypto/hash.h"
-#include "engine/sigv4.h"
+#include "engine/aws_chunked.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,9 +15,8 @@
 #define ERROR_BODY_MAX 65536
 #define QUOTA_FULL 500
 #define QUOTA_RETRY 5
-#define BACKOFF_FIRST_MS 100
 #define BACKOFF_MAX_MS 20000
-#define PIPE_PIECE 65536
+#define EXPECT_OVER 1048576 /* bytes of body for which a refusal should come first */
 
 #define OWNER(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 
@@ -32,6 +32,12 @@ struct cof_aws_call {
     int64_t server_ms;          /* its Date header; 0: none */
     unsigned attempts;
     bool delivered, skew_tried;
+    bool is_chunked;            /* the streamed body goes as aws-chunked */
+    struct cof_aws_chunked chunked;
+    struct cof_buf encoded;
+    uint8_t sum[COF_CHECKSUM_MAX]; /* of the body, once it ended */
+    uint64_t written;           /* plain bytes of this attempt's body */
+    enum cof_err broken;        /* the body cannot go on */
     struct cof_headers error_headers;
 };
 
@@ -83,7 +89,7 @@ void cof_aws_init(struct cof_aws *aws, struct cof_loop *loop, struct cof_http_cl
                   int64_t (*now_ms)(void))
 {
     *aws = (struct cof_aws){.loop = loop, .http = http, .rng = rng, .now_ms = now_ms, .max_attempts = 3,
-                            .quota = QUOTA_FULL};
+                            .backoff_ms = 100, .quota = QUOTA_FULL};
     cof_aws_credentials_init(&aws->credentials);
 }
 
@@ -101,8 +107,8 @@ void cof_aws_set_region(struct cof_aws *aws, const char *region)
             continue;
         e->https = true;
         e->port = 443;
-        (void)snprintf(e->host, sizeof e->host, "%s.%s.amazonaws.com", cof_aws_service_name((enum cof_aws_service)i),
-                       aws->region);
+        if (cof_endpoint_host((enum cof_aws_service)i, aws->region, false, false, e->host, NULL) != COF_OK)
+            e->host[0] = '\0'; /* calls then fail by name */
     }
 }
 
@@ -117,6 +123,8 @@ static void free_call(struct cof_aws_call *call)
     cof_aws_request_done(&call->request);
     cof_buf_done(&call->error_body);
     cof_headers_done(&call->error_headers);
+    cof_aws_chunked_done(&call->chunked);
+    cof_buf_done(&call->encoded);
     cof_loop_discard(call->aws->loop, call);
 }
 
@@ -127,15 +135,22 @@ static void finish(struct cof_aws_call *call, enum cof_err err, const struct cof
     free_call(call);
 }
 
+static bool may_send_again(struct cof_aws_call *call)
+{
+    if (call->request.streaming)
+        return call->cb.rewind != NULL && call->cb.rewind(call->cb.ctx, call);
+    return call->request.replayable;
+}
+
 /* Waits and tries again; false when that is not allowed any more. */
 static bool again_later(struct cof_aws_call *call, int64_t retry_after_ms)
 {
     struct cof_aws *aws = call->aws;
-    int64_t cap = BACKOFF_FIRST_MS << (call->attempts < 8 ? call->attempts : 8);
+    int64_t cap = aws->backoff_ms << (call->attempts < 8 ? call->attempts : 8);
     uint8_t r[4];
 
-    if (call->attempts >= aws->max_attempts || !call->request.replayable || call->delivered || aws->quota < QUOTA_RETRY ||
-        cof_rng_fill(aws->rng, r, sizeof r) != COF_OK)
+    if (call->attempts >= aws->max_attempts || call->delivered || aws->quota < QUOTA_RETRY ||
+        cof_rng_fill(aws->rng, r, sizeof r) != COF_OK || !may_send_again(call))
         return false;
     cap = cap > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : cap;
     cap = ((int64_t)r[0] << 24 | r[1] << 16 | r[2] << 8 | r[3]) % (cap + 1);
@@ -148,8 +163,15 @@ static bool again_later(struct cof_aws_call *call, int64_t retry_after_ms)
 static void on_again(struct cof_timer *timer)
 {
     struct cof_aws_call *call = OWNER(timer, struct cof_aws_call, again);
-    enum cof_err err = attempt(call);
+    enum cof_err err = call->broken;
 
+    if (err != COF_OK) {
+        if (call->http != NULL)
+            cof_http_call_cancel(call->http);
+        call->http = NULL;
+    } else {
+        err = attempt(call);
+    }
     if (err != COF_OK)
         finish(call, err, NULL, NULL);
 }
@@ -165,6 +187,7 @@ static void on_head(void *ctx, struct cof_http_call *http, const struct cof_http
     if (cof_headers_get(&head->headers, "date", &date) && cof_date_parse_http(date, &call->server_ms) != COF_OK)
         call->server_ms = 0;
     if (head->status / 100 == 2) {
+        call->delivered = !call->cb.may_restart;
         if (call->cb.head != NULL)
             call->cb.head(call->cb.ctx, call, head);
         return;
@@ -183,7 +206,6 @@ static void on_body(void *ctx, struct cof_http_call *http, struct cof_view piece
         cof_buf_add(&call->error_body, cof_view_sub(piece, 0, ERROR_BODY_MAX - call->error_body.len));
         return;
     }
-    call->delivered = true;
     if (call->cb.body != NULL)
         call->cb.body(call->cb.ctx, call, piece);
 }
@@ -213,6 +235,16 @@ static int64_t retry_after(const struct cof_aws_call *call)
     return (int64_t)s * 1000;
 }
 
+/* Redirects are never followed: a reply must not choose where signed requests and bodies go. */
+static void say_region(const struct cof_aws_call *call, struct cof_diag *diag)
+{
+    struct cof_view region;
+
+    if (call->request.service == COF_AWS_S3 && cof_headers_get(&call->error_headers, "x-amz-bucket-region", &region) &&
+        region.len < 64 && !cof_view_eq_str(region, call->aws->region))
+        cof_diag_hint(diag, "the bucket is in region %.*s: name that one", (int)region.len, (const char *)region.data);
+}
+
 /* The service answered, but not with 2xx. */
 static void refused(struct cof_aws_call *call)
 {
@@ -222,13 +254,13 @@ static void refused(struct cof_aws_call *call)
     enum cof_err err = cof_aws_error_read(call->request.service, &head, cof_buf_view(&call->error_body), &error, &diag);
     int64_t off = call->server_ms - wall(call->aws);
 
-    if (is_skew(&error) && !call->skew_tried && call->server_ms != 0 && (off > 240000 || off < -240000) &&
-        call->request.replayable) {
+    if (is_skew(&error) && !call->skew_tried && call->server_ms != 0 && (off > 240000 || off < -240000)) {
         call->skew_tried = true;
         call->aws->skew_ms += off;
         if (again_later(call, 0))
             return;
     }
+    say_region(call, &diag);
     if (cof_err_class(err) == COF_CLASS_RETRY && again_later(call, retry_after(call)))
         return;
     finish(call, err, &error, &diag);
@@ -257,12 +289,14 @@ static const char *payload_word(const struct cof_aws_call *call, bool https, cha
     uint8_t digest[32];
 
     *err = COF_OK;
+    if (call->is_chunked)
+        return cof_aws_chunked_word(!https, call->request.checksum);
     if (call->request.streaming && call->request.payload_sha256[0] != '\0')
         return call->request.payload_sha256;
     if (call->request.service == COF_AWS_S3 && https)
         return COF_SIGV4_UNSIGNED;
     if (call->request.streaming) {
-        *err = COF_E_USAGE; /* a streamed body over plain HTTP needs its digest before */
+        *err = COF_E_USAGE; /* only S3 takes streamed bodies */
         return "";
     }
     *err = cof_hash_once(COF_SHA256, cof_buf_view(&call->request.body), digest);
@@ -297,23 +331,82 @@ static void add_host(struct cof_headers *headers, const struct cof_aws_endpoint 
     cof_headers_set(headers, "Host", text);
 }
 
+/* What describes a body in chunks; part of what is signed. */
+static void add_chunked(const struct cof_aws_call *call, struct cof_headers *headers)
+{
+    const char *trailer = cof_aws_checksum_header(call->request.checksum);
+    char length[32];
+
+    if (!call->is_chunked)
+        return;
+    (void)snprintf(length, sizeof length, "%llu", (unsigned long long)call->request.length);
+    cof_headers_set(headers, "Content-Encoding", "aws-chunked");
+    cof_headers_set(headers, "x-amz-decoded-content-length", length);
+    if (trailer != NULL)
+        cof_headers_set(headers, "x-amz-trailer", trailer);
+}
+
+/* Headers after the signature, which does not cover them. */
+static void add_framing(const struct cof_aws_call *call, bool https, struct cof_headers *headers)
+{
+    const struct cof_aws_request *r = &call->request;
+    uint64_t length = r->streaming ? r->length : r->body.len;
+    char text[32];
+
+    if (call->is_chunked)
+        length = cof_aws_chunked_length(!https, r->checksum, r->length);
+    (void)snprintf(text, sizeof text, "%llu", (unsigned long long)length);
+    if (r->streaming || r->body.len > 0 || strcmp(r->method, "PUT") == 0 || strcmp(r->method, "POST") == 0)
+        cof_headers_set(headers, "Content-Length", text);
+    if (r->streaming && r->length > EXPECT_OVER)
+        cof_headers_set(headers, "Expect", "100-continue");
+    cof_headers_set(headers, "User-Agent", "coffer/" COF_VERSION);
+}
+
+static void write_head(const struct cof_aws_call *call, struct cof_view path, const struct cof_headers *headers,
+                       struct cof_buf *out)
+{
+    cof_buf_printf(out, "%s ", call->request.method);
+    cof_buf_add(out, path);
+    if (call->request.query.len > 0)
+        cof_buf_add_str(out, "?");
+    cof_buf_add(out, cof_buf_view(&call->request.query));
+    cof_buf_add_str(out, " HTTP/1.1\r\n");
+    cof_headers_write(headers, out);
+    cof_buf_add_str(out, "\r\n");
+}
+
+/* Signs by header and begins the chain of chunk signatures, where the body has one. */
+static enum cof_err sign(struct cof_aws_call *call, const struct cof_sigv4_request *request, bool https,
+                         struct cof_headers *headers)
+{
+    struct cof_aws *aws = call->aws;
+    struct cof_sigv4_credentials credentials = {cof_buf_view(&aws->credentials.access_key_id),
+                                                cof_buf_view(&aws->credentials.secret_access_key),
+                                                cof_buf_view(&aws->credentials.session_token)};
+    struct cof_sigv4_scope scope = {wall(aws), cof_view_str(aws->region),
+                                    cof_view_str(cof_aws_service_name(call->request.service))};
+    char seed[COF_SIGV4_SIGNATURE + 1] = "";
+    enum cof_err err = call->request.is_anonymous ? COF_OK : cof_sigv4_sign(request, headers, &credentials, &scope, seed);
+
+    cof_aws_chunked_done(&call->chunked);
+    if (err == COF_OK && call->is_chunked)
+        err = cof_aws_chunked_init(&call->chunked, call->request.checksum, https ? NULL : &credentials, &scope, seed);
+    return err;
+}
+
 static enum cof_err signed_head(struct cof_aws_call *call, const struct cof_aws_endpoint *endpoint, const char *host,
                                 struct cof_view path, struct cof_buf *out)
 {
-    struct cof_aws *aws = call->aws;
     struct cof_headers headers;
     struct cof_sigv4_request request = {
         .method = cof_view_str(call->request.method),
         .path = path,
         .query = cof_buf_view(&call->request.query),
         .s3_path = call->request.service == COF_AWS_S3,
+        .headers = &headers,
     };
-    struct cof_sigv4_credentials credentials = {cof_buf_view(&aws->credentials.access_key_id),
-                                                cof_buf_view(&aws->credentials.secret_access_key),
-                                                cof_buf_view(&aws->credentials.session_token)};
-    struct cof_sigv4_scope scope = {wall(aws), cof_view_str(aws->region),
-                                    cof_view_str(cof_aws_service_name(call->request.service))};
-    char hash[65], length[32];
+    char hash[65];
     enum cof_err err;
     const char *word = payload_word(call, endpoint->https, hash, &err);
 
@@ -323,32 +416,28 @@ static enum cof_err signed_head(struct cof_aws_call *call, const struct cof_aws_
     add_host(&headers, endpoint, host);
     for (size_t i = 0; i < call->request.headers.n; i++)
         cof_headers_add(&headers, cof_headers_name(&call->request.headers, i), cof_headers_value(&call->request.headers, i));
+    add_chunked(call, &headers);
     if (request.s3_path)
         cof_headers_set(&headers, "x-amz-content-sha256", word);
-    request.headers = &headers;
     request.payload_hash = cof_view_str(word);
-    err = cof_sigv4_sign(&request, &headers, &credentials, &scope, NULL);
+    err = sign(call, &request, endpoint->https, &headers);
     if (err == COF_OK) {
-        (void)snprintf(length, sizeof length, "%llu",
-                       (unsigned long long)(call->request.streaming ? call->request.length : call->request.body.len));
-        if (call->request.streaming || call->request.body.len > 0 || strcmp(call->request.method, "PUT") == 0 ||
-            strcmp(call->request.method, "POST") == 0)
-            cof_headers_set(&headers, "Content-Length", length);
-        if (call->request.streaming && call->request.length > 1048576)
-            cof_headers_set(&headers, "Expect", "100-continue");
-        cof_headers_set(&headers, "User-Agent", "coffer/" COF_VERSION);
-        cof_buf_printf(out, "%s ", call->request.method);
-        cof_buf_add(out, path);
-        if (call->request.query.len > 0)
-            cof_buf_add_str(out, "?");
-        cof_buf_add(out, cof_buf_view(&call->request.query));
-        cof_buf_add_str(out, " HTTP/1.1\r\n");
-        cof_headers_write(&headers, out);
-        cof_buf_add_str(out, "\r\n");
+        add_framing(call, endpoint->https, &headers);
+        write_head(call, path, &headers, out);
         err = cof_headers_err(&headers) != COF_OK ? cof_headers_err(&headers) : cof_buf_err(out);
     }
     cof_headers_done(&headers);
     return err;
+}
+
+/* Over TLS the body's checksum is enough; in the clear every piece of the body is signed. */
+static bool needs_chunks(const struct cof_aws_call *call, const struct cof_aws_endpoint *endpoint)
+{
+    const struct cof_aws_request *r = &call->request;
+
+    if (!r->streaming || r->service != COF_AWS_S3)
+        return false;
+    return endpoint->https ? r->checksum != COF_CHECKSUM_NONE : r->payload_sha256[0] == '\0';
 }
 
 static enum cof_err attempt(struct cof_aws_call *call)
@@ -363,6 +452,8 @@ static enum cof_err attempt(struct cof_aws_call *call)
 
     call->attempts++;
     call->status = 0;
+    call->written = 0;
+    call->is_chunked = needs_chunks(call, endpoint);
     cof_buf_reset(&call->error_body);
     cof_buf_init_secret(&head, 131072);
     cof_buf_init(&path, 8192);
@@ -372,6 +463,8 @@ static enum cof_err attempt(struct cof_aws_call *call)
     opts.https = endpoint->https;
     opts.host = host;
     opts.port = endpoint->port;
+    opts.has_addr = endpoint->has_addr;
+    opts.addr = endpoint->addr;
     opts.head = cof_buf_view(&head);
     opts.is_head = strcmp(call->request.method, "HEAD") == 0;
     opts.streaming = call->request.streaming;
@@ -392,9 +485,11 @@ enum cof_err cof_aws_start(struct cof_aws *aws, struct cof_aws_request *request,
     enum cof_err err;
 
     *out = NULL;
-    if (call == NULL) {
+    if (call == NULL || (aws->credentials.access_key_id.len == 0 && !request->is_anonymous)) {
+        err = call == NULL ? COF_E_MEMORY : COF_E_CONFIG;
+        free(call);
         cof_aws_request_done(request);
-        return COF_E_MEMORY;
+        return err;
     }
     call->aws = aws;
     call->request = *request; /* moved */
@@ -402,6 +497,7 @@ enum cof_err cof_aws_start(struct cof_aws *aws, struct cof_aws_request *request,
     call->cb = *callbacks;
     call->again.fire = on_again;
     cof_buf_init(&call->error_body, ERROR_BODY_MAX);
+    cof_buf_init_secret(&call->encoded, SIZE_MAX / 2);
     cof_headers_init(&call->error_headers);
     err = attempt(call);
     if (err != COF_OK) {
@@ -412,15 +508,60 @@ enum cof_err cof_aws_start(struct cof_aws *aws, struct cof_aws_request *request,
     return COF_OK;
 }
 
+/* The body went wrong on our side: the call ends from the loop, and nothing is stored. */
+static bool break_off(struct cof_aws_call *call, enum cof_err err)
+{
+    if (call->broken == COF_OK)
+        call->broken = cof_loop_arm(call->aws->loop, &call->again, 0) == COF_OK ? err : COF_OK;
+    return false;
+}
+
 bool cof_aws_write(struct cof_aws_call *call, struct cof_view piece)
 {
-    return call->http == NULL || cof_http_call_write(call->http, piece);
+    enum cof_err err;
+
+    if (call->http == NULL || call->broken != COF_OK || piece.len == 0)
+        return true;
+    if (piece.len > call->request.length - call->written)
+        return break_off(call, COF_E_TOO_LARGE);
+    call->written += piece.len;
+    if (!call->is_chunked)
+        return cof_http_call_write(call->http, piece);
+    cof_buf_reset(&call->encoded);
+    err = cof_aws_chunked_push(&call->chunked, piece, &call->encoded);
+    if (err != COF_OK)
+        return break_off(call, err);
+    return cof_http_call_write(call->http, cof_buf_view(&call->encoded));
 }
 
 void cof_aws_end(struct cof_aws_call *call)
 {
-    if (call->http != NULL)
+    enum cof_err err = COF_OK;
+
+    if (call->http == NULL || call->broken != COF_OK)
+        return;
+    if (call->written != call->request.length)
+        err = COF_E_TRUNCATED;
+    if (err == COF_OK && call->is_chunked) {
+        cof_buf_reset(&call->encoded);
+        err = cof_aws_chunked_finish(&call->chunked, &call->encoded, call->sum);
+        if (err == COF_OK)
+            (void)cof_http_call_write(call->http, cof_buf_view(&call->encoded));
+    }
+    if (err != COF_OK)
+        (void)break_off(call, err);
+    else
         cof_http_call_end(call->http);
+}
+
+const uint8_t *cof_aws_call_checksum(const struct cof_aws_call *call)
+{
+    return call->sum;
+}
+
+unsigned cof_aws_call_attempts(const struct cof_aws_call *call)
+{
+    return call->attempts;
 }
 
 void cof_aws_pause(struct cof_aws_call *call)
@@ -440,141 +581,4 @@ void cof_aws_cancel(struct cof_aws_call *call)
     if (call->http != NULL)
         cof_http_call_cancel(call->http);
     free_call(call);
-}
-
-/* The blocking form. */
-struct blocking {
-    bool done;
-    enum cof_err err, pipe_err;
-    struct cof_aws_reply *reply;
-    struct cof_diag *diag;
-    const struct cof_aws_pipes *pipes;
-    bool source_ended;
-};
-
-static void b_head(void *ctx, struct cof_aws_call *call, const struct cof_http_head *head)
-{
-    struct blocking *b = ctx;
-
-    (void)call;
-    b->reply->status = head->status;
-    b->reply->head = (struct cof_http_head){.status = head->status, .length = head->length, .has_length = head->has_length};
-    cof_headers_init(&b->reply->head.headers);
-    for (size_t i = 0; i < head->headers.n; i++)
-        cof_headers_add(&b->reply->head.headers, cof_headers_name(&head->headers, i),
-                        cof_headers_value(&head->headers, i));
-}
-
-static void b_body(void *ctx, struct cof_aws_call *call, struct cof_view piece)
-{
-    struct blocking *b = ctx;
-
-    if (b->pipe_err != COF_OK)
-        return;
-    if (b->pipes != NULL && b->pipes->sink != NULL)
-        b->pipe_err = b->pipes->sink(b->pipes->ctx, piece);
-    else {
-        cof_buf_add(&b->reply->body, piece);
-        b->pipe_err = cof_buf_err(&b->reply->body) == COF_E_LIMIT ? COF_E_TOO_LARGE : cof_buf_err(&b->reply->body);
-    }
-    if (b->pipe_err != COF_OK) {
-        b->done = true;
-        cof_aws_cancel(call);
-    }
-}
-
-static void b_writable(void *ctx, struct cof_aws_call *call)
-{
-    struct blocking *b = ctx;
-    struct cof_buf piece;
-    bool more = true;
-
-    if (b->pipes == NULL || b->pipes->source == NULL || b->source_ended)
-        return;
-    cof_buf_init_secret(&piece, (size_t)4 * PIPE_PIECE);
-    while (more && b->pipe_err == COF_OK) {
-        cof_buf_reset(&piece);
-        b->pipe_err = b->pipes->source(b->pipes->ctx, PIPE_PIECE, &piece);
-        if (b->pipe_err == COF_OK && piece.len == 0) {
-            b->source_ended = true;
-            cof_aws_end(call);
-            break;
-        }
-        more = cof_aws_write(call, cof_buf_view(&piece));
-    }
-    cof_buf_done(&piece);
-    if (b->pipe_err != COF_OK) {
-        b->done = true;
-        cof_aws_cancel(call);
-    }
-}
-
-static void b_done(void *ctx, struct cof_aws_call *call, enum cof_err err, const struct cof_aws_error *error,
-                   const struct cof_diag *diag)
-{
-    struct blocking *b = ctx;
-
-    (void)call;
-    b->done = true;
-    b->err = err;
-    if (error != NULL)
-        b->reply->error = *error;
-    if (diag != NULL && b->diag != NULL)
-        *b->diag = *diag;
-}
-
-static enum cof_err run(struct cof_aws *aws, struct cof_aws_request *request, const struct cof_aws_pipes *pipes,
-                        size_t body_max, struct cof_aws_reply *out, struct cof_diag *diag)
-{
-    struct blocking b = {.reply = out, .diag = diag, .pipes = pipes};
-    struct cof_aws_callbacks cb = {.head = b_head, .body = b_body, .writable = b_writable, .done = b_done, .ctx = &b};
-    struct cof_aws_call *call;
-    enum cof_err err = COF_OK;
-
-    *out = (struct cof_aws_reply){0};
-    cof_buf_init_secret(&out->body, body_max);
-    if (aws->refresh != NULL && (aws->credentials.access_key_id.len == 0 ||
-                                 (aws->credentials.expires_ms != 0 &&
-                                  aws->credentials.expires_ms < wall(aws) + COF_AWS_REFRESH_MS)))
-        err = aws->refresh(aws->refresh_ctx, aws, diag);
-    if (err == COF_OK && aws->credentials.access_key_id.len == 0) {
-        err = cof_diag_set(diag, COF_E_CONFIG, "no AWS credentials");
-        cof_diag_hint(diag, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile");
-    }
-    if (err != COF_OK) {
-        cof_aws_request_done(request);
-        return err;
-    }
-    err = cof_aws_start(aws, request, &cb, &call);
-    if (err == COF_OK)
-        err = cof_loop_run_until(aws->loop, &b.done, -1);
-    if (err == COF_OK)
-        err = b.pipe_err != COF_OK ? b.pipe_err : b.err;
-    if (err == COF_OK && cof_headers_err(&out->head.headers) != COF_OK)
-        err = cof_headers_err(&out->head.headers);
-    if (err != COF_OK) {
-        cof_http1_head_done(&out->head);
-        cof_buf_done(&out->body);
-    }
-    return err;
-}
-
-enum cof_err cof_aws_run(struct cof_aws *aws, struct cof_aws_request *request, size_t body_max, struct cof_aws_reply *out,
-                         struct cof_diag *diag)
-{
-    return run(aws, request, NULL, body_max, out, diag);
-}
-
-enum cof_err cof_aws_run_piped(struct cof_aws *aws, struct cof_aws_request *request, const struct cof_aws_pipes *pipes,
-                               struct cof_aws_reply *out, struct cof_diag *diag)
-{
-    return run(aws, request, pipes, 65536, out, diag);
-}
-
-void cof_aws_reply_done(struct cof_aws_reply *reply)
-{
-    if (reply == NULL)
-        return;
-    cof_http1_head_done(&reply->head);
-    cof_buf_done(&reply->body);
 }

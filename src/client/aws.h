@@ -77,11 +77,18 @@ struct cof_aws_callbacks {
 /* Takes request over, on failure too (then it is done). No callback runs before it returns. */
 COF_MUST_USE enum cof_err cof_aws_start(struct cof_aws *aws, struct cof_aws_request *request,
                                         const struct cof_aws_callbacks *callbacks, struct cof_aws_call **out);
+/* More or fewer bytes than the request's length end the call with COF_E_TOO_LARGE or COF_E_TRUNCATED. */
 bool cof_aws_write(struct cof_aws_call *call, struct cof_view piece);
 void cof_aws_end(struct cof_aws_call *call);
 void cof_aws_pause(struct cof_aws_call *call);
 void cof_aws_resume(struct cof_aws_call *call);
 void cof_aws_cancel(struct cof_aws_call *call);
+/* The checksum that went as trailer (valid after end), and how often the request was sent. */
+const uint8_t *cof_aws_call_checksum(const struct cof_aws_call *call);
+unsigned cof_aws_call_attempts(const struct cof_aws_call *call);
+
+/* Sees to credentials that last (aws->refresh); blocking. The run_* calls do it by themselves. */
+COF_MUST_USE enum cof_err cof_aws_ready(struct cof_aws *aws, struct cof_diag *diag);
 
 /* The blocking form. */
 struct cof_aws_reply {

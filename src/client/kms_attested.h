@@ -16,21 +16,21 @@
 #include "client/kms.h"
 #include "crypto/rsa.h"
 
-/* The Nitro Security Module: one request as bytes (format/nsm.h), its response appended to out. */
-struct cof_nsm {
+/* The way to the Nitro Security Module (io/nsm_dev.h, or a simulated one): a request as bytes, its response appended. */
+struct cof_nsm_port {
     enum cof_err (*call)(void *ctx, struct cof_view request, struct cof_buf *out);
     void *ctx;
 };
 
 struct cof_kms_attested {
     struct cof_aws *aws;
-    struct cof_nsm nsm;
+    struct cof_nsm_port nsm;
     int64_t epoch_ms;         /* how long one RSA key serves; default 600000 */
     struct cof_rsa_key *key;
     int64_t made_ms;          /* monotonic (the loop's) */
 };
 
-void cof_kms_attested_init(struct cof_kms_attested *att, struct cof_aws *aws, const struct cof_nsm *nsm);
+void cof_kms_attested_init(struct cof_kms_attested *att, struct cof_aws *aws, const struct cof_nsm_port *nsm);
 void cof_kms_attested_done(struct cof_kms_attested *att);
 /* Makes the epoch's key now if there is none or it is half used up: call when idle, as it takes 0.1 s and more. */
 COF_MUST_USE enum cof_err cof_kms_attested_prepare(struct cof_kms_attested *att);

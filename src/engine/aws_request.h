@@ -26,6 +26,7 @@ struct cof_aws_request {
     uint64_t length;
     char payload_sha256[65]; /* hex, for streamed bodies over plain HTTP; empty: not known */
     enum cof_checksum_alg checksum; /* streamed bodies: sent as trailer (aws-chunked) */
+    bool is_anonymous;     /* not signed */
     bool replayable;       /* sending it twice does what sending it once does */
 };
 

@@ -23,7 +23,7 @@ struct cof_ini {
     size_t n;
 };
 
-/* COF_E_FORMAT with the line in diag; COF_E_LIMIT over max_bytes or 10,000 entries. A zeroed struct is an empty file. */
+/* COF_E_FORMAT with the line in diag; COF_E_LIMIT over max_bytes or 4096 entries. A zeroed struct is an empty file. */
 COF_MUST_USE enum cof_err cof_ini_parse(struct cof_view text, size_t max_bytes, struct cof_ini *out, struct cof_diag *diag);
 void cof_ini_done(struct cof_ini *ini);
 
