@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The data directory: DIR/master.key (32 bytes, 0600), the store, DIR/credentials/NAME.env, DIR/audit.jsonl.
+ */
+#include "base/codec.h"
+#include "io/clock.h"
+#include "io/file.h"
+#include "io/rng_os.h"
+#include "local.h"
+#include "standin/bootstrap.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+bool cof_local_path(char out[static 4096], const char *data, const char *name)
+{
+    int n = snprintf(out, 4096, "%s/%s", data, name);
+
+    return n > 0 && n < 4096;
+}
+
+bool cof_local_is_new(const char *data)
+{
+    char path[4096];
+    struct stat st;
+
+    return !cof_local_path(path, data, "ready") || stat(path, &st) != 0;
+}
+
+static enum cof_err master_key(const char *data, bool make, struct cof_secret *key, struct cof_diag *diag)
+{
+    struct cof_buf bytes;
+    char path[4096];
+    enum cof_err err;
+
+    if (!cof_local_path(path, data, "master.key"))
+        return COF_E_USAGE;
+    cof_buf_init_secret(&bytes, 64);
+    err = cof_file_read(path, &bytes, diag);
+    if (err == COF_E_NOT_FOUND && make) {
+        key->len = 32;
+        err = cof_rng_fill(&cof_rng_os, key->bytes, 32);
+        if (err == COF_OK)
+            err = cof_file_write(path, cof_secret_view(key), 0600, diag);
+    } else if (err == COF_OK) {
+        err = bytes.len == 32 ? cof_secret_set(key, cof_buf_view(&bytes)) : cof_diag_set(diag, COF_E_FORMAT, "%s is damaged", path);
+    }
+    cof_buf_done(&bytes);
+    return err;
+}
+
+static void write_audit(void *ctx, struct cof_view line)
+{
+    const struct cof_local *local = ctx;
+
+    if (write(local->audit_fd, line.data, line.len) < 0)
+        return; /* a full disk must not stop the service; the store refuses writes then by itself */
+}
+
+static void pass_notify(void *ctx, const char *wait_on)
+{
+    const struct cof_local *local = ctx;
+
+    if (local->notify != NULL)
+        local->notify(local->notify_ctx, wait_on);
+}
+
+struct giving {
+    const struct cof_local *local;
+    const char *data;
+    struct cof_diag *diag;
+};
+
+static enum cof_err give_key(void *ctx, const char *name, struct cof_view access_key_id, struct cof_view secret, struct cof_view token)
+{
+    const struct giving *g = ctx;
+    struct cof_buf text;
+    char file[200], path[4096];
+    enum cof_err err;
+
+    (void)snprintf(file, sizeof file, "credentials/%s.env", name);
+    if (!cof_local_path(path, g->data, file))
+        return COF_E_USAGE;
+    cof_buf_init_secret(&text, 4096);
+    cof_buf_add_str(&text, "AWS_ACCESS_KEY_ID=");
+    cof_buf_add(&text, access_key_id);
+    cof_buf_add_str(&text, "\nAWS_SECRET_ACCESS_KEY=");
+    cof_buf_add(&text, secret);
+    if (token.len > 0) {
+        cof_buf_add_str(&text, "\nAWS_SESSION_TOKEN=");
+        cof_buf_add(&text, token);
+    }
+    cof_buf_printf(&text, "\nAWS_REGION=%s\nAWS_DEFAULT_REGION=%s\n", g->local->region, g->local->region);
+    err = cof_file_write(path, cof_buf_view(&text), 0600, g->diag);
+    cof_buf_done(&text);
+    return err;
+}
+
+static enum cof_err make_folder(const char *data, const char *name, struct cof_diag *diag)
+{
+    char path[4096];
+
+    if (!cof_local_path(path, data, name))
+        return COF_E_USAGE;
+    if (mkdir(path, 0700) != 0 && errno != EEXIST)
+        return cof_diag_set(diag, COF_E_IO, "cannot make %s: %s", path, strerror(errno));
+    return COF_OK;
+}
+
+static enum cof_err save_setting(const struct cof_local *local, const char *name, const char *value)
+{
+    const struct cof_store *store = cof_disk_store_ops(local->disk);
+
+    return store->put(store->ctx, "local", cof_view_str(name), cof_view_str(value));
+}
+
+static enum cof_err load_setting(const struct cof_local *local, const char *name, char *out, size_t size)
+{
+    const struct cof_store *store = cof_disk_store_ops(local->disk);
+    struct cof_buf text;
+    enum cof_err err;
+
+    cof_buf_init(&text, size - 1);
+    err = store->get(store->ctx, "local", cof_view_str(name), &text);
+    if (err == COF_OK)
+        (void)snprintf(out, size, "%s", cof_buf_cstr(&text));
+    cof_buf_done(&text);
+    return err;
+}
+
+static enum cof_err fill(struct cof_local *local, const char *data, const json_t *manifest, struct cof_diag *diag)
+{
+    const struct cof_store *store = cof_disk_store_ops(local->disk);
+    struct giving giving = {local, data, diag};
+    char path[4096];
+    enum cof_err err = make_folder(data, "credentials", diag);
+
+    if (err == COF_OK)
+        err = cof_standin_bootstrap(local->standin, manifest, cof_clock_wall_ms(), give_key, &giving, diag);
+    if (err == COF_OK)
+        err = save_setting(local, "account", local->account);
+    if (err == COF_OK)
+        err = save_setting(local, "region", local->region);
+    if (err == COF_OK)
+        err = store->commit(store->ctx);
+    if (err == COF_OK && cof_local_path(path, data, "ready"))
+        err = cof_file_write(path, COF_LIT("1\n"), 0600, diag);
+    return err;
+}
+
+static enum cof_err settings(struct cof_local *local, const json_t *manifest, bool is_new, struct cof_diag *diag)
+{
+    const char *account = json_string_value(json_object_get(manifest, "account")), *region = json_string_value(json_object_get(manifest, "region"));
+    enum cof_err err;
+
+    if (!is_new) {
+        err = load_setting(local, "account", local->account, sizeof local->account);
+        return err == COF_OK ? load_setting(local, "region", local->region, sizeof local->region) : err;
+    }
+    if (account == NULL || strlen(account) != 12 || region == NULL || strlen(region) >= sizeof local->region)
+        return cof_diag_set(diag, COF_E_CONFIG, "the manifest needs an \"account\" of twelve digits and a \"region\"");
+    memcpy(local->account, account, 13);
+    memcpy(local->region, region, strlen(region) + 1);
+    return COF_OK;
+}
+
+enum cof_err cof_local_open(struct cof_local *local, const struct cof_local_config *config, json_t *manifest, bool must_be_new,
+                            struct cof_diag *diag)
+{
+    bool is_new = cof_local_is_new(config->data);
+    struct cof_disk_store_check check;
+    char path[4096];
+    enum cof_err err;
+
+    *local = (struct cof_local){.audit_fd = -1};
+    if (!is_new && must_be_new)
+        return cof_diag_set(diag, COF_E_EXISTS, "%s is set up already (`coffer-local reset` empties it)", config->data);
+    if (is_new && manifest == NULL)
+        return cof_diag_set(diag, COF_E_NOT_FOUND, "%s is not set up", config->data);
+    err = cof_disk_store_open(config->data, &cof_rng_os, &check, &local->disk, diag);
+    if (err == COF_OK && check.n_blobs_missing > 0)
+        err = cof_diag_set(diag, COF_E_IO, "%s is damaged: %llu bodies are missing", config->data, (unsigned long long)check.n_blobs_missing);
+    if (err == COF_OK)
+        err = master_key(config->data, is_new, &local->master, diag);
+    if (err == COF_OK)
+        err = settings(local, manifest, is_new, diag);
+    if (err == COF_OK && cof_local_path(path, config->data, "audit.jsonl")) {
+        local->audit_fd = open(config->audit != NULL ? config->audit : path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        if (local->audit_fd < 0)
+            err = cof_diag_set(diag, COF_E_IO, "cannot open %s: %s", config->audit != NULL ? config->audit : path, strerror(errno));
+    }
+    if (err == COF_OK)
+        err = cof_standin_new(&(struct cof_standin_opts){.store = cof_disk_store_ops(local->disk), .rng = &cof_rng_os,
+            .master_key = &local->master, .account = local->account, .region = local->region, .services = cof_local_services,
+            .n_services = cof_local_n_services, .sse_c_needs_tls = config->sse_c_needs_tls, .audit = write_audit, .notify = pass_notify,
+            .ctx = local}, &local->standin, diag);
+    if (err == COF_OK && is_new)
+        err = fill(local, config->data, manifest, diag);
+    if (err != COF_OK)
+        cof_local_close(local);
+    return err;
+}
+
+void cof_local_close(struct cof_local *local)
+{
+    cof_standin_free(local->standin);
+    cof_disk_store_close(local->disk);
+    cof_secret_done(&local->master);
+    if (local->audit_fd >= 0)
+        (void)close(local->audit_fd);
+    *local = (struct cof_local){.audit_fd = -1};
+}
+
+/* Removes the files of a folder, and the folder. */
+static void remove_folder(const char *path, int depth)
+{
+    DIR *dir = depth > 3 ? NULL : opendir(path);
+    const struct dirent *entry;
+
+    if (dir == NULL)
+        return;
+    while ((entry = readdir(dir)) != NULL) {
+        char inner[4096];
+        struct stat st;
+
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 || !cof_local_path(inner, path, entry->d_name))
+            continue;
+        if (lstat(inner, &st) == 0 && S_ISDIR(st.st_mode))
+            remove_folder(inner, depth + 1);
+        else
+            (void)unlink(inner);
+    }
+    (void)closedir(dir);
+    (void)rmdir(path);
+}
+
+enum cof_err cof_local_reset(const char *data, struct cof_diag *diag)
+{
+    static const char *const files[] = {"ready", "store.db", "store.db-wal", "store.db-shm", "master.key", "audit.jsonl", "endpoint"};
+    struct cof_disk_store *disk;
+    char path[4096];
+    enum cof_err err;
+
+    if (cof_local_is_new(data))
+        return cof_diag_set(diag, COF_E_NOT_FOUND, "%s is no data directory of coffer-local", data);
+    err = cof_disk_store_open(data, &cof_rng_os, NULL, &disk, diag); /* nobody else may be using it */
+    if (err == COF_E_EXISTS)
+        return err;
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        if (cof_local_path(path, data, files[i]) && unlink(path) != 0 && errno != ENOENT)
+            err = cof_diag_set(diag, COF_E_IO, "cannot remove %s: %s", path, strerror(errno));
+    if (cof_local_path(path, data, "blobs"))
+        remove_folder(path, 0);
+    if (cof_local_path(path, data, "credentials"))
+        remove_folder(path, 0);
+    cof_disk_store_close(disk);
+    return COF_OK;
+}

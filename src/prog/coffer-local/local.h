@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The parts of coffer-local: options, the manifest, the data directory, the server.
+ */
+#ifndef COF_PROG_LOCAL_H
+#define COF_PROG_LOCAL_H
+
+#include "io/store.h"
+#include "prog/options.h"
+#include "standin/standin.h"
+
+#include <jansson.h>
+
+struct cof_local_config {
+    const char *data;
+    const char *manifest;
+    struct cof_text_list set; /* NAME=VALUE for the manifest's holes */
+    const char *listen;
+    uint64_t ready_fd;        /* UINT64_MAX: standard output */
+    bool plain, tls_only, sse_c_needs_tls, force;
+    const char *audit;        /* file; NULL: DIR/audit.jsonl */
+};
+
+/* The manifest with its holes filled and its files read in; *out is the caller's. */
+COF_MUST_USE enum cof_err cof_local_manifest(const struct cof_local_config *config, json_t **out, struct cof_diag *diag);
+
+/* What is open while a data directory is in use. */
+struct cof_local {
+    struct cof_disk_store *disk;
+    struct cof_standin *standin;
+    struct cof_secret master;
+    char account[16], region[32];
+    int audit_fd;
+    void (*notify)(void *ctx, const char *wait_on); /* set by the server */
+    void *notify_ctx;
+};
+
+/* Opens DIR; with a manifest, fills an empty one and writes DIR/credentials. COF_E_NOT_FOUND when it is empty and no
+ * manifest is given; COF_E_EXISTS when it is full and must_be_new. */
+COF_MUST_USE enum cof_err cof_local_open(struct cof_local *local, const struct cof_local_config *config, json_t *manifest,
+                                         bool must_be_new, struct cof_diag *diag);
+void cof_local_close(struct cof_local *local);
+/* Removes everything that cof_local_open makes, certificates but excepted. */
+COF_MUST_USE enum cof_err cof_local_reset(const char *data, struct cof_diag *diag);
+bool cof_local_is_new(const char *data);
+bool cof_local_path(char out[static 4096], const char *data, const char *name);
+
+/* The services, in the order in which they are asked. */
+extern const struct cof_service *const cof_local_services[];
+extern const size_t cof_local_n_services;
+
+COF_MUST_USE enum cof_err cof_local_serve(struct cof_local *local, const struct cof_local_config *config, struct cof_diag *diag);
+
+#endif

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "io/file.h"
+#include "io/harden.h"
+#include "local.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#define PROG "coffer-local"
+#define O(field) offsetof(struct cof_local_config, field)
+
+static const struct cof_option opt_data = {"data", 'd', COF_OPT_TEXT, "DIR", "where everything is kept (default coffer-data)", O(data)};
+
+static const struct cof_option init_options[] = {
+    {"data", 'd', COF_OPT_TEXT, "DIR", "where everything is kept (default coffer-data)", O(data)},
+    {"manifest", 'm', COF_OPT_TEXT, "FILE", "what the account holds at first", O(manifest)},
+    {"set", 's', COF_OPT_LIST, "NAME=VALUE", "fills a hole of the manifest (pcr0, bucket, ...); repeatable", O(set)},
+};
+static const struct cof_option serve_options[] = {
+    {"data", 'd', COF_OPT_TEXT, "DIR", "where everything is kept (default coffer-data); set up first if new", O(data)},
+    {"manifest", 'm', COF_OPT_TEXT, "FILE", "what the account holds at first", O(manifest)},
+    {"set", 's', COF_OPT_LIST, "NAME=VALUE", "fills a hole of the manifest (pcr0, bucket, ...); repeatable", O(set)},
+    {"listen", 'l', COF_OPT_TEXT, "ADDRESS", "default tcp:127.0.0.1:4566; port 0 picks one", O(listen)},
+    {"ready-fd", 0, COF_OPT_NUMBER, "N", "write \"ready PORT\" there instead of to standard output", O(ready_fd)},
+    {"plain", 0, COF_OPT_FLAG, NULL, "no TLS at all", O(plain)},
+    {"tls-only", 0, COF_OPT_FLAG, NULL, "no plain HTTP beside TLS", O(tls_only)},
+    {"sse-c-needs-tls", 0, COF_OPT_FLAG, NULL, "refuse customer keys over plain HTTP, as AWS does", O(sse_c_needs_tls)},
+    {"audit", 0, COF_OPT_TEXT, "FILE", "one JSON line a request (default DIR/audit.jsonl)", O(audit)},
+};
+
+#define COUNT(list) (sizeof(list) / sizeof(list)[0])
+
+static const struct cof_command commands[] = {
+    {"init", "", "Makes a data directory: keys, users, roles, buckets, queues, and their credentials.",
+     "Credentials are written to DIR/credentials/NAME.env, one file an identity.", init_options, COUNT(init_options), 0, 0},
+    {"serve", "", "Serves S3, KMS, SQS, STS, tokens and the simulated hypervisor on one port, plain and TLS.",
+     "Prints \"ready PORT\" when it listens. The certificate to trust is DIR/tls/ca.pem, the address is in DIR/endpoint.",
+     serve_options, COUNT(serve_options), 0, 0},
+    {"status", "", "Says whether a data directory is set up and being served.", NULL, &opt_data, 1, 0, 0},
+    {"reset", "", "Empties a data directory that is not being served.", NULL, &opt_data, 1, 0, 0},
+};
+
+static enum cof_err do_init(struct cof_local_config *config, struct cof_diag *diag)
+{
+    struct cof_local local;
+    json_t *manifest;
+    enum cof_err err = cof_local_manifest(config, &manifest, diag);
+
+    if (err == COF_OK)
+        err = cof_local_open(&local, config, manifest, true, diag);
+    if (err == COF_OK) {
+        (void)printf("%s is set up for account %s in %s; credentials are in %s/credentials\n", config->data, local.account, local.region, config->data);
+        cof_local_close(&local);
+    }
+    json_decref(manifest);
+    return err;
+}
+
+static enum cof_err do_serve(struct cof_local_config *config, struct cof_diag *diag)
+{
+    struct cof_local local;
+    json_t *manifest = NULL;
+    enum cof_err err = cof_local_is_new(config->data) ? cof_local_manifest(config, &manifest, diag) : COF_OK;
+
+    if (err == COF_OK)
+        err = cof_local_open(&local, config, manifest, false, diag);
+    if (err == COF_OK) {
+        err = cof_local_serve(&local, config, diag);
+        cof_local_close(&local);
+    }
+    json_decref(manifest);
+    return err;
+}
+
+static enum cof_err do_status(struct cof_local_config *config, struct cof_diag *diag)
+{
+    struct cof_buf endpoint;
+    char path[4096];
+    bool served;
+    int fd;
+
+    if (cof_local_is_new(config->data))
+        return cof_diag_set(diag, COF_E_NOT_FOUND, "%s is not set up", config->data);
+    if (!cof_local_path(path, config->data, "lock"))
+        return COF_E_USAGE;
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    served = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    if (fd >= 0)
+        (void)close(fd);
+    cof_buf_init(&endpoint, 1000);
+    if (served && cof_local_path(path, config->data, "endpoint") && cof_file_read(path, &endpoint, NULL) == COF_OK)
+        (void)printf("serving %s\n", cof_buf_cstr(&endpoint));
+    else
+        (void)printf("%s\n", served ? "in use" : "not served");
+    cof_buf_done(&endpoint);
+    return COF_OK;
+}
+
+static enum cof_err do_reset(struct cof_local_config *config, struct cof_diag *diag)
+{
+    return cof_local_reset(config->data, diag);
+}
+
+static void usage(FILE *out)
+{
+    (void)fprintf(out, "usage: " PROG " VERB [options]\n\nAWS on one machine: S3, KMS, SQS, STS, tokens and a simulated Nitro hypervisor.\n\n");
+    for (size_t i = 0; i < COUNT(commands); i++)
+        (void)fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+    (void)fprintf(out, "\n" PROG " VERB --help tells more.\n");
+}
+
+int main(int argc, char **argv)
+{
+    static enum cof_err (*const verbs[])(struct cof_local_config *config, struct cof_diag *diag) = {do_init, do_serve, do_status, do_reset};
+    struct cof_local_config config = {.data = "coffer-data", .listen = "tcp:127.0.0.1:4566", .ready_fd = UINT64_MAX};
+    struct cof_diag diag = {.text = ""};
+    bool exit_now = false;
+    char **args;
+    int n_args;
+    enum cof_err err;
+
+    err = cof_harden(&(struct cof_harden_opts){.undumpable = false}, NULL, &diag);
+    if (err != COF_OK) {
+        cof_fail(PROG, err, &diag);
+        return COF_EXIT_FAILED;
+    }
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        usage(argc < 2 ? stderr : stdout);
+        return argc < 2 ? COF_EXIT_USAGE : COF_EXIT_DONE;
+    }
+    for (size_t i = 0; i < COUNT(commands); i++) {
+        char name[40];
+
+        if (strcmp(argv[1], commands[i].name) != 0)
+            continue;
+        (void)snprintf(name, sizeof name, PROG " %s", commands[i].name);
+        err = cof_options_parse(name, &commands[i], argc - 1, argv + 1, &config, &args, &n_args, &exit_now);
+        if (err != COF_OK || exit_now)
+            return err != COF_OK ? COF_EXIT_USAGE : COF_EXIT_DONE;
+        err = verbs[i](&config, &diag);
+        if (err != COF_OK)
+            cof_fail(PROG, err, &diag);
+        return cof_exit_code(err);
+    }
+    (void)fprintf(stderr, PROG ": error: there is no verb \"%s\"\n", argv[1]);
+    usage(stderr);
+    return COF_EXIT_USAGE;
+}

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The server: HTTP exchanges drive calls of the stand-in; replies wait for the commit at the end of the turn.
+ */
+#include "io/clock.h"
+#include "io/file.h"
+#include "io/http_server.h"
+#include "local.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PULL_BYTES 262144
+
+#define OWNER(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+
+struct server;
+
+struct exchange {
+    struct server *server;
+    struct cof_xchg *x;
+    struct cof_standin_call *call;
+    struct cof_timer wait;
+    struct exchange *prev, *next; /* of all */
+    struct exchange *next_held;
+    struct cof_buf piece;
+    bool held, waiting, woken, streaming, gone;
+};
+
+struct server {
+    struct cof_local *local;
+    struct cof_loop *loop;
+    struct cof_http_server *http;
+    struct cof_timer commit;
+    struct cof_watch signals;
+    struct exchange *all;
+    struct exchange *held, **held_end;
+};
+
+static void settle(struct exchange *e);
+
+/* Streams what fits. */
+static void pump(struct exchange *e)
+{
+    struct cof_standin_reply *reply = cof_standin_call_reply(e->call);
+
+    while (e->streaming) {
+        enum cof_err err;
+
+        cof_buf_reset(&e->piece);
+        err = reply->stream.pull(reply->stream.ctx, PULL_BYTES, &e->piece);
+        if (err != COF_OK) {
+            e->streaming = false;
+            cof_xchg_abort(e->x);
+            return;
+        }
+        if (e->piece.len == 0) {
+            e->streaming = false;
+            cof_xchg_end(e->x);
+            return;
+        }
+        if (!cof_xchg_write(e->x, cof_buf_view(&e->piece)))
+            return; /* writable() goes on */
+    }
+}
+
+static void send_reply(struct exchange *e)
+{
+    struct cof_standin_reply *reply = cof_standin_call_reply(e->call);
+
+    if (reply->has_head_length) {
+        cof_xchg_start(e->x, reply->status, &reply->headers, (int64_t)reply->head_length);
+        cof_xchg_end(e->x);
+    } else if (reply->stream.pull != NULL) {
+        cof_xchg_start(e->x, reply->status, &reply->headers, (int64_t)reply->stream.length);
+        e->streaming = true;
+        pump(e);
+    } else {
+        cof_xchg_reply(e->x, reply->status, &reply->headers, cof_buf_view(&reply->body));
+    }
+}
+
+static void arm_commit(struct server *sv)
+{
+    if (!sv->commit.armed && cof_loop_arm(sv->loop, &sv->commit, 0) != COF_OK)
+        sv->commit.fire(&sv->commit);
+}
+
+/* The reply stands: out it goes, or it waits for the commit of what it may tell of. */
+static void answer(struct exchange *e)
+{
+    struct server *sv = e->server;
+    const struct cof_store *store = cof_disk_store_ops(sv->local->disk);
+
+    if (!store->dirty(store->ctx)) {
+        send_reply(e);
+        return;
+    }
+    e->held = true;
+    e->next_held = NULL;
+    *sv->held_end = e;
+    sv->held_end = &e->next_held;
+    arm_commit(sv);
+}
+
+static void on_wait_over(struct cof_timer *timer)
+{
+    struct exchange *e = OWNER(timer, struct exchange, wait);
+
+    e->waiting = false;
+    cof_standin_end(e->call, NULL, cof_clock_wall_ms());
+    settle(e);
+}
+
+/* After cof_standin_end: a reply, or a wait. */
+static void settle(struct exchange *e)
+{
+    int64_t left;
+
+    if (cof_standin_call_ready(e->call)) {
+        answer(e);
+        return;
+    }
+    left = cof_standin_call_reply(e->call)->wait_until_ms - cof_clock_wall_ms();
+    e->waiting = true;
+    if (cof_loop_arm(e->server->loop, &e->wait, left < 1 ? 1 : left) != COF_OK)
+        cof_xchg_abort(e->x);
+}
+
+static void wake_waiting(struct server *sv)
+{
+    struct exchange *next;
+
+    for (struct exchange *e = sv->all; e != NULL; e = next) {
+        next = e->next;
+        if (!e->woken)
+            continue;
+        e->woken = false;
+        if (!e->waiting)
+            continue;
+        cof_loop_disarm(sv->loop, &e->wait);
+        on_wait_over(&e->wait);
+    }
+}
+
+/* The end of a turn: one commit for all that was done in it. */
+static void on_commit(struct cof_timer *timer)
+{
+    struct server *sv = OWNER(timer, struct server, commit);
+    const struct cof_store *store = cof_disk_store_ops(sv->local->disk);
+    enum cof_err err = store->commit(store->ctx);
+    struct exchange *e = sv->held;
+
+    sv->held = NULL;
+    sv->held_end = &sv->held;
+    while (e != NULL) {
+        struct exchange *next = e->next_held;
+
+        e->held = false;
+        if (e->gone)
+            free(e);
+        else if (err == COF_OK)
+            send_reply(e);
+        else
+            cof_xchg_abort(e->x); /* nothing was kept, and nothing is acknowledged */
+        e = next;
+    }
+    if (err != COF_OK)
+        (void)fprintf(stderr, "coffer-local: error: the store cannot commit: %s\n", cof_err_text(err));
+    wake_waiting(sv);
+}
+
+static void on_notify(void *ctx, const char *wait_on)
+{
+    struct server *sv = ctx;
+
+    for (struct exchange *e = sv->all; e != NULL; e = e->next)
+        if (e->waiting && strcmp(cof_standin_call_reply(e->call)->wait_on, wait_on) == 0) {
+            e->woken = true;
+            arm_commit(sv);
+        }
+}
+
+static void on_head(void *ctx, struct cof_xchg *x)
+{
+    struct server *sv = ctx;
+    struct exchange *e = calloc(1, sizeof *e);
+    char peer[64];
+
+    if (e == NULL) {
+        cof_xchg_reply(x, 503, NULL, COF_LIT(""));
+        return;
+    }
+    e->server = sv;
+    e->x = x;
+    e->wait.fire = on_wait_over;
+    cof_buf_init_secret(&e->piece, (size_t)1 << 20);
+    cof_xchg_peer(x, peer);
+    if (cof_standin_open(sv->local->standin, cof_xchg_head(x), &(struct cof_standin_peer){cof_xchg_is_tls(x), peer}, cof_clock_wall_ms(), &e->call) != COF_OK) {
+        free(e);
+        cof_xchg_reply(x, 503, NULL, COF_LIT(""));
+        return;
+    }
+    e->next = sv->all;
+    if (sv->all != NULL)
+        sv->all->prev = e;
+    sv->all = e;
+    cof_xchg_set_user(x, e);
+    if (cof_standin_call_ready(e->call))
+        answer(e);
+}
+
+static void on_body(void *ctx, struct cof_xchg *x, struct cof_view piece)
+{
+    struct exchange *e = cof_xchg_user(x);
+
+    (void)ctx;
+    if (e != NULL)
+        cof_standin_body(e->call, piece);
+}
+
+static void on_end(void *ctx, struct cof_xchg *x)
+{
+    struct exchange *e = cof_xchg_user(x);
+
+    (void)ctx;
+    if (e == NULL || cof_standin_call_ready(e->call))
+        return;
+    cof_standin_end(e->call, cof_xchg_trailers(x), cof_clock_wall_ms());
+    settle(e);
+}
+
+static void on_writable(void *ctx, struct cof_xchg *x)
+{
+    struct exchange *e = cof_xchg_user(x);
+
+    (void)ctx;
+    if (e != NULL)
+        pump(e);
+}
+
+static void on_closed(void *ctx, struct cof_xchg *x, enum cof_err why)
+{
+    struct server *sv = ctx;
+    struct exchange *e = cof_xchg_user(x);
+
+    (void)why;
+    if (e == NULL)
+        return;
+    cof_loop_disarm(sv->loop, &e->wait);
+    if (e->prev != NULL)
+        e->prev->next = e->next;
+    else
+        sv->all = e->next;
+    if (e->next != NULL)
+        e->next->prev = e->prev;
+    e->streaming = false;
+    cof_standin_close(e->call);
+    e->call = NULL;
+    cof_buf_done(&e->piece);
+    if (e->held)
+        e->gone = true; /* still in the list of the held; freed there */
+    else
+        cof_loop_discard(sv->loop, e);
+}
+
+static void on_signal(struct cof_watch *watch, unsigned events)
+{
+    struct server *sv = OWNER(watch, struct server, signals);
+    struct signalfd_siginfo info;
+
+    (void)events;
+    if (read(watch->fd, &info, sizeof info) > 0)
+        cof_loop_stop(sv->loop);
+}
+
+static enum cof_err watch_signals(struct server *sv)
+{
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+        return COF_E_IO;
+    sv->signals = (struct cof_watch){.ready = on_signal, .fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)};
+    return sv->signals.fd < 0 ? COF_E_IO : cof_loop_watch(sv->loop, &sv->signals, COF_READABLE);
+}
+
+/* Tells where: DIR/endpoint, and "ready PORT" on standard output or the given descriptor. */
+static enum cof_err announce(struct server *sv, const struct cof_local_config *config, struct cof_diag *diag)
+{
+    struct cof_addr addr;
+    char endpoint[300], line[64], path[4096];
+    int n, fd = config->ready_fd == UINT64_MAX ? STDOUT_FILENO : (int)config->ready_fd;
+    enum cof_err err;
+
+    cof_http_server_addr(sv->http, &addr);
+    (void)snprintf(endpoint, sizeof endpoint, "%s://localhost:%u", config->plain ? "http" : "https", addr.port);
+    cof_standin_set_endpoint(sv->local->standin, endpoint);
+    if (!cof_local_path(path, config->data, "endpoint"))
+        return COF_E_USAGE;
+    err = cof_file_write(path, cof_view_str(endpoint), 0644, diag);
+    n = snprintf(line, sizeof line, "ready %u\n", addr.port);
+    if (err == COF_OK && write(fd, line, (size_t)n) != n)
+        err = cof_diag_set(diag, COF_E_IO, "cannot write to descriptor %d: %s", fd, strerror(errno));
+    return err;
+}
+
+static enum cof_err make_tls(const struct cof_local_config *config, struct cof_tls_ctx **out, struct cof_diag *diag)
+{
+    static const char *const names[] = {"localhost", "*.localhost", "s3.localhost", "*.s3.localhost", "127.0.0.1", "::1"};
+    char dir[4096], cert[4096], key[4096];
+    enum cof_err err;
+
+    *out = NULL;
+    if (config->plain)
+        return COF_OK;
+    if (!cof_local_path(dir, config->data, "tls") || !cof_local_path(cert, config->data, "tls/local.pem") || !cof_local_path(key, config->data, "tls/local.key"))
+        return COF_E_USAGE;
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+        return cof_diag_set(diag, COF_E_IO, "cannot make %s: %s", dir, strerror(errno));
+    err = cof_tls_local_cert(dir, "local", names, sizeof names / sizeof names[0], diag);
+    if (err == COF_OK)
+        err = cof_tls_server_new(&(struct cof_tls_server_opts){.cert_file = cert, .key_file = key, .allow_tls12 = true}, out, diag);
+    return err;
+}
+
+enum cof_err cof_local_serve(struct cof_local *local, const struct cof_local_config *config, struct cof_diag *diag)
+{
+    struct server sv = {.local = local, .commit = {.fire = on_commit}, .signals = {.fd = -1}};
+    struct cof_http_server_opts opts = {.allow_plain = !config->tls_only,
+        .handler = {on_head, on_body, on_end, on_writable, on_closed, &sv}, .limits = {.stall_ms = 60000}};
+    enum cof_err err = cof_addr_parse(config->listen, &opts.listen, diag);
+
+    sv.held_end = &sv.held;
+    local->notify = on_notify;
+    local->notify_ctx = &sv;
+    if (err == COF_OK)
+        err = make_tls(config, &opts.tls, diag);
+    if (err == COF_OK)
+        err = cof_loop_new(&sv.loop);
+    if (err == COF_OK)
+        err = watch_signals(&sv);
+    if (err == COF_OK)
+        err = cof_http_server_new(sv.loop, &opts, &sv.http, diag);
+    if (err == COF_OK)
+        err = announce(&sv, config, diag);
+    if (err == COF_OK)
+        err = cof_loop_run(sv.loop);
+    cof_http_server_free(sv.http);
+    if (sv.loop != NULL)
+        on_commit(&sv.commit); /* replies whose peers are gone, and what they kept */
+    if (sv.signals.fd >= 0)
+        (void)close(sv.signals.fd);
+    cof_loop_free(sv.loop);
+    cof_tls_unref(opts.tls);
+    local->notify = NULL;
+    return err;
+}

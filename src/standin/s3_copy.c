@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * CopyObject and UploadPartCopy: the source is read and decrypted, the copy encrypted afresh.
+ */
+#include "base/date.h"
+#include "base/num.h"
+#include "standin/s3_get.h"
+#include "standin/s3_multipart.h"
+#include "standin/s3_put.h"
+#include "standin/s3_record.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct source {
+    struct cof_s3_call call; /* the source's bucket and key; the same request and reply */
+    struct cof_buf version_id;
+    json_t *record;
+    struct cof_secret kek;
+};
+
+static void source_done(struct source *src)
+{
+    cof_s3_call_done(&src->call);
+    cof_buf_done(&src->version_id);
+    cof_secret_done(&src->kek);
+    json_decref(src->record);
+}
+
+static bool bad_source(struct cof_s3_call *c)
+{
+    (void)cof_s3_fail(c, 400, "InvalidArgument", "Copy Source must mention the source bucket and key: sourcebucket/sourcekey");
+    return false;
+}
+
+/* x-amz-copy-source: [/]BUCKET/KEY[?versionId=ID], percent-encoded. */
+static bool source_address(struct cof_s3_call *c, struct source *src)
+{
+    struct cof_view text = cof_s3_header(c, "x-amz-copy-source"), query, bucket, key;
+    struct cof_buf plain;
+    bool good = false;
+
+    src->call = (struct cof_s3_call){.s = c->s, .store = c->store, .req = c->req, .reply = c->reply, .level = COF_S3_OBJECT};
+    cof_buf_init(&src->call.key, 4 * COF_S3_KEY_MAX);
+    cof_buf_init(&src->call.scratch, 65536);
+    cof_buf_init(&src->call.policy, COF_POLICY_SIZE_MAX);
+    cof_buf_init(&src->version_id, 128);
+    cof_buf_init(&plain, 8192);
+    if (cof_view_split(text, '?', &text, &query) && cof_query_has(query, "versionId") &&
+        cof_query_get(query, "versionId", &src->version_id) != COF_OK)
+        goto out;
+    if (cof_uri_decode(text, false, &plain) != COF_OK)
+        goto out;
+    text = cof_buf_view(&plain);
+    text = cof_view_sub(text, text.len > 0 && text.data[0] == '/' ? 1 : 0, SIZE_MAX);
+    if (!cof_view_split(text, '/', &bucket, &key) || key.len == 0 || key.len > COF_S3_KEY_MAX || !cof_view_is_utf8(key) ||
+        cof_view_find(key, 0) != SIZE_MAX || !cof_s3_bucket_name_ok(bucket))
+        goto out;
+    memcpy(src->call.bucket, bucket.data, bucket.len);
+    cof_buf_add(&src->call.key, key);
+    good = true;
+out:
+    cof_buf_done(&plain);
+    return good || bad_source(c);
+}
+
+/* Finds and opens the source. False: reply or *err. */
+static bool source_open(struct cof_s3_call *c, struct source *src, enum cof_err *err)
+{
+    struct cof_s3_sse sse = {.mode = COF_S3_SSE_NONE};
+    bool good;
+
+    *src = (struct source){.record = NULL};
+    *err = COF_OK;
+    if (!source_address(c, src) || !cof_s3_load_bucket(&src->call, err) ||
+        !cof_s3_find_readable(&src->call, cof_buf_view(&src->version_id), &src->record, err))
+        return false;
+    if (cof_s3_is(src->record, "marker")) {
+        (void)cof_s3_fail(c, 400, "InvalidRequest", "The source of a copy request may not specifically refer to a delete marker by version id.");
+        return false;
+    }
+    good = cof_s3_copy_conditions(&src->call, src->record) && cof_s3_sse_for_read(&src->call, true, &sse) &&
+        cof_s3_sse_open(&src->call, json_object_get(src->record, "sse"), &sse, &src->kek, err);
+    cof_s3_sse_done(&sse);
+    return good;
+}
+
+static enum cof_err pump(struct source *src, uint64_t offset, uint64_t len, struct cof_s3_intake *intake)
+{
+    struct cof_s3_body *body = NULL;
+    struct cof_buf piece;
+    enum cof_err err = cof_s3_body_new(&src->call, src->record, &src->kek, offset, len, &body);
+
+    cof_buf_init_secret(&piece, (size_t)1 << 20);
+    while (err == COF_OK) {
+        cof_buf_reset(&piece);
+        err = cof_s3_body_pull(body, COF_S3_CHUNK, &piece);
+        if (err != COF_OK || piece.len == 0)
+            break;
+        err = cof_s3_intake_add(intake, cof_buf_view(&piece));
+    }
+    if (err == COF_OK && intake->size != len)
+        err = COF_E_TRUNCATED;
+    cof_buf_done(&piece);
+    cof_s3_body_done(body);
+    return err;
+}
+
+static void say_result(struct cof_s3_call *c, const char *root, const char *etag, int64_t modified_ms)
+{
+    cof_s3_xml_open(c, root);
+    cof_s3_xml_date(&c->reply->body, "LastModified", modified_ms);
+    cof_buf_printf(&c->reply->body, "<ETag>&quot;%s&quot;</ETag>", etag);
+}
+
+/* Headers, metadata and tags: the source's, or the request's where a directive says REPLACE. */
+static bool copy_fields(struct cof_s3_call *c, const struct source *src, json_t *record, enum cof_err *err)
+{
+    bool replace = cof_view_eq_str(cof_s3_header(c, "x-amz-metadata-directive"), "REPLACE");
+    bool replace_tags = cof_view_eq_str(cof_s3_header(c, "x-amz-tagging-directive"), "REPLACE");
+    bool same = strcmp(c->bucket, src->call.bucket) == 0 && cof_view_eq(cof_buf_view(&c->key), cof_buf_view(&src->call.key));
+    json_t *tags = json_object_get(src->record, "tags");
+
+    if (same && !replace && src->version_id.len == 0 && cof_s3_header(c, "x-amz-server-side-encryption").len == 0 &&
+        cof_s3_header(c, "x-amz-server-side-encryption-customer-algorithm").len == 0 && cof_s3_header(c, "x-amz-storage-class").len == 0) {
+        (void)cof_s3_fail(c, 400, "InvalidRequest", "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.");
+        return false;
+    }
+    if (!cof_s3_put_fields(c, record, err))
+        return false;
+    if (!replace && (json_object_set(record, "head", json_object_get(src->record, "head")) != 0 ||
+                     json_object_set(record, "meta", json_object_get(src->record, "meta")) != 0))
+        *err = COF_E_MEMORY;
+    if (!replace_tags)
+        (void)json_object_del(record, "tags");
+    if (!replace_tags && tags != NULL && json_object_set(record, "tags", tags) != 0)
+        *err = COF_E_MEMORY;
+    return *err == COF_OK;
+}
+
+static enum cof_err store_copy(struct cof_s3_call *c, struct source *src, json_t *record, const struct cof_s3_sse *sse)
+{
+    const json_t *old_sum = json_object_get(src->record, "sum");
+    struct cof_view named = cof_s3_header(c, "x-amz-checksum-algorithm");
+    enum cof_checksum_alg alg = cof_checksum_named(named.len > 0 ? named : cof_view_str(cof_s3_text(old_sum, "alg")));
+    struct cof_secret kek COF_SECRET_AUTO = {0};
+    struct cof_s3_intake intake = {.size = 0};
+    struct cof_s3_digests d;
+    json_t *sse_record = NULL, *segment = NULL;
+    char etag[40];
+    enum cof_err err;
+
+    if (!cof_s3_sse_begin(c, sse, &sse_record, &kek, &err))
+        return err;
+    err = cof_s3_intake_init(&intake, c, alg == COF_CHECKSUM_NONE ? COF_CHECKSUM_CRC64NVME : alg, false);
+    if (err == COF_OK)
+        err = pump(src, 0, (uint64_t)cof_s3_int(src->record, "size"), &intake);
+    if (err == COF_OK)
+        err = cof_s3_intake_digests(&intake, &d);
+    if (err == COF_OK)
+        err = cof_s3_make_etag(c, sse_record, d.md5, etag);
+    if (err == COF_OK)
+        err = cof_s3_intake_close(&intake, c, &kek, 1, &segment);
+    if (err == COF_OK && json_object_update_new(record, json_pack("{s:I, s:s, s:I, s:O, s:[O], s:{s:s, s:o, s:s}}",
+            "size", (json_int_t)intake.size, "etag", etag, "modified", (json_int_t)c->req->now_ms, "sse", sse_record, "parts", segment,
+            "sum", "alg", cof_checksum_name(intake.sum.alg), "value", cof_s3_base64(d.sum, cof_checksum_size(intake.sum.alg)),
+            "type", "FULL_OBJECT")) != 0)
+        err = COF_E_MEMORY;
+    if (err == COF_OK)
+        err = cof_s3_object_add(c, record);
+    cof_s3_intake_done(&intake);
+    json_decref(sse_record);
+    json_decref(segment);
+    return err;
+}
+
+enum cof_err cof_s3_copy_object(struct cof_s3_call *c)
+{
+    struct cof_s3_sse sse = {.mode = COF_S3_SSE_NONE};
+    struct source src = {.record = NULL};
+    json_t *record = json_object();
+    enum cof_err err = COF_OK;
+
+    if (!cof_s3_allowed(c, "s3:PutObject", true, NULL, false, &err) || !source_open(c, &src, &err) ||
+        !copy_fields(c, &src, record, &err) || !cof_s3_sse_for_write(c, &sse) || !cof_s3_put_conditions(c, &err))
+        goto out;
+    if ((uint64_t)cof_s3_int(src.record, "size") > COF_S3_OBJECT_MAX) {
+        err = cof_s3_fail(c, 400, "InvalidRequest", "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120");
+        goto out;
+    }
+    err = store_copy(c, &src, record, &sse);
+    if (err != COF_OK || c->reply->status != 0)
+        goto out;
+    say_result(c, "CopyObjectResult", cof_s3_text(record, "etag"), cof_s3_int(record, "modified"));
+    cof_s3_put_headers(c, record);
+    cof_headers_remove(&c->reply->headers, "ETag");
+    if (cof_s3_versioning_of(&src.call) != COF_S3_UNVERSIONED)
+        cof_headers_set(&c->reply->headers, "x-amz-copy-source-version-id", cof_s3_text(src.record, "id"));
+    err = cof_s3_xml_close(c, "CopyObjectResult");
+out:
+    cof_s3_sse_done(&sse);
+    source_done(&src);
+    json_decref(record);
+    return err;
+}
+
+/* x-amz-copy-source-range: bytes=a-b, both ends, within the object. */
+static bool part_range(struct cof_s3_call *c, uint64_t size, uint64_t *first, uint64_t *len)
+{
+    struct cof_view text = cof_s3_header(c, "x-amz-copy-source-range"), a, b;
+    uint64_t last;
+
+    *first = 0;
+    *len = size;
+    if (text.len == 0)
+        return true;
+    if (!cof_view_starts(text, COF_LIT("bytes=")) || !cof_view_split(cof_view_sub(text, 6, SIZE_MAX), '-', &a, &b) ||
+        cof_parse_u64_padded(a, INT64_MAX, first) != COF_OK || cof_parse_u64_padded(b, INT64_MAX, &last) != COF_OK || last < *first) {
+        (void)cof_s3_fail(c, 400, "InvalidArgument", "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy");
+        return false;
+    }
+    if (last >= size) {
+        (void)cof_s3_fail(c, 400, "InvalidArgument", "Range specified is not valid for source object");
+        return false;
+    }
+    *len = last - *first + 1;
+    return true;
+}
+
+enum cof_err cof_s3_copy_part(struct cof_s3_call *c)
+{
+    struct cof_s3_sse sse = {.mode = COF_S3_SSE_NONE};
+    struct cof_s3_intake intake = {.size = 0};
+    struct source src = {.record = NULL};
+    struct cof_s3_digests d;
+    json_t *upload = NULL;
+    uint64_t first, len;
+    char etag[40];
+    int number;
+    enum cof_err err = COF_OK;
+
+    if (!cof_s3_allowed(c, "s3:PutObject", true, NULL, false, &err) || !cof_s3_part_prepare(c, &upload, &number, &sse, &err) ||
+        !source_open(c, &src, &err) || !part_range(c, (uint64_t)cof_s3_int(src.record, "size"), &first, &len))
+        goto out;
+    err = cof_s3_intake_init(&intake, c, cof_checksum_named(cof_view_str(cof_s3_text(upload, "sum_alg"))), false);
+    if (err == COF_OK)
+        err = pump(&src, first, len, &intake);
+    if (err == COF_OK)
+        err = cof_s3_intake_digests(&intake, &d);
+    if (err == COF_OK)
+        err = cof_s3_part_add(c, upload, &sse, number, &intake, &d);
+    if (err != COF_OK || c->reply->status >= 400)
+        goto out;
+    {
+        struct cof_view quoted;
+
+        (void)cof_headers_get(&c->reply->headers, "ETag", &quoted);
+        (void)snprintf(etag, sizeof etag, "%.*s", quoted.len >= 2 ? (int)quoted.len - 2 : 0, (const char *)quoted.data + 1);
+    }
+    cof_headers_remove(&c->reply->headers, "ETag");
+    say_result(c, "CopyPartResult", etag, c->req->now_ms);
+    err = cof_s3_xml_close(c, "CopyPartResult");
+out:
+    cof_s3_intake_done(&intake);
+    cof_s3_sse_done(&sse);
+    source_done(&src);
+    json_decref(upload);
+    return err;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "standin/s3_crypt.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SEALED_CHUNK (COF_S3_CHUNK + COF_GCM_TAG)
+
+enum cof_err cof_s3_wrap(const struct cof_rng *rng, const struct cof_secret *kek, struct cof_view bound, const struct cof_secret *key,
+                         uint8_t out[static COF_S3_WRAPPED])
+{
+    struct cof_gcm *gcm = NULL;
+    enum cof_err err = key->len == COF_GCM_KEY ? cof_rng_fill(rng, out, COF_GCM_NONCE) : COF_E_BUG;
+
+    if (err == COF_OK)
+        err = cof_gcm_new(cof_secret_view(kek), &gcm);
+    if (err == COF_OK)
+        err = cof_gcm_seal(gcm, out, bound, cof_secret_view(key), out + COF_GCM_NONCE);
+    cof_gcm_free(gcm);
+    return err;
+}
+
+enum cof_err cof_s3_unwrap(const struct cof_secret *kek, struct cof_view bound, const uint8_t wrapped[static COF_S3_WRAPPED],
+                           struct cof_secret *key)
+{
+    struct cof_gcm *gcm = NULL;
+    enum cof_err err = cof_gcm_new(cof_secret_view(kek), &gcm);
+
+    if (err == COF_OK)
+        err = cof_gcm_open(gcm, wrapped, bound, cof_view_of(wrapped + COF_GCM_NONCE, COF_S3_WRAPPED - COF_GCM_NONCE), key->bytes);
+    key->len = err == COF_OK ? COF_GCM_KEY : 0;
+    cof_gcm_free(gcm);
+    return err;
+}
+
+static void chunk_nonce(uint64_t number, bool last, uint8_t out[COF_GCM_NONCE])
+{
+    memset(out, 0, COF_GCM_NONCE);
+    out[0] = last ? 1 : 0;
+    for (size_t i = 0; i < 8; i++)
+        out[4 + i] = (uint8_t)(number >> 8 * (7 - i));
+}
+
+enum cof_err cof_s3_writer_init(struct cof_s3_writer *w, const struct cof_store *store, const struct cof_rng *rng)
+{
+    enum cof_err err;
+
+    *w = (struct cof_s3_writer){.store = store};
+    w->key.len = COF_GCM_KEY;
+    err = cof_rng_fill(rng, w->key.bytes, COF_GCM_KEY);
+    if (err == COF_OK)
+        err = cof_gcm_new(cof_secret_view(&w->key), &w->gcm);
+    if (err == COF_OK)
+        err = store->blob_create(store->ctx, &w->blob);
+    w->plain = malloc(COF_S3_CHUNK);
+    w->sealed = malloc(SEALED_CHUNK);
+    if (err == COF_OK && (w->plain == NULL || w->sealed == NULL))
+        err = COF_E_MEMORY;
+    if (err != COF_OK)
+        cof_s3_writer_done(w);
+    return err;
+}
+
+static enum cof_err flush(struct cof_s3_writer *w, struct cof_view chunk, bool last)
+{
+    uint8_t nonce[COF_GCM_NONCE];
+    enum cof_err err;
+
+    chunk_nonce(w->n_chunks++, last, nonce);
+    err = cof_gcm_seal(w->gcm, nonce, COF_LIT(""), chunk, w->sealed);
+    if (err == COF_OK)
+        err = w->store->blob_write(w->store->ctx, w->blob, cof_view_of(w->sealed, chunk.len + COF_GCM_TAG));
+    return err;
+}
+
+/* A full chunk is kept back until more comes, because the last one is sealed as such. */
+enum cof_err cof_s3_writer_add(struct cof_s3_writer *w, struct cof_view piece)
+{
+    enum cof_err err = COF_OK;
+
+    w->size += piece.len;
+    while (piece.len > 0 && err == COF_OK) {
+        size_t n;
+
+        if (w->filled == COF_S3_CHUNK) {
+            err = flush(w, cof_view_of(w->plain, COF_S3_CHUNK), false);
+            w->filled = 0;
+        }
+        n = piece.len < COF_S3_CHUNK - w->filled ? piece.len : COF_S3_CHUNK - w->filled;
+        memcpy(w->plain + w->filled, piece.data, n);
+        w->filled += n;
+        piece = cof_view_sub(piece, n, SIZE_MAX);
+    }
+    return err;
+}
+
+enum cof_err cof_s3_writer_close(struct cof_s3_writer *w, struct cof_blob_id *id)
+{
+    struct cof_blob_writer *blob = w->blob;
+    enum cof_err err = flush(w, cof_view_of(w->plain, w->filled), true);
+
+    if (err != COF_OK)
+        return err;
+    w->blob = NULL; /* moved */
+    return w->store->blob_close(w->store->ctx, blob, id);
+}
+
+void cof_s3_writer_done(struct cof_s3_writer *w)
+{
+    if (w->store != NULL)
+        w->store->blob_abort(w->store->ctx, w->blob);
+    cof_gcm_free(w->gcm);
+    cof_secret_done(&w->key);
+    if (w->plain != NULL)
+        cof_wipe(w->plain, COF_S3_CHUNK);
+    free(w->plain);
+    free(w->sealed);
+    *w = (struct cof_s3_writer){0};
+}
+
+enum cof_err cof_s3_reader_init(struct cof_s3_reader *r, const struct cof_store *store, const struct cof_secret *key,
+                                const struct cof_blob_id *id, uint64_t size)
+{
+    uint64_t n_chunks = size == 0 ? 1 : (size + COF_S3_CHUNK - 1) / COF_S3_CHUNK, stored;
+    enum cof_err err;
+
+    *r = (struct cof_s3_reader){.store = store, .size = size};
+    cof_buf_init(&r->sealed, SEALED_CHUNK);
+    err = cof_gcm_new(cof_secret_view(key), &r->gcm);
+    if (err == COF_OK)
+        err = store->blob_open(store->ctx, id, &r->blob, &stored);
+    if (err == COF_OK && stored != size + n_chunks * COF_GCM_TAG)
+        err = COF_E_AUTH;
+    if (err != COF_OK)
+        cof_s3_reader_done(r);
+    return err;
+}
+
+enum cof_err cof_s3_reader_read(struct cof_s3_reader *r, uint64_t offset, size_t max, struct cof_buf *out)
+{
+    uint64_t number = offset / COF_S3_CHUNK, start = number * COF_S3_CHUNK;
+    bool last = r->size - start <= COF_S3_CHUNK;
+    size_t len = last ? (size_t)(r->size - start) : COF_S3_CHUNK, skip = (size_t)(offset - start);
+    uint8_t nonce[COF_GCM_NONCE], *at;
+    size_t was = out->len;
+    enum cof_err err;
+
+    if (offset > r->size)
+        return COF_E_BUG;
+    cof_buf_reset(&r->sealed);
+    err = r->store->blob_read(r->store->ctx, r->blob, number * SEALED_CHUNK, len + COF_GCM_TAG, &r->sealed);
+    if (err != COF_OK)
+        return err;
+    at = cof_buf_extend(out, len);
+    if (at == NULL)
+        return cof_buf_err(out);
+    chunk_nonce(number, last, nonce);
+    err = cof_gcm_open(r->gcm, nonce, COF_LIT(""), cof_buf_view(&r->sealed), at);
+    if (err == COF_OK && skip > 0)
+        memmove(at, at + skip, len - skip);
+    len = err != COF_OK ? 0 : len - skip < max ? len - skip : max;
+    cof_buf_truncate(out, was + len);
+    return err;
+}
+
+void cof_s3_reader_done(struct cof_s3_reader *r)
+{
+    if (r->store != NULL)
+        r->store->blob_shut(r->store->ctx, r->blob);
+    cof_gcm_free(r->gcm);
+    cof_buf_done(&r->sealed);
+    *r = (struct cof_s3_reader){0};
+}

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * GetObject and HeadObject: which version, whether the caller's copy is fresh, which bytes, and the bytes themselves.
+ */
+#include "base/codec.h"
+#include "base/date.h"
+#include "base/num.h"
+#include "standin/s3_crypt.h"
+#include "standin/s3_get.h"
+#include "standin/s3_put.h"
+#include "standin/s3_record.h"
+#include "standin/s3_upload.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct cof_s3_body {
+    const struct cof_store *store;
+    json_t *parts; /* the segments */
+    struct cof_secret kek;
+    struct cof_buf bound;
+    struct cof_s3_reader reader;
+    bool has_reader;
+    size_t part;      /* the segment being read */
+    uint64_t offset;  /* in it */
+    uint64_t left;    /* bytes to give in all */
+};
+
+static enum cof_err open_part(struct cof_s3_body *b)
+{
+    const json_t *segment = json_array_get(b->parts, b->part);
+    struct cof_secret key COF_SECRET_AUTO = {0};
+    uint8_t wrapped[COF_S3_WRAPPED];
+    struct cof_blob_id id = {{0}};
+    enum cof_err err;
+
+    if (segment == NULL)
+        return COF_E_TRUNCATED;
+    (void)snprintf(id.text, sizeof id.text, "%s", cof_s3_text(segment, "blob"));
+    err = cof_hex_decode_fixed(cof_view_str(cof_s3_text(segment, "key")), wrapped, sizeof wrapped);
+    if (err == COF_OK)
+        err = cof_s3_unwrap(&b->kek, cof_buf_view(&b->bound), wrapped, &key);
+    if (err == COF_OK)
+        err = cof_s3_reader_init(&b->reader, b->store, &key, &id, (uint64_t)cof_s3_int(segment, "size"));
+    b->has_reader = err == COF_OK;
+    return err;
+}
+
+static void close_part(struct cof_s3_body *b)
+{
+    if (b->has_reader)
+        cof_s3_reader_done(&b->reader);
+    b->has_reader = false;
+}
+
+enum cof_err cof_s3_body_pull(void *ctx, size_t want, struct cof_buf *out)
+{
+    struct cof_s3_body *b = ctx;
+    size_t start = out->len;
+    enum cof_err err = COF_OK;
+
+    while (err == COF_OK && b->left > 0 && out->len - start < want) {
+        uint64_t size = (uint64_t)cof_s3_int(json_array_get(b->parts, b->part), "size");
+        size_t before = out->len;
+
+        if (b->offset >= size) {
+            close_part(b);
+            b->offset -= size;
+            b->part++;
+            if (b->part >= json_array_size(b->parts))
+                return COF_E_TRUNCATED;
+            continue;
+        }
+        if (!b->has_reader)
+            err = open_part(b);
+        if (err == COF_OK)
+            err = cof_s3_reader_read(&b->reader, b->offset, b->left > SIZE_MAX ? SIZE_MAX : (size_t)b->left, out);
+        b->offset += out->len - before;
+        b->left -= out->len - before;
+    }
+    return err;
+}
+
+void cof_s3_body_done(void *ctx)
+{
+    struct cof_s3_body *b = ctx;
+
+    if (b == NULL)
+        return;
+    close_part(b);
+    cof_secret_done(&b->kek);
+    cof_buf_done(&b->bound);
+    json_decref(b->parts);
+    free(b);
+}
+
+enum cof_err cof_s3_body_new(struct cof_s3_call *c, const json_t *record, const struct cof_secret *kek, uint64_t offset, uint64_t len,
+                             struct cof_s3_body **out)
+{
+    struct cof_s3_body *b = calloc(1, sizeof *b);
+
+    *out = NULL;
+    if (b == NULL)
+        return COF_E_MEMORY;
+    b->store = c->store;
+    b->parts = json_incref(json_object_get(record, "parts"));
+    b->kek = *kek;
+    cof_buf_init(&b->bound, 8192);
+    cof_s3_bound(c, &b->bound);
+    b->offset = offset;
+    b->left = len;
+    *out = b;
+    return cof_buf_err(&b->bound);
+}
+
+/* The list of ETags of a condition. */
+static bool listed(struct cof_view list, const char *etag)
+{
+    struct cof_view one, rest;
+
+    if (cof_view_eq_str(list, "*"))
+        return true;
+    while (list.len > 0) {
+        (void)cof_view_split(list, ',', &one, &rest);
+        list = rest;
+        one = cof_view_trim(one);
+        if (cof_view_starts(one, COF_LIT("W/")))
+            one = cof_view_sub(one, 2, SIZE_MAX);
+        if (one.len >= 2 && one.data[0] == '"' && one.data[one.len - 1] == '"')
+            one = cof_view_sub(one, 1, one.len - 2);
+        if (cof_view_eq_str(one, etag))
+            return true;
+    }
+    return false;
+}
+
+/* RFC 9110 section 13.2.2: 0 (go on), 304 or 412. */
+static int conditions(const struct cof_s3_call *c, const char *prefix, const json_t *record)
+{
+    char name[80];
+    struct cof_view match, none, since, unless;
+    int64_t modified = cof_s3_int(record, "modified") / 1000, ms;
+    const char *etag = cof_s3_text(record, "etag");
+
+    (void)snprintf(name, sizeof name, "%sif-match", prefix);
+    match = cof_s3_header(c, name);
+    (void)snprintf(name, sizeof name, "%sif-none-match", prefix);
+    none = cof_s3_header(c, name);
+    (void)snprintf(name, sizeof name, "%sif-modified-since", prefix);
+    since = cof_s3_header(c, name);
+    (void)snprintf(name, sizeof name, "%sif-unmodified-since", prefix);
+    unless = cof_s3_header(c, name);
+    if (match.len > 0 && !listed(match, etag))
+        return 412;
+    if (match.len == 0 && unless.len > 0 && cof_date_parse_http(unless, &ms) == COF_OK && modified > ms / 1000)
+        return 412;
+    if (none.len > 0 && listed(none, etag))
+        return 304;
+    if (none.len == 0 && since.len > 0 && cof_date_parse_http(since, &ms) == COF_OK && modified <= ms / 1000)
+        return 304;
+    return 0;
+}
+
+bool cof_s3_copy_conditions(struct cof_s3_call *c, const json_t *record)
+{
+    if (conditions(c, "x-amz-copy-source-", record) == 0)
+        return true;
+    (void)cof_s3_fail(c, 412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold");
+    return false;
+}
+
+/* "bytes=a-b" within size: 206 and the span, 416, or 200 when it is no single byte range. */
+static int parse_range(struct cof_view text, uint64_t size, uint64_t *first, uint64_t *len)
+{
+    struct cof_view a, b;
+    uint64_t from, to = size == 0 ? 0 : size - 1;
+
+    *first = 0;
+    *len = size;
+    if (!cof_view_starts(text, COF_LIT("bytes=")) || !cof_view_split(cof_view_sub(text, 6, SIZE_MAX), '-', &a, &b) || (a.len == 0 && b.len == 0))
+        return 200;
+    if (a.len == 0) { /* the last n bytes */
+        if (cof_parse_u64_padded(b, UINT64_MAX, &from) != COF_OK)
+            return 200;
+        if (from == 0 || size == 0)
+            return 416;
+        *len = from > size ? size : from;
+        *first = size - *len;
+        return 206;
+    }
+    if (cof_parse_u64_padded(a, UINT64_MAX, &from) != COF_OK || (b.len > 0 && cof_parse_u64_padded(b, UINT64_MAX, &to) != COF_OK))
+        return 200;
+    if (b.len > 0 && to < from)
+        return 200;
+    if (from >= size)
+        return 416;
+    to = to >= size ? size - 1 : to;
+    *first = from;
+    *len = to - from + 1;
+    return 206;
+}
+
+/* ?partNumber=n: where that part lies. */
+static int part_span(struct cof_s3_call *c, const json_t *record, uint64_t *first, uint64_t *len)
+{
+    const json_t *parts = json_object_get(record, "parts");
+    uint64_t number;
+
+    *first = 0;
+    if (cof_parse_u64(cof_s3_param(c, "partNumber"), COF_S3_PARTS_MAX, &number) != COF_OK || number == 0)
+        return 400;
+    if (number > json_array_size(parts))
+        return 416;
+    for (size_t i = 0; i < number - 1; i++)
+        *first += (uint64_t)cof_s3_int(json_array_get(parts, i), "size");
+    *len = (uint64_t)cof_s3_int(json_array_get(parts, number - 1), "size");
+    return 206;
+}
+
+static void give_back(struct cof_s3_call *c, const json_t *record)
+{
+    static const struct { const char *param, *header; } overrides[] = {
+        {"response-content-type", "content-type"}, {"response-content-language", "content-language"},
+        {"response-expires", "expires"}, {"response-cache-control", "cache-control"},
+        {"response-content-disposition", "content-disposition"}, {"response-content-encoding", "content-encoding"}};
+    struct cof_headers *h = &c->reply->headers;
+    char name[300];
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(json_object_get(record, "head"), key, value)
+        cof_headers_set(h, key, json_string_value(value));
+    json_object_foreach(json_object_get(record, "meta"), key, value) {
+        (void)snprintf(name, sizeof name, "x-amz-meta-%s", key);
+        cof_headers_set(h, name, json_string_value(value));
+    }
+    for (size_t i = 0; i < sizeof overrides / sizeof overrides[0] && c->req->auth->is_signed; i++) {
+        struct cof_view text = cof_s3_param(c, overrides[i].param);
+
+        if (text.len == 0)
+            continue;
+        cof_headers_remove(h, overrides[i].header);
+        cof_headers_add(h, cof_view_str(overrides[i].header), text);
+    }
+}
+
+static void set_headers(struct cof_s3_call *c, const json_t *record, bool whole)
+{
+    struct cof_headers *h = &c->reply->headers;
+    const json_t *tags = json_object_get(record, "tags"), *sum = json_object_get(record, "sum");
+    char text[COF_DATE_MAX], etag[80];
+
+    give_back(c, record);
+    cof_s3_etag(record, etag);
+    cof_headers_set(h, "ETag", etag);
+    cof_date_http(cof_s3_int(record, "modified"), text);
+    cof_headers_set(h, "Last-Modified", text);
+    cof_headers_set(h, "Accept-Ranges", "bytes");
+    if (cof_s3_versioning_of(c) != COF_S3_UNVERSIONED)
+        cof_headers_set(h, "x-amz-version-id", cof_s3_text(record, "id"));
+    if (json_object_size(tags) > 0) {
+        (void)snprintf(text, sizeof text, "%zu", json_object_size(tags));
+        cof_headers_set(h, "x-amz-tagging-count", text);
+    }
+    cof_s3_sse_headers(c, json_object_get(record, "sse"));
+    if (sum != NULL && whole && cof_view_eq_nocase(cof_s3_header(c, "x-amz-checksum-mode"), COF_LIT("ENABLED"))) {
+        cof_headers_set(h, cof_s3_sum_header(cof_checksum_named(cof_view_str(cof_s3_text(sum, "alg")))), cof_s3_text(sum, "value"));
+        cof_headers_set(h, "x-amz-checksum-type", cof_s3_text(sum, "type"));
+    }
+    if (cof_s3_has_param(c, "partNumber") && json_object_get(record, "multipart") != NULL) {
+        (void)snprintf(text, sizeof text, "%zu", json_array_size(json_object_get(record, "parts")));
+        cof_headers_set(h, "x-amz-mp-parts-count", text);
+    }
+}
+
+/* The version asked for, and permission to read it. False: reply or *err. */
+bool cof_s3_find_readable(struct cof_s3_call *c, struct cof_view version_id, json_t **record, enum cof_err *err)
+{
+    bool versioned = version_id.len > 0;
+
+    *record = NULL;
+    *err = cof_s3_object_get(c, version_id, record);
+    if (*err != COF_OK && *err != COF_E_NOT_FOUND)
+        return false;
+    if (!cof_s3_allowed(c, versioned ? "s3:GetObjectVersion" : "s3:GetObject", true, json_object_get(*record, "tags"), false, err))
+        return false;
+    if (*record == NULL) {
+        /* spec: only who may list learns that a key is absent */
+        bool may_list = cof_s3_allowed(c, "s3:ListBucket", false, NULL, true, err);
+
+        if (*err != COF_OK)
+            return false;
+        if (!may_list)
+            *err = cof_s3_fail(c, 403, "AccessDenied", "Access Denied");
+        else if (versioned)
+            *err = cof_s3_fail(c, 404, "NoSuchVersion", "The specified version does not exist.");
+        else
+            *err = cof_s3_no_key(c);
+        return false;
+    }
+    return true;
+}
+
+static enum cof_err not_found(struct cof_s3_call *c)
+{
+    json_t *newest = NULL;
+    enum cof_err err = c->reply->status == 404 ? cof_s3_object_newest(c, &newest) : COF_OK;
+
+    if (newest != NULL && cof_s3_is(newest, "marker")) {
+        cof_headers_set(&c->reply->headers, "x-amz-delete-marker", "true");
+        cof_headers_set(&c->reply->headers, "x-amz-version-id", cof_s3_text(newest, "id"));
+    }
+    json_decref(newest);
+    return err == COF_E_NOT_FOUND ? COF_OK : err;
+}
+
+static enum cof_err out_of_range(struct cof_s3_call *c, uint64_t size)
+{
+    char extra[100], range[40];
+    enum cof_err err;
+
+    (void)snprintf(extra, sizeof extra, "<ActualObjectSize>%llu</ActualObjectSize>", (unsigned long long)size);
+    err = cof_s3_fail_with(c, 416, "InvalidRange", "The requested range is not satisfiable", extra);
+    (void)snprintf(range, sizeof range, "bytes */%llu", (unsigned long long)size);
+    cof_headers_set(&c->reply->headers, "Content-Range", range);
+    return err;
+}
+
+static enum cof_err send(struct cof_s3_call *c, const json_t *record, const struct cof_secret *kek, bool with_body)
+{
+    uint64_t size = (uint64_t)cof_s3_int(record, "size"), first = 0, len = size;
+    struct cof_view range = cof_s3_header(c, "range"), if_range = cof_s3_header(c, "if-range");
+    struct cof_s3_body *body = NULL;
+    char text[100];
+    int status = 200;
+    enum cof_err err;
+
+    if (if_range.len > 0 && !listed(if_range, cof_s3_text(record, "etag")))
+        range.len = 0;
+    if (cof_s3_has_param(c, "partNumber"))
+        status = part_span(c, record, &first, &len);
+    else if (range.len > 0)
+        status = parse_range(range, size, &first, &len);
+    if (status == 400)
+        return cof_s3_fail(c, 400, "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive");
+    if (status == 416 && cof_s3_has_param(c, "partNumber"))
+        return cof_s3_fail(c, 416, "InvalidPartNumber", "The requested partnumber is not satisfiable");
+    if (status == 416)
+        return out_of_range(c, size);
+    c->reply->status = status;
+    set_headers(c, record, len == size);
+    if (status == 206 && size > 0) {
+        (void)snprintf(text, sizeof text, "bytes %llu-%llu/%llu", (unsigned long long)first, (unsigned long long)(first + len - 1), (unsigned long long)size);
+        cof_headers_set(&c->reply->headers, "Content-Range", text);
+    }
+    if (!with_body) {
+        c->reply->has_head_length = true;
+        c->reply->head_length = len;
+        return COF_OK;
+    }
+    err = cof_s3_body_new(c, record, kek, first, len, &body);
+    if (body != NULL)
+        c->reply->stream = (struct cof_standin_stream){len, cof_s3_body_pull, cof_s3_body_done, body};
+    return err;
+}
+
+static enum cof_err get(struct cof_s3_call *c, bool with_body)
+{
+    struct cof_secret kek COF_SECRET_AUTO = {0};
+    struct cof_s3_sse sse = {.mode = COF_S3_SSE_NONE};
+    struct cof_view version_id = cof_s3_param(c, "versionId");
+    json_t *record = NULL;
+    char id[64];
+    enum cof_err err;
+    int fresh;
+
+    if (cof_s3_has_param(c, "versionId") && version_id.len == 0)
+        return cof_s3_fail(c, 400, "InvalidArgument", "Version id cannot be the empty string");
+    if (!cof_s3_find_readable(c, version_id, &record, &err)) {
+        json_decref(record);
+        return err == COF_OK ? not_found(c) : err;
+    }
+    if (cof_s3_is(record, "marker")) {
+        (void)snprintf(id, sizeof id, "%s", cof_s3_text(record, "id"));
+        err = cof_s3_fail(c, 405, "MethodNotAllowed", "The specified method is not allowed against this resource.");
+        cof_headers_set(&c->reply->headers, "x-amz-delete-marker", "true");
+        cof_headers_set(&c->reply->headers, "x-amz-version-id", id);
+        cof_headers_set(&c->reply->headers, "Allow", "DELETE");
+        goto out;
+    }
+    err = COF_OK;
+    if (cof_s3_header(c, "x-amz-server-side-encryption").len > 0) {
+        err = cof_s3_fail(c, 400, "InvalidArgument", "x-amz-server-side-encryption header is not supported for this operation.");
+        goto out;
+    }
+    if (!cof_s3_sse_for_read(c, false, &sse) || !cof_s3_sse_open(c, json_object_get(record, "sse"), &sse, &kek, &err))
+        goto out;
+    fresh = conditions(c, "", record);
+    if (fresh == 412)
+        err = cof_s3_fail(c, 412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold");
+    else if (fresh == 304) {
+        set_headers(c, record, false);
+        cof_headers_remove(&c->reply->headers, "content-type");
+        c->reply->status = 304;
+    } else {
+        err = send(c, record, &kek, with_body);
+    }
+out:
+    cof_s3_sse_done(&sse);
+    json_decref(record);
+    return err;
+}
+
+enum cof_err cof_s3_get_object(struct cof_s3_call *c)
+{
+    return get(c, true);
+}
+
+enum cof_err cof_s3_head_object(struct cof_s3_call *c)
+{
+    return get(c, false);
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "standin/s3_put.h"
+
+#include "base/codec.h"
+#include "standin/s3_record.h"
+#include "standin/s3_sse.h"
+
+#include <string.h>
+
+/* Headers that are kept as they came and given back with the object. */
+static const char *const kept[] = {"content-type", "content-encoding", "content-disposition", "content-language", "cache-control",
+    "expires", "x-amz-website-redirect-location", "x-amz-storage-class"};
+
+static bool set_text(json_t *object, const char *name, struct cof_view value)
+{
+    return json_object_set_new(object, name, json_stringn((const char *)value.data, value.len)) == 0;
+}
+
+/* The value without its "aws-chunked", which was a coding of the way here and not of the object. */
+static void add_codings(struct cof_view value, struct cof_buf *out)
+{
+    struct cof_view one, rest;
+
+    while (value.len > 0) {
+        (void)cof_view_split(value, ',', &one, &rest);
+        value = rest;
+        one = cof_view_trim(one);
+        if (one.len == 0 || cof_view_eq_nocase(one, COF_LIT("aws-chunked")))
+            continue;
+        cof_buf_add_str(out, out->len == 0 ? "" : ",");
+        cof_buf_add(out, one);
+    }
+}
+
+static bool bad_text(struct cof_s3_call *c)
+{
+    (void)cof_s3_fail(c, 400, "InvalidArgument", "A header value is not UTF-8.");
+    return false;
+}
+
+static bool keep_headers(struct cof_s3_call *c, json_t *head)
+{
+    struct cof_buf codings;
+    bool good = true;
+
+    cof_buf_init(&codings, 8192);
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0] && good; i++) {
+        struct cof_view value = cof_s3_header(c, kept[i]);
+
+        if (value.len == 0)
+            continue;
+        if (strcmp(kept[i], "content-encoding") == 0) {
+            add_codings(value, &codings);
+            value = cof_buf_view(&codings);
+            if (value.len == 0)
+                continue;
+        }
+        if (strcmp(kept[i], "x-amz-storage-class") == 0 && cof_view_eq_str(value, "STANDARD"))
+            continue;
+        good = set_text(head, kept[i], value) || bad_text(c);
+    }
+    cof_buf_done(&codings);
+    if (good && json_object_get(head, "content-type") == NULL)
+        good = set_text(head, "content-type", COF_LIT("binary/octet-stream"));
+    return good;
+}
+
+static bool keep_meta(struct cof_s3_call *c, json_t *meta)
+{
+    const struct cof_headers *h = &c->req->head->headers;
+    size_t total = 0;
+
+    for (size_t i = 0; i < h->n; i++) {
+        struct cof_view name = cof_headers_name(h, i), value = cof_headers_value(h, i);
+        char lower[256];
+        const json_t *before;
+
+        if (name.len <= 11 || name.len >= sizeof lower || !cof_view_eq_nocase(cof_view_sub(name, 0, 11), COF_LIT("x-amz-meta-")))
+            continue;
+        name = cof_view_sub(name, 11, SIZE_MAX);
+        for (size_t k = 0; k < name.len; k++)
+            lower[k] = (char)(name.data[k] >= 'A' && name.data[k] <= 'Z' ? name.data[k] | 0x20 : name.data[k]);
+        lower[name.len] = '\0';
+        total += name.len + value.len;
+        if (total > COF_S3_META_MAX) {
+            (void)cof_s3_fail(c, 400, "MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size");
+            return false;
+        }
+        before = json_object_get(meta, lower);
+        if (before != NULL) {
+            struct cof_buf both;
+            bool good;
+
+            cof_buf_init(&both, 3 * COF_S3_META_MAX);
+            cof_buf_add_str(&both, json_string_value(before));
+            cof_buf_add_str(&both, ",");
+            cof_buf_add(&both, value);
+            good = set_text(meta, lower, cof_buf_view(&both));
+            cof_buf_done(&both);
+            if (!good)
+                return bad_text(c);
+        } else if (!set_text(meta, lower, value)) {
+            return bad_text(c);
+        }
+    }
+    return true;
+}
+
+bool cof_s3_tag_ok(struct cof_view key, struct cof_view value)
+{
+    return key.len >= 1 && key.len <= 512 && value.len <= 1024 && cof_view_is_utf8(key) && cof_view_is_utf8(value) &&
+        !cof_view_starts(key, COF_LIT("aws:")) && cof_view_find(key, 0) == SIZE_MAX && cof_view_find(value, 0) == SIZE_MAX;
+}
+
+bool cof_s3_put_tags(struct cof_s3_call *c, struct cof_view text, json_t **out, enum cof_err *err)
+{
+    struct cof_view raw_name, raw_value;
+    struct cof_buf name, value;
+    bool good = true;
+
+    *out = json_object();
+    *err = *out == NULL ? COF_E_MEMORY : COF_OK;
+    cof_buf_init(&name, 8192);
+    cof_buf_init(&value, 8192);
+    while (good && *err == COF_OK && cof_query_next(&text, &raw_name, &raw_value)) {
+        cof_buf_reset(&name);
+        cof_buf_reset(&value);
+        good = cof_uri_decode(raw_name, true, &name) == COF_OK && cof_uri_decode(raw_value, true, &value) == COF_OK &&
+            cof_s3_tag_ok(cof_buf_view(&name), cof_buf_view(&value)) && json_object_get(*out, cof_buf_cstr(&name)) == NULL &&
+            json_object_size(*out) < COF_S3_TAGS_MAX;
+        if (good && !set_text(*out, cof_buf_cstr(&name), cof_buf_view(&value)))
+            *err = COF_E_MEMORY;
+    }
+    if (!good)
+        (void)cof_s3_fail(c, 400, "InvalidArgument", "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.");
+    cof_buf_done(&name);
+    cof_buf_done(&value);
+    if (!good || *err != COF_OK) {
+        json_decref(*out);
+        *out = NULL;
+        return false;
+    }
+    return true;
+}
+
+static bool refuse_unsupported(struct cof_s3_call *c)
+{
+    struct cof_view acl = cof_s3_header(c, "x-amz-acl");
+
+    if (acl.len > 0 && !cof_view_eq_str(acl, "private") && !cof_view_eq_str(acl, "bucket-owner-full-control")) {
+        (void)cof_s3_fail(c, 400, "AccessControlListNotSupported", "The bucket does not allow ACLs");
+        return false;
+    }
+    if (cof_s3_header(c, "x-amz-object-lock-mode").len > 0 || cof_s3_header(c, "x-amz-object-lock-legal-hold").len > 0) {
+        (void)cof_s3_fail(c, 400, "InvalidRequest", "Bucket is missing Object Lock Configuration");
+        return false;
+    }
+    return true;
+}
+
+bool cof_s3_put_fields(struct cof_s3_call *c, json_t *record, enum cof_err *err)
+{
+    json_t *head = json_object(), *meta = json_object(), *tags = NULL;
+
+    *err = COF_OK;
+    if (json_object_set_new(record, "head", head) != 0 || json_object_set_new(record, "meta", meta) != 0) {
+        *err = COF_E_MEMORY;
+        return false;
+    }
+    if (!refuse_unsupported(c) || !keep_headers(c, head) || !keep_meta(c, meta))
+        return false;
+    if (cof_s3_header(c, "x-amz-tagging").len > 0) {
+        if (!cof_s3_put_tags(c, cof_s3_header(c, "x-amz-tagging"), &tags, err))
+            return false;
+        if (json_object_set_new(record, "tags", tags) != 0) {
+            *err = COF_E_MEMORY;
+            return false;
+        }
+    }
+    return true;
+}
+
+const char *cof_s3_sum_header(enum cof_checksum_alg alg)
+{
+    static const char *const names[] = {NULL, "x-amz-checksum-crc32", "x-amz-checksum-crc32c", "x-amz-checksum-crc64nvme",
+        "x-amz-checksum-sha1", "x-amz-checksum-sha256"};
+
+    return names[alg];
+}
+
+static bool sum_value_ok(enum cof_checksum_alg alg, struct cof_view value)
+{
+    struct cof_buf bytes;
+    bool good;
+
+    cof_buf_init(&bytes, 64);
+    good = cof_base64_decode(value, &bytes) == COF_OK && bytes.len == cof_checksum_size(alg);
+    cof_buf_done(&bytes);
+    return good;
+}
+
+bool cof_s3_put_sum(struct cof_s3_call *c, struct cof_s3_sum *out)
+{
+    struct cof_view trailer = cof_s3_header(c, "x-amz-trailer"), named = cof_s3_header(c, "x-amz-sdk-checksum-algorithm");
+
+    *out = (struct cof_s3_sum){.alg = COF_CHECKSUM_NONE};
+    for (enum cof_checksum_alg alg = COF_CHECKSUM_CRC32; alg <= COF_CHECKSUM_SHA256; alg++) {
+        struct cof_view value = cof_s3_header(c, cof_s3_sum_header(alg));
+        bool trails = cof_view_eq_nocase(trailer, cof_view_str(cof_s3_sum_header(alg)));
+
+        if (value.len == 0 && !trails)
+            continue;
+        if (out->alg != COF_CHECKSUM_NONE || (value.len > 0 && trails)) {
+            (void)cof_s3_fail(c, 400, "InvalidRequest", "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
+            return false;
+        }
+        *out = (struct cof_s3_sum){alg, value, trails};
+        if (value.len > 0 && !sum_value_ok(alg, value)) {
+            (void)cof_s3_fail(c, 400, "InvalidRequest", "Value for x-amz-checksum header is invalid.");
+            return false;
+        }
+    }
+    if (out->alg == COF_CHECKSUM_NONE && named.len > 0) {
+        (void)cof_s3_fail(c, 400, "InvalidRequest", "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.");
+        return false;
+    }
+    return true;
+}
+
+/* "abc", abc, or *. */
+static bool etag_matches(struct cof_view given, const json_t *record)
+{
+    char etag[80];
+
+    cof_s3_etag(record, etag);
+    return cof_view_eq_str(given, "*") || cof_view_eq_str(given, etag) || cof_view_eq_str(given, cof_s3_text(record, "etag"));
+}
+
+bool cof_s3_put_conditions(struct cof_s3_call *c, enum cof_err *err)
+{
+    struct cof_view none = cof_s3_header(c, "if-none-match"), match = cof_s3_header(c, "if-match");
+    json_t *present = NULL;
+    bool good = false;
+
+    *err = COF_OK;
+    if (none.len == 0 && match.len == 0)
+        return true;
+    if (none.len > 0 && !cof_view_eq_str(none, "*")) {
+        (void)cof_s3_fail(c, 501, "NotImplemented", "A header you provided implies functionality that is not implemented.");
+        return false;
+    }
+    *err = cof_s3_object_get(c, COF_LIT(""), &present);
+    if (*err == COF_E_NOT_FOUND)
+        *err = COF_OK;
+    if (*err != COF_OK)
+        return false;
+    if (none.len > 0 && present != NULL)
+        (void)cof_s3_fail_with(c, 412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold", "<Condition>If-None-Match</Condition>");
+    else if (match.len > 0 && present == NULL)
+        (void)cof_s3_no_key(c);
+    else if (match.len > 0 && !etag_matches(match, present))
+        (void)cof_s3_fail_with(c, 412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold", "<Condition>If-Match</Condition>");
+    else
+        good = true;
+    json_decref(present);
+    return good;
+}
+
+void cof_s3_put_headers(struct cof_s3_call *c, const json_t *record)
+{
+    struct cof_headers *h = &c->reply->headers;
+    const json_t *sum = json_object_get(record, "sum");
+    char etag[80];
+
+    cof_s3_etag(record, etag);
+    cof_headers_set(h, "ETag", etag);
+    if (cof_s3_versioning_of(c) != COF_S3_UNVERSIONED)
+        cof_headers_set(h, "x-amz-version-id", cof_s3_text(record, "id"));
+    cof_s3_sse_headers(c, json_object_get(record, "sse"));
+    if (sum != NULL) {
+        cof_headers_set(h, cof_s3_sum_header(cof_checksum_named(cof_view_str(cof_s3_text(sum, "alg")))), cof_s3_text(sum, "value"));
+        cof_headers_set(h, "x-amz-checksum-type", cof_s3_text(sum, "type"));
+    }
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a writing request says of the object it makes: stored headers, user metadata, tags, checksum, conditions.
+ */
+#ifndef COF_STANDIN_S3_PUT_H
+#define COF_STANDIN_S3_PUT_H
+
+#include "crypto/checksum.h"
+#include "standin/s3_api.h"
+
+#define COF_S3_META_MAX 2048 /* bytes of names and values */
+#define COF_S3_TAGS_MAX 10
+
+/* Adds "head", "meta" and "tags" to record. False: the reply holds the error (or *err). */
+bool cof_s3_put_fields(struct cof_s3_call *call, json_t *record, enum cof_err *err);
+/* tag=value&... into a fresh object. */
+bool cof_s3_put_tags(struct cof_s3_call *call, struct cof_view text, json_t **out, enum cof_err *err);
+bool cof_s3_tag_ok(struct cof_view key, struct cof_view value);
+
+/* The checksum that the request promises. */
+struct cof_s3_sum {
+    enum cof_checksum_alg alg; /* NONE: nothing promised */
+    struct cof_view value;     /* base64; empty while it is to come as a trailer */
+    bool trailer;
+};
+bool cof_s3_put_sum(struct cof_s3_call *call, struct cof_s3_sum *out);
+/* "x-amz-checksum-crc32". */
+const char *cof_s3_sum_header(enum cof_checksum_alg alg);
+
+/* If-None-Match: * and If-Match against the present object. */
+bool cof_s3_put_conditions(struct cof_s3_call *call, enum cof_err *err);
+
+/* ETag, version, encryption and checksum headers of a written object. */
+void cof_s3_put_headers(struct cof_s3_call *call, const json_t *record);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * S3's records in the store, as JSON.
+ *
+ *   s3.bucket   BUCKET                          {created, versioning, encryption, ...}
+ *   s3.policy   BUCKET                          the policy's text
+ *   s3.current  BUCKET 00 KEY                   the newest version, unless it is a delete marker
+ *   s3.version  BUCKET 00 KEY 00 ORDER          every version; ORDER is 16 hex digits, the newest least
+ *   s3.upload   BUCKET 00 KEY 00 UPLOAD         a multipart upload in progress
+ *   s3.part     UPLOAD 00 NUMBER                its parts, number in five digits
+ *
+ * An object's record: {"id": version id, "order", "marker": delete marker, "size", "etag", "modified", "head": {headers},
+ * "meta": {...}, "tags": {...}, "sse": {...} (s3_sse.h), "sum": {"alg", "value", "type"}, "parts": [segment, ...]}
+ * A segment: {"n": part number, "size", "blob", "key": wrapped key in hex, "sum": checksum}
+ */
+#ifndef COF_STANDIN_S3_RECORD_H
+#define COF_STANDIN_S3_RECORD_H
+
+#include "standin/s3_api.h"
+
+/* All give a fresh reference; COF_E_NOT_FOUND. */
+COF_MUST_USE enum cof_err cof_s3_bucket_get(const struct cof_store *store, const char *bucket, json_t **out);
+COF_MUST_USE enum cof_err cof_s3_bucket_put(const struct cof_store *store, const char *bucket, const json_t *record);
+
+COF_MUST_USE enum cof_err cof_s3_load(const struct cof_store *store, const char *space, struct cof_view key, json_t **out);
+COF_MUST_USE enum cof_err cof_s3_save(const struct cof_store *store, const char *space, struct cof_view key, const json_t *record);
+COF_MUST_USE enum cof_err cof_s3_parse(struct cof_view text, json_t **out);
+
+/* Keys of the spaces above, appended. */
+void cof_s3_key_of(struct cof_buf *out, const char *bucket, struct cof_view key);
+void cof_s3_key_of3(struct cof_buf *out, const char *bucket, struct cof_view key, struct cof_view last);
+
+/* The newest version that is no delete marker; or, with a version id, that very version (marker or not). */
+COF_MUST_USE enum cof_err cof_s3_object_get(struct cof_s3_call *call, struct cof_view version_id, json_t **out);
+/* The newest version whatever it is. */
+COF_MUST_USE enum cof_err cof_s3_object_newest(struct cof_s3_call *call, json_t **out);
+/* Adds record (whose "id" and "order" are set here) as the newest version, in the way of the bucket's versioning: what it
+ * replaces goes, bodies and all. */
+COF_MUST_USE enum cof_err cof_s3_object_add(struct cof_s3_call *call, json_t *record);
+/* Removes one version for good. */
+COF_MUST_USE enum cof_err cof_s3_object_erase(struct cof_s3_call *call, const json_t *record);
+/* Removes the blobs of a record's segments. */
+COF_MUST_USE enum cof_err cof_s3_segments_remove(const struct cof_store *store, const json_t *parts);
+
+enum cof_s3_versioning { COF_S3_UNVERSIONED, COF_S3_VERSIONED, COF_S3_SUSPENDED };
+enum cof_s3_versioning cof_s3_versioning_of(const struct cof_s3_call *call);
+
+/* Members; "" and 0 when absent. */
+const char *cof_s3_text(const json_t *record, const char *name);
+int64_t cof_s3_int(const json_t *record, const char *name);
+bool cof_s3_is(const json_t *record, const char *name);
+
+/* "abc" with quotes, as ETag headers have it. */
+void cof_s3_etag(const json_t *record, char out[static 80]);
+
+#endif

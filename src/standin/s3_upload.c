@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "standin/s3_upload.h"
+
+#include "base/codec.h"
+#include "base/num.h"
+#include "standin/s3_chunked.h"
+#include "standin/s3_multipart.h"
+#include "standin/s3_put.h"
+#include "standin/s3_record.h"
+#include "standin/s3_sse.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum cof_err cof_s3_intake_init(struct cof_s3_intake *in, struct cof_s3_call *c, enum cof_checksum_alg alg, bool sha256)
+{
+    enum cof_err err;
+
+    *in = (struct cof_s3_intake){.size = 0};
+    err = cof_s3_writer_init(&in->writer, c->store, cof_standin_rng(c->s));
+    if (err == COF_OK)
+        err = cof_hash_new(COF_MD5, &in->md5);
+    if (err == COF_OK && sha256)
+        err = cof_hash_new(COF_SHA256, &in->sha256);
+    if (err == COF_OK)
+        err = cof_checksum_init(&in->sum, alg);
+    if (err != COF_OK)
+        cof_s3_intake_done(in);
+    return err;
+}
+
+enum cof_err cof_s3_intake_add(struct cof_s3_intake *in, struct cof_view piece)
+{
+    enum cof_err err = cof_hash_update(in->md5, piece);
+
+    in->size += piece.len;
+    if (err == COF_OK && in->sha256 != NULL)
+        err = cof_hash_update(in->sha256, piece);
+    if (err == COF_OK)
+        err = cof_checksum_update(&in->sum, piece);
+    return err == COF_OK ? cof_s3_writer_add(&in->writer, piece) : err;
+}
+
+void cof_s3_intake_done(struct cof_s3_intake *in)
+{
+    cof_s3_writer_done(&in->writer);
+    cof_hash_free(in->md5);
+    cof_hash_free(in->sha256);
+    cof_checksum_done(&in->sum);
+    *in = (struct cof_s3_intake){.size = 0};
+}
+
+enum cof_err cof_s3_intake_digests(struct cof_s3_intake *in, struct cof_s3_digests *out)
+{
+    enum cof_err err = cof_hash_final(in->md5, out->md5);
+
+    if (err == COF_OK && in->sha256 != NULL)
+        err = cof_hash_final(in->sha256, out->sha256);
+    return err == COF_OK ? cof_checksum_final(&in->sum, out->sum) : err;
+}
+
+void cof_s3_bound(const struct cof_s3_call *c, struct cof_buf *out)
+{
+    cof_buf_add_str(out, c->bucket);
+    cof_buf_add_u8(out, '/');
+    cof_buf_add(out, cof_buf_view(&c->key));
+}
+
+enum cof_err cof_s3_intake_close(struct cof_s3_intake *in, struct cof_s3_call *c, const struct cof_secret *kek, int n, json_t **segment)
+{
+    struct cof_blob_id id;
+    uint8_t wrapped[COF_S3_WRAPPED];
+    char hex[2 * COF_S3_WRAPPED + 1];
+    struct cof_buf bound;
+    enum cof_err err;
+
+    *segment = NULL;
+    cof_buf_init(&bound, 8192);
+    cof_s3_bound(c, &bound);
+    err = cof_s3_wrap(cof_standin_rng(c->s), kek, cof_buf_view(&bound), &in->writer.key, wrapped);
+    cof_buf_done(&bound);
+    if (err == COF_OK)
+        err = cof_s3_writer_close(&in->writer, &id);
+    if (err != COF_OK)
+        return err;
+    cof_hex_encode(wrapped, sizeof wrapped, hex);
+    *segment = json_pack("{s:i, s:I, s:s, s:s}", "n", n, "size", (json_int_t)in->size, "blob", id.text, "key", hex);
+    return *segment == NULL ? COF_E_MEMORY : COF_OK;
+}
+
+json_t *cof_s3_base64(const uint8_t *bytes, size_t len)
+{
+    struct cof_buf text;
+    json_t *out;
+
+    cof_buf_init(&text, 256);
+    cof_base64_add(&text, cof_view_of(bytes, len));
+    out = json_string(cof_buf_cstr(&text));
+    cof_buf_done(&text);
+    return out;
+}
+
+enum cof_err cof_s3_make_etag(struct cof_s3_call *c, const json_t *sse, const uint8_t md5[16], char out[static 40])
+{
+    uint8_t random[16];
+    bool is_md5 = strcmp(cof_s3_text(sse, "mode"), "AES256") == 0;
+    enum cof_err err = is_md5 ? COF_OK : cof_rng_fill(cof_standin_rng(c->s), random, sizeof random);
+
+    cof_hex_encode(is_md5 ? md5 : random, 16, out);
+    return err;
+}
+
+/* One PutObject or UploadPart in progress. */
+struct upload {
+    struct cof_s3_call call;
+    struct cof_s3_intake intake;
+    struct cof_s3_chunked chunked;
+    struct cof_s3_sum promised;
+    struct cof_s3_sse sse;
+    json_t *record;  /* PutObject: the object to be; UploadPart: the upload */
+    bool is_chunked, has_md5, is_part, has_length;
+    int number;
+    uint64_t length; /* of the object's bytes, as announced */
+    uint8_t md5[16];
+    enum cof_err err; /* the first failure of the body */
+};
+
+static void upload_done(void *ctx)
+{
+    struct upload *u = ctx;
+
+    cof_s3_intake_done(&u->intake);
+    cof_s3_chunked_done(&u->chunked);
+    cof_s3_sse_done(&u->sse);
+    json_decref(u->record);
+    cof_s3_call_done(&u->call);
+    free(u);
+}
+
+static enum cof_err upload_write(void *ctx, struct cof_view piece)
+{
+    struct upload *u = ctx;
+    struct cof_view data;
+
+    if (u->err != COF_OK)
+        return u->err;
+    if (!u->is_chunked)
+        return u->err = cof_s3_intake_add(&u->intake, piece);
+    while (u->err == COF_OK) {
+        u->err = cof_s3_chunked_next(&u->chunked, &piece, &data);
+        if (u->err == COF_OK && data.len > 0)
+            u->err = cof_s3_intake_add(&u->intake, data);
+    }
+    if (u->err == COF_E_SHORT)
+        u->err = COF_OK;
+    return u->err;
+}
+
+static bool refuse(struct upload *u, int status, const char *code, const char *message)
+{
+    (void)cof_s3_fail(&u->call, status, code, message);
+    return false;
+}
+
+/* The value that came as a trailer, where one was announced. */
+static bool take_trailer(struct upload *u, const struct cof_headers *trailers)
+{
+    const struct cof_headers *from = u->is_chunked ? &u->chunked.trailers : trailers;
+
+    if (!u->promised.trailer)
+        return true;
+    if (from == NULL || !cof_headers_get(from, cof_s3_sum_header(u->promised.alg), &u->promised.value))
+        return refuse(u, 400, "MalformedTrailerError", "The request contained trailing data that was not well-formed or did not conform to our published schema.");
+    u->promised.value = cof_view_trim(u->promised.value);
+    return true;
+}
+
+/* Everything that was promised about the bytes. */
+static bool check_digests(struct upload *u, const struct cof_s3_digests *d)
+{
+    const struct cof_auth *auth = u->call.req->auth;
+    struct cof_buf text;
+    bool good = true;
+
+    if (u->has_length && u->intake.size != u->length)
+        return refuse(u, 400, "IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header");
+    if (u->intake.sha256 != NULL && memcmp(d->sha256, auth->payload_hash, 32) != 0)
+        return refuse(u, 400, "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.");
+    if (u->has_md5 && memcmp(d->md5, u->md5, 16) != 0)
+        return refuse(u, 400, "BadDigest", "The Content-MD5 you specified did not match what we received.");
+    if (u->promised.alg == COF_CHECKSUM_NONE)
+        return true;
+    cof_buf_init(&text, 256);
+    cof_base64_add(&text, cof_view_of(d->sum, cof_checksum_size(u->promised.alg)));
+    if (!cof_view_eq(cof_buf_view(&text), u->promised.value)) {
+        cof_buf_reset(&text);
+        cof_buf_printf(&text, "The %s you specified did not match the calculated checksum.", cof_checksum_name(u->promised.alg));
+        good = refuse(u, 400, "BadDigest", cof_buf_cstr(&text));
+    }
+    cof_buf_done(&text);
+    return good;
+}
+
+static enum cof_err end_object(struct upload *u, const struct cof_s3_digests *d)
+{
+    struct cof_s3_call *c = &u->call;
+    struct cof_secret kek COF_SECRET_AUTO = {0};
+    json_t *sse = NULL, *segment = NULL;
+    char etag[40];
+    enum cof_err err;
+
+    if (!cof_s3_put_conditions(c, &err) || !cof_s3_sse_begin(c, &u->sse, &sse, &kek, &err))
+        return err;
+    err = cof_s3_make_etag(c, sse, d->md5, etag);
+    if (err == COF_OK)
+        err = cof_s3_intake_close(&u->intake, c, &kek, 1, &segment);
+    if (err == COF_OK && json_object_update_new(u->record, json_pack("{s:I, s:s, s:I, s:O, s:[O], s:{s:s, s:o, s:s}}",
+            "size", (json_int_t)u->intake.size, "etag", etag, "modified", (json_int_t)c->req->now_ms, "sse", sse, "parts", segment,
+            "sum", "alg", cof_checksum_name(u->intake.sum.alg), "value", cof_s3_base64(d->sum, cof_checksum_size(u->intake.sum.alg)),
+            "type", "FULL_OBJECT")) != 0)
+        err = COF_E_MEMORY;
+    if (err == COF_OK)
+        err = cof_s3_object_add(c, u->record);
+    if (err == COF_OK) {
+        cof_reply_set(c->reply, 200, NULL, COF_LIT(""));
+        cof_s3_put_headers(c, u->record);
+    }
+    json_decref(sse);
+    json_decref(segment);
+    return err;
+}
+
+static enum cof_err upload_end(void *ctx, struct cof_standin_request *req, const struct cof_headers *trailers, struct cof_standin_reply *reply)
+{
+    struct upload *u = ctx;
+    struct cof_s3_digests digests;
+    enum cof_err err;
+
+    (void)req;
+    (void)reply;
+    if (u->err == COF_E_AUTH)
+        return cof_s3_fail(&u->call, 403, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided.");
+    if (u->err == COF_E_FORMAT || (u->err == COF_OK && u->is_chunked && !u->chunked.ended))
+        return cof_s3_fail(&u->call, 400, "IncompleteBody", "The request body terminated unexpectedly");
+    if (u->err != COF_OK)
+        return u->err;
+    if (!take_trailer(u, trailers))
+        return COF_OK;
+    err = cof_s3_intake_digests(&u->intake, &digests);
+    if (err != COF_OK || !check_digests(u, &digests))
+        return err;
+    if (!u->is_part)
+        return end_object(u, &digests);
+    return cof_s3_part_add(&u->call, u->record, &u->sse, u->number, &u->intake, &digests);
+}
+
+/* Lengths: Content-Length, or what aws-chunked says is inside. */
+static bool read_length(struct upload *u)
+{
+    const struct cof_http_head *head = u->call.req->head;
+    struct cof_view decoded = cof_s3_header(&u->call, "x-amz-decoded-content-length");
+
+    u->has_length = head->has_length;
+    u->length = head->length;
+    if (u->is_chunked) {
+        if (cof_parse_u64(decoded, INT64_MAX, &u->length) != COF_OK)
+            return refuse(u, 411, "MissingContentLength", "You must provide the Content-Length HTTP header.");
+        u->has_length = true;
+    } else if (!head->has_length && !head->chunked) {
+        u->has_length = true; /* no body at all: zero bytes */
+        u->length = 0;
+    } else if (!head->has_length) {
+        return refuse(u, 411, "MissingContentLength", "You must provide the Content-Length HTTP header.");
+    }
+    if (u->length > COF_S3_OBJECT_MAX)
+        return refuse(u, 400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size");
+    return true;
+}
+
+static bool read_md5(struct upload *u)
+{
+    struct cof_view text = cof_s3_header(&u->call, "content-md5");
+    struct cof_buf bytes;
+
+    if (text.len == 0)
+        return true;
+    cof_buf_init(&bytes, 64);
+    u->has_md5 = cof_base64_decode(text, &bytes) == COF_OK && bytes.len == sizeof u->md5;
+    if (u->has_md5)
+        memcpy(u->md5, bytes.data, sizeof u->md5);
+    cof_buf_done(&bytes);
+    return u->has_md5 || refuse(u, 400, "InvalidDigest", "The Content-MD5 you specified was invalid.");
+}
+
+static bool prepare_object(struct upload *u, enum cof_err *err)
+{
+    u->record = json_object();
+    if (u->record == NULL) {
+        *err = COF_E_MEMORY;
+        return false;
+    }
+    return cof_s3_put_fields(&u->call, u->record, err) && cof_s3_sse_for_write(&u->call, &u->sse) && cof_s3_put_conditions(&u->call, err);
+}
+
+static bool prepare(struct upload *u, enum cof_err *err)
+{
+    struct cof_s3_call *c = &u->call;
+    const struct cof_auth *auth = c->req->auth;
+    enum cof_checksum_alg alg;
+
+    *err = COF_OK;
+    u->is_part = cof_s3_has_param(c, "partNumber");
+    u->is_chunked = auth->payload >= COF_PAYLOAD_CHUNKS_SIGNED;
+    if (u->is_chunked && !auth->is_signed && auth->payload != COF_PAYLOAD_CHUNKS_TRAILER)
+        return refuse(u, 403, "AccessDenied", "Access Denied");
+    if (!cof_s3_allowed(c, "s3:PutObject", true, NULL, false, err) || !read_length(u) || !read_md5(u) || !cof_s3_put_sum(c, &u->promised))
+        return false;
+    if (u->is_part ? !cof_s3_part_prepare(c, &u->record, &u->number, &u->sse, err) : !prepare_object(u, err))
+        return false;
+    alg = u->promised.alg;
+    if (alg == COF_CHECKSUM_NONE)
+        alg = u->is_part ? cof_checksum_named(cof_view_str(cof_s3_text(u->record, "sum_alg"))) : COF_CHECKSUM_CRC64NVME;
+    *err = cof_s3_intake_init(&u->intake, c, alg, auth->payload == COF_PAYLOAD_HASH);
+    if (*err == COF_OK && u->is_chunked)
+        *err = cof_s3_chunked_init(&u->chunked, auth);
+    return *err == COF_OK;
+}
+
+enum cof_err cof_s3_put_stream(struct cof_s3_call *c, struct cof_standin_sink *sink)
+{
+    struct upload *u = calloc(1, sizeof *u);
+    enum cof_err err;
+
+    if (u == NULL)
+        return COF_E_MEMORY;
+    u->call = *c;
+    *c = (struct cof_s3_call){0}; /* moved */
+    if (!prepare(u, &err)) {
+        upload_done(u);
+        return err;
+    }
+    *sink = (struct cof_standin_sink){upload_write, upload_end, upload_done, u};
+    return COF_OK;
+}
