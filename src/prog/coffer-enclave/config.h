@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The enclave's configuration: one JSON file that is part of the measurement (docs/enclave-config.md). Nothing else
+ * configures it: no environment, no arguments, no files of the host's (C-16).
+ */
+#ifndef COF_ENCLAVE_CONFIG_H
+#define COF_ENCLAVE_CONFIG_H
+
+#include "client/aws.h"
+#include "io/dial.h"
+
+#define CONFIG_MAX 131072 /* bytes */
+#define PROCESSOR_ARGS_MAX 16
+
+struct config {
+    char region[64], account[16], bucket[64];
+    char queue_url[512];
+    char data_key_arn[300], results_key_arn[300];
+    struct cof_aws_endpoint endpoints[4];
+    struct cof_buf ca_pem;     /* the only roots the enclave trusts */
+    struct cof_addr host;      /* the parent's CONNECT proxy */
+    uint64_t max_bytes;        /* of a sealed job; it is held in memory */
+    int64_t processor_ms;      /* how long one job may take */
+    uint32_t visibility_s;     /* of a message in work */
+    char args[PROCESSOR_ARGS_MAX][128];
+    const char *argv[PROCESSOR_ARGS_MAX + 1];
+    uint8_t sha256[32];        /* of the file */
+};
+
+COF_MUST_USE enum cof_err config_parse(struct cof_view text, struct config *out, struct cof_diag *diag);
+void config_done(struct config *config);
+
+#endif
