@@ -739,7 +739,7 @@ static enum cof_err bootstrap(struct cof_standin *s, const json_t *manifest, int
     return err;
 }
 
-const struct cof_service cof_kms_service = {
+const struct cof_service cof_service_kms = {
     .name = "kms",
     .target = "TrentService.",
     .json = true,
@@ -812,4 +812,4 @@ static enum cof_err internal_decrypt(struct cof_standin *s, struct cof_standin_r
     return err;
 }
 
-const struct cof_kms_hooks cof_kms_service_hooks = {internal_generate, internal_decrypt};
+const struct cof_kms_hooks cof_service_kms_hooks = {internal_generate, internal_decrypt};

@@ -9,8 +9,8 @@
 
 #include "standin/standin.h"
 
-extern const struct cof_service cof_kms_service;
+extern const struct cof_service cof_service_kms;
 /* For services that encrypt under the caller's key: S3. */
-extern const struct cof_kms_hooks cof_kms_service_hooks;
+extern const struct cof_kms_hooks cof_service_kms_hooks;
 
 #endif

@@ -9,6 +9,6 @@
 
 #include "standin/standin.h"
 
-extern const struct cof_service cof_sqs_service;
+extern const struct cof_service cof_service_sqs;
 
 #endif
