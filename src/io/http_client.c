@@ -9,6 +9,10 @@
 #include <unistd.h>
 
 #define HEAD_MAX 65536
+#define CONTINUE_MS 1000      /* how long 100 is waited for (RFC 9110 section 10.1.1) */
+#define STALE_MS 2000         /* a kept connection lost this soon was stale: the request was not looked at */
+#define PROGRESS_MIN 1024     /* bytes in the stall time that count as progress */
+#define FEED_SIZE 65536
 #define KEY_MAX 640
 
 #define OWNER(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
@@ -36,14 +40,16 @@ struct cof_http_call {
     struct cof_http_callbacks cb;
     struct cof_http_head head;
     struct cof_buf out;   /* head and, when whole, body */
+    size_t out_at;        /* bytes of it given to the connection */
     char host[256];
     uint16_t port;
     bool https, has_addr, is_head, streaming, chunked;
     struct cof_addr addr;
     struct cof_timer begin, total, stall;
-    int64_t stall_ms;
+    int64_t stall_ms, sent_ms;
+    uint64_t moved; /* bytes on the connection when the stall timer was set */
     bool waiting; /* for a connection */
-    bool sent, got_any, got_head, body_ended, may_write, expects_continue, retried, writable_due;
+    bool sent, got_any, got_head, body_ended, may_write, expects_continue, retried;
     char key[KEY_MAX];
 };
 
@@ -54,14 +60,20 @@ struct cof_http_client {
     struct cof_http_call *calls;
 };
 
-static void start_waiting(struct cof_http_client *client);
+static void start_waiting(struct cof_http_client *client, const char *key);
 static void place(struct cof_http_call *call);
 static void send_request(struct conn *c);
+
+static uint64_t moved(const struct cof_http_call *call)
+{
+    return call->conn == NULL ? 0 : call->conn->stream.total_in + call->conn->stream.total_out;
+}
 
 static void set_stall(struct cof_http_call *call, int64_t ms)
 {
     enum cof_err ignored = cof_loop_arm(call->client->loop, &call->stall, ms);
 
+    call->moved = moved(call);
     (void)ignored; /* without memory the total deadline still ends the call */
 }
 
@@ -111,6 +123,7 @@ static void finish(struct cof_http_call *call, enum cof_err err, const struct co
     struct cof_http_client *client = call->client;
     struct cof_http_callbacks cb = call->cb;
     bool sent = call->sent;
+    char key[KEY_MAX];
 
     if (call->conn != NULL) {
         call->conn->call = NULL;
@@ -118,9 +131,10 @@ static void finish(struct cof_http_call *call, enum cof_err err, const struct co
             close_conn(call->conn);
         call->conn = NULL;
     }
+    memcpy(key, call->key, sizeof key);
     cb.done(cb.ctx, call, err, diag, sent);
     free_call(call);
-    start_waiting(client);
+    start_waiting(client, key);
 }
 
 static void fail_call(struct cof_http_call *call, enum cof_err err, const char *text)
@@ -135,12 +149,12 @@ static void fail_call(struct cof_http_call *call, enum cof_err err, const char *
 static void complete(struct conn *c)
 {
     struct cof_http_call *call = c->call;
-    bool all_sent = call->body_ended && cof_stream_is_drained(&c->stream);
+    bool all_sent = call->body_ended && call->out_at == call->out.len && cof_stream_is_drained(&c->stream);
 
     c->call = NULL;
     call->conn = NULL;
     cof_chunked_done(&c->chunks);
-    if (!c->reusable || !all_sent || c->stream.in.len > 0 || c->stream.eof ||
+    if (!c->reusable || !all_sent || cof_stream_unread(&c->stream) > 0 || c->stream.eof ||
         cof_loop_arm(c->client->loop, &c->idle, c->client->opts.idle_ms) != COF_OK) {
         close_conn(c);
     } else {
@@ -149,6 +163,13 @@ static void complete(struct conn *c)
         cof_stream_resume(&c->stream);
     }
     finish(call, COF_OK, NULL);
+}
+
+/* RFC 9112 section 6.3 lets a body without any length end with the connection; unless the head says that the connection
+ * ends, that would be a cut body taken for a whole one. */
+static bool is_open_ended(const struct cof_http_head *head)
+{
+    return !head->chunked && !head->has_length && head->keep_alive;
 }
 
 static void got_head(struct conn *c)
@@ -168,6 +189,18 @@ static void got_head(struct conn *c)
         call->cb.head(call->cb.ctx, call, head);
 }
 
+/* The body may follow its head. */
+static void go_on(struct cof_http_call *call)
+{
+    if (!call->expects_continue)
+        return;
+    call->expects_continue = false;
+    call->may_write = true;
+    cof_loop_disarm(call->client->loop, &call->begin);
+    if (call->streaming && !call->body_ended && call->cb.writable != NULL)
+        call->cb.writable(call->cb.ctx, call);
+}
+
 /* Swallows 1xx; COF_E_SHORT: more is needed. */
 static enum cof_err read_head(struct conn *c)
 {
@@ -180,22 +213,16 @@ static enum cof_err read_head(struct conn *c)
     cof_stream_consume(&c->stream, used);
     call->got_any = true;
     if (call->head.status >= 200) {
+        if (is_open_ended(&call->head))
+            return COF_E_FORMAT;
         got_head(c);
         return COF_OK;
     }
     if (call->head.status == 101)
         return COF_E_FORMAT; /* nobody asked to switch */
-    if (call->head.status == 100 && call->expects_continue) {
-        call->expects_continue = false;
-        call->may_write = true;
-        call->writable_due = true;
-    }
+    if (call->head.status == 100)
+        go_on(call);
     cof_http1_head_done(&call->head);
-    if (call->writable_due) {
-        call->writable_due = false;
-        if (call->streaming && call->cb.writable != NULL)
-            call->cb.writable(call->cb.ctx, call);
-    }
     return COF_OK;
 }
 
@@ -253,7 +280,7 @@ static void process(struct conn *c)
             complete(c);
             return;
         }
-        if (err == COF_E_SHORT || (c->until_close && c->stream.in.len == 0))
+        if (err == COF_E_SHORT || (c->until_close && cof_stream_unread(&c->stream) == 0))
             return;
     }
 }
@@ -264,9 +291,11 @@ static bool try_again(struct conn *c)
 {
     struct cof_http_call *call = c->call;
 
-    if (!c->used_before || call->got_any || call->streaming || call->retried)
+    if (!c->used_before || call->got_any || call->streaming || call->retried ||
+        cof_loop_now_ms(c->client->loop) - call->sent_ms > STALE_MS)
         return false;
     call->retried = call->waiting = true;
+    call->out_at = 0;
     call->conn = NULL;
     c->call = NULL;
     close_conn(c);
@@ -324,8 +353,6 @@ static void on_data(void *ctx)
 {
     struct conn *c = ctx;
 
-    if (c->call != NULL)
-        set_stall(c->call, c->call->stall_ms);
     if (c->state == EXPECT_PROXY && c->call != NULL)
         proxy_reply(c);
     else if (c->call == NULL) {
@@ -338,14 +365,26 @@ static void on_data(void *ctx)
         lost(c, COF_E_CLOSED, NULL);
 }
 
+/* A whole body goes to the connection as that empties, not all at once. */
+static void feed(struct cof_http_call *call)
+{
+    struct cof_stream *s = &call->conn->stream;
+
+    while (call->out_at < call->out.len && !cof_stream_over_high(s)) {
+        struct cof_view piece = cof_view_sub(cof_buf_view(&call->out), call->out_at, FEED_SIZE);
+        call->out_at += piece.len;
+        cof_stream_write(s, piece);
+    }
+}
+
 static void on_drained(void *ctx)
 {
     struct conn *c = ctx;
     struct cof_http_call *call = c->call;
 
-    if (call == NULL)
+    if (call == NULL || c->state < EXPECT_HEAD)
         return;
-    set_stall(call, call->stall_ms);
+    feed(call);
     if (call->streaming && call->may_write && !call->body_ended && call->cb.writable != NULL)
         call->cb.writable(call->cb.ctx, call);
 }
@@ -356,10 +395,13 @@ static void send_request(struct conn *c)
 
     c->state = EXPECT_HEAD;
     call->sent = true;
+    call->sent_ms = cof_loop_now_ms(c->client->loop);
     call->body_ended = !call->streaming;
-    cof_stream_write(&c->stream, cof_buf_view(&call->out));
+    feed(call);
     if (call->streaming && !call->expects_continue)
         call->may_write = true; /* writable follows when the head is out */
+    if (call->expects_continue && cof_loop_arm(c->client->loop, &call->begin, CONTINUE_MS) != COF_OK)
+        go_on(call); /* no waiting then */
     set_stall(call, call->stall_ms);
 }
 
@@ -463,10 +505,15 @@ static void place(struct cof_http_call *call)
     struct cof_http_client *client = call->client;
     size_t busy = 0;
 
-    for (struct conn *c = client->conns; c != NULL; c = c->next) {
+    for (struct conn *c = client->conns, *next; c != NULL; c = next) {
+        next = c->next;
         if (strcmp(c->key, call->key) != 0)
             continue;
-        if (c->call == NULL && c->state == EXPECT_NOTHING && !c->stream.failed && !c->stream.eof && !call->retried) {
+        if (c->call == NULL && c->state == EXPECT_NOTHING && !call->retried) {
+            if (cof_stream_is_stale(&c->stream)) {
+                close_conn(c);
+                continue;
+            }
             call->waiting = false;
             use_conn(call, c);
             return;
@@ -479,13 +526,13 @@ static void place(struct cof_http_call *call)
     }
 }
 
-/* The oldest call that waits for a connection, if any: a place has become free. New calls stand at the list's front. */
-static void start_waiting(struct cof_http_client *client)
+/* A place at this endpoint has become free: for the oldest call that waits for one. New calls stand at the list's front. */
+static void start_waiting(struct cof_http_client *client, const char *key)
 {
     struct cof_http_call *oldest = NULL;
 
     for (struct cof_http_call *call = client->calls; call != NULL; call = call->next)
-        if (call->waiting && !call->begin.armed)
+        if (call->waiting && !call->begin.armed && strcmp(call->key, key) == 0)
             oldest = call;
     if (oldest != NULL && cof_loop_arm(client->loop, &oldest->begin, 0) != COF_OK)
         oldest->begin.armed = false; /* the next call that ends tries again */
@@ -497,6 +544,8 @@ static void on_begin(struct cof_timer *timer)
 
     if (call->waiting)
         place(call);
+    else
+        go_on(call); /* no 100 came: older servers send none */
 }
 
 static void on_total(struct cof_timer *timer)
@@ -508,7 +557,11 @@ static void on_stall(struct cof_timer *timer)
 {
     struct cof_http_call *call = OWNER(timer, struct cof_http_call, stall);
 
-    if (call->conn != NULL && call->conn->stream.paused) { /* it is we who do not read */
+    bool ours = call->conn != NULL && call->conn->state >= EXPECT_HEAD &&
+                (call->conn->stream.paused || /* it is we who do not read, or do not write */
+                 (call->may_write && !call->body_ended && !call->got_head && cof_stream_is_drained(&call->conn->stream)));
+
+    if (ours || (call->conn != NULL && call->conn->state >= EXPECT_HEAD && moved(call) - call->moved >= PROGRESS_MIN)) {
         set_stall(call, call->stall_ms);
         return;
     }
@@ -646,7 +699,7 @@ bool cof_http_call_write(struct cof_http_call *call, struct cof_view piece)
 
 void cof_http_call_end(struct cof_http_call *call)
 {
-    if (call->conn == NULL || call->body_ended)
+    if (call->conn == NULL || call->body_ended || !call->streaming)
         return;
     if (call->chunked)
         cof_stream_write(&call->conn->stream, COF_LIT("0\r\n\r\n"));
@@ -668,12 +721,14 @@ void cof_http_call_resume(struct cof_http_call *call)
 void cof_http_call_cancel(struct cof_http_call *call)
 {
     struct cof_http_client *client = call->client;
+    char key[KEY_MAX];
 
     if (call->conn != NULL) {
         call->conn->call = NULL;
         close_conn(call->conn);
         call->conn = NULL;
     }
+    memcpy(key, call->key, sizeof key);
     free_call(call);
-    start_waiting(client);
+    start_waiting(client, key);
 }

@@ -21,7 +21,7 @@ struct post {
 struct cof_loop {
     int epoll, wake;
     int64_t now_ms;
-    bool stopped;
+    bool stopped, in_turn;
     struct epoll_event events[EVENTS_PER_TURN]; /* of the turn being handled; an unwatched one is blanked */
     int n_events, at_event;
     struct cof_timer **heap; /* earliest first */
@@ -193,6 +193,8 @@ enum cof_err cof_loop_arm(struct cof_loop *loop, struct cof_timer *timer, int64_
         loop->heap = heap;
         loop->timers_cap = cap;
     }
+    if (!loop->in_turn)
+        loop->now_ms = monotonic_ms(); /* between runs the clock of the last turn is old */
     timer->due_ms = loop->now_ms + (after_ms < 0 ? 0 : after_ms);
     timer->armed = true;
     sift_up(loop, timer, loop->n_timers++);
@@ -272,6 +274,7 @@ static enum cof_err turn(struct cof_loop *loop, int64_t deadline_ms)
     if (n < 0 && errno != EINTR)
         return COF_E_IO;
     loop->now_ms = monotonic_ms();
+    loop->in_turn = true;
     loop->n_events = n < 0 ? 0 : n;
     for (loop->at_event = 0; loop->at_event < loop->n_events;) {
         struct epoll_event ev = loop->events[loop->at_event++];
@@ -294,6 +297,7 @@ static enum cof_err turn(struct cof_loop *loop, int64_t deadline_ms)
     loop->n_events = 0;
     fire_due(loop);
     free_discarded(loop);
+    loop->in_turn = false;
     return COF_OK;
 }
 

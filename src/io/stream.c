@@ -9,9 +9,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define READ_SIZE 32768
+#define READ_SIZE 32767 /* with a builder's spare byte a power of two */
 #define WRITE_MAX 32768 /* a call: larger ones wedge vsock back-ends */
 
+/* The buffers are wiped when let go: data keys and plaintexts pass through them. */
 static void pump(struct cof_stream *s);
 
 static bool gone(const struct cof_stream *s)
@@ -29,15 +30,18 @@ static void kick(struct cof_stream *s)
 
 static void on_watch(struct cof_watch *watch, unsigned events)
 {
-    (void)events;
-    pump((struct cof_stream *)(void *)((char *)watch - offsetof(struct cof_stream, watch)));
+    struct cof_stream *s = (struct cof_stream *)(void *)((char *)watch - offsetof(struct cof_stream, watch));
+
+    if ((events & COF_READABLE) != 0)
+        s->more_in = true;
+    pump(s);
 }
 
 static void on_kick(struct cof_timer *timer)
 {
     struct cof_stream *s = (struct cof_stream *)(void *)((char *)timer - offsetof(struct cof_stream, kick));
 
-    if (!s->failed && s->up && !s->paused && (s->in.len > 0 || s->eof))
+    if (!gone(s) && s->up && !s->paused && (cof_stream_unread(s) > 0 || s->eof))
         s->events.data(s->events.ctx);
     if (!gone(s))
         pump(s);
@@ -54,8 +58,8 @@ enum cof_err cof_stream_open(struct cof_stream *s, struct cof_loop *loop, int fd
         .up = !connecting,
         .kick = {.fire = on_kick},
     };
-    cof_buf_init(&s->in, COF_STREAM_IN_MAX + READ_SIZE);
-    cof_buf_init(&s->out, COF_STREAM_OUT_MAX);
+    cof_buf_init_secret(&s->in, COF_STREAM_IN_MAX + READ_SIZE);
+    cof_buf_init_secret(&s->out, COF_STREAM_OUT_MAX);
     return cof_loop_watch(loop, &s->watch, connecting ? COF_WRITABLE : COF_READABLE);
 }
 
@@ -63,7 +67,7 @@ enum cof_err cof_stream_start_tls(struct cof_stream *s, struct cof_tls_ctx *tls,
 {
     enum cof_err err;
 
-    if (s->in.len > 0)
+    if (cof_stream_unread(s) > 0)
         return COF_E_FORMAT; /* bytes of the peer's before our TLS: nothing honest */
     err = cof_tls_conn_new(tls, s->watch.fd, host, &s->tls);
     if (err != COF_OK)
@@ -92,14 +96,31 @@ void cof_stream_close(struct cof_stream *s)
 
 struct cof_view cof_stream_in(const struct cof_stream *s)
 {
-    return (struct cof_view){s->in.data, s->in.len};
+    return cof_view_sub(cof_view_of(s->in.data, s->in.len), s->in_at, SIZE_MAX);
 }
 
+size_t cof_stream_unread(const struct cof_stream *s)
+{
+    return s->in.len - s->in_at;
+}
+
+static void empty_in(struct cof_stream *s)
+{
+    cof_buf_done(&s->in);
+    cof_buf_init_secret(&s->in, COF_STREAM_IN_MAX + READ_SIZE);
+    s->in_at = 0;
+}
+
+/* Consuming moves a mark; bytes are moved at the next read, so that many small pieces cost no more than one large. */
 void cof_stream_consume(struct cof_stream *s, size_t n)
 {
-    cof_buf_drop(&s->in, n);
-    if (s->in.len == 0 && s->in.cap > READ_SIZE + 1)
-        cof_buf_done(&s->in), cof_buf_init(&s->in, COF_STREAM_IN_MAX + READ_SIZE);
+    bool was_full = cof_stream_unread(s) >= COF_STREAM_IN_MAX;
+
+    s->in_at += n < cof_stream_unread(s) ? n : cof_stream_unread(s);
+    if (s->in_at == s->in.len)
+        empty_in(s);
+    if (was_full && !s->pumping && !s->failed && cof_stream_unread(s) < COF_STREAM_IN_MAX)
+        kick(s); /* reading goes on */
 }
 
 bool cof_stream_over_high(const struct cof_stream *s)
@@ -110,6 +131,14 @@ bool cof_stream_over_high(const struct cof_stream *s)
 bool cof_stream_is_drained(const struct cof_stream *s)
 {
     return s->out.len == s->out_at;
+}
+
+bool cof_stream_is_stale(const struct cof_stream *s)
+{
+    uint8_t byte;
+    ssize_t n = s->failed || s->eof ? 0 : recv(s->watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    return n == 0 || (n < 0 && errno != EAGAIN) || (n > 0 && s->tls == NULL);
 }
 
 /* Calls the owner for the last time. */
@@ -162,17 +191,15 @@ static enum cof_err flush(struct cof_stream *s)
         return err;
     if (s->out_at == s->out.len) {
         s->out_at = 0;
-        if (s->out.cap > COF_STREAM_OUT_LOW || s->in.len == 0) /* an idle connection keeps no buffer */
-            cof_buf_done(&s->out), cof_buf_init(&s->out, COF_STREAM_OUT_MAX);
-        else
-            cof_buf_reset(&s->out);
+        cof_buf_done(&s->out);
+        cof_buf_init_secret(&s->out, COF_STREAM_OUT_MAX);
         if (s->end_wanted && !s->end_sent) {
             s->end_sent = true;
             if (s->tls != NULL)
                 cof_tls_conn_shutdown(s->tls);
             (void)shutdown(s->watch.fd, SHUT_WR);
         }
-    } else if (s->out_at > COF_STREAM_OUT_HIGH) {
+    } else if (s->out_at > COF_STREAM_OUT_HIGH && s->out_at > s->out.len / 2) { /* so moving costs less than sending did */
         cof_buf_drop(&s->out, s->out_at);
         s->out_at = 0;
     }
@@ -181,10 +208,14 @@ static enum cof_err flush(struct cof_stream *s)
 
 static enum cof_err read_some(struct cof_stream *s, size_t *got)
 {
-    enum cof_err err = cof_buf_reserve(&s->in, READ_SIZE);
+    enum cof_err err;
 
     *got = 0;
-    if (err != COF_OK)
+    if (s->in_at > 0) {
+        cof_buf_drop(&s->in, s->in_at);
+        s->in_at = 0;
+    }
+    if ((err = cof_buf_reserve(&s->in, READ_SIZE)) != COF_OK)
         return err;
     if (s->tls != NULL) {
         enum cof_tls_want w = cof_tls_conn_read(s->tls, s->in.data + s->in.len, READ_SIZE, got);
@@ -192,17 +223,19 @@ static enum cof_err read_some(struct cof_stream *s, size_t *got)
         if (w == COF_TLS_FAILED)
             return COF_E_CLOSED; /* also a cut without close_notify: truncation must not look like an end */
         s->eof = w == COF_TLS_EOF;
+        s->more_in = w == COF_TLS_OK;
     } else {
         ssize_t n = recv(s->watch.fd, s->in.data + s->in.len, READ_SIZE, 0);
         if (n < 0 && errno != EAGAIN && errno != EINTR)
             return COF_E_CLOSED;
         s->eof = n == 0;
         *got = n > 0 ? (size_t)n : 0;
+        s->more_in = n == READ_SIZE; /* less: the socket is most likely empty, and if not, readiness tells */
     }
     s->in.len += *got;
     s->total_in += *got;
-    if (*got == 0 && s->in.len == 0)
-        cof_buf_done(&s->in), cof_buf_init(&s->in, COF_STREAM_IN_MAX + READ_SIZE);
+    if (s->in.len == 0)
+        empty_in(s);
     return COF_OK;
 }
 
@@ -235,6 +268,7 @@ static enum cof_err go_up(struct cof_stream *s, struct cof_diag *diag)
         return err;
     if (w == COF_TLS_OK) {
         s->handshaking = false;
+        s->more_in = true;
         s->up = true;
         return COF_OK;
     }
@@ -245,7 +279,7 @@ static enum cof_err go_up(struct cof_stream *s, struct cof_diag *diag)
 
 static bool may_read(const struct cof_stream *s)
 {
-    return !s->paused && !s->eof && s->in.len < COF_STREAM_IN_MAX;
+    return !s->paused && !s->eof && cof_stream_unread(s) < COF_STREAM_IN_MAX;
 }
 
 static void set_interest(struct cof_stream *s)
@@ -267,7 +301,7 @@ static void set_interest(struct cof_stream *s)
 /* Reads and hands over until the socket is empty or the owner has enough. */
 static void pump_in(struct cof_stream *s)
 {
-    while (!gone(s) && may_read(s)) {
+    while (!gone(s) && s->more_in && may_read(s)) {
         size_t got;
         enum cof_err err = read_some(s, &got);
 
@@ -278,8 +312,6 @@ static void pump_in(struct cof_stream *s)
         if (got == 0 && !s->eof)
             return;
         s->events.data(s->events.ctx);
-        if (s->tls == NULL && got < READ_SIZE)
-            return; /* the socket is most likely empty: the next readiness tells */
     }
 }
 
@@ -309,12 +341,13 @@ static void pump(struct cof_stream *s)
     err = s->up ? COF_OK : go_up(s, &diag);
     if (err == COF_OK && !was_up && s->up)
         s->events.ready(s->events.ctx);
-    if (err == COF_OK && !gone(s) && s->up)
+    if (err == COF_OK && !gone(s) && s->up) {
         err = flush(s);
-    if (err == COF_OK && !gone(s) && s->up)
-        tell_drained(s);
-    if (err == COF_OK && !gone(s) && s->up)
-        pump_in(s);
+        if (err == COF_OK)
+            tell_drained(s);
+        if (s->tls == NULL || err == COF_OK)
+            pump_in(s); /* a peer that stopped reading may have said why */
+    }
     if (err == COF_OK && !gone(s) && s->up)
         err = flush(s); /* what the callbacks wrote */
     s->pumping = false;
@@ -326,8 +359,8 @@ static void pump(struct cof_stream *s)
     }
     if (s->up)
         set_interest(s);
-    if (!gone(s) && s->unsent_seen && s->out.len == s->out_at)
-        kick(s); /* all went out with the last flush: say so */
+    if (!gone(s) && ((s->unsent_seen && s->out.len == s->out_at) || (s->tls != NULL && s->more_in && may_read(s))))
+        kick(s); /* all went out with the last flush: say so; and what TLS holds no readiness tells */
 }
 
 void cof_stream_pause(struct cof_stream *s)
