@@ -63,7 +63,7 @@ enum cof_err cof_s3_put_versioning(struct cof_s3_call *c)
         err = cof_s3_fail(c, 501, "NotImplemented", "MFA delete is not implemented.");
     else if (!cof_view_eq_str(status, "Enabled") && !cof_view_eq_str(status, "Suspended"))
         err = cof_s3_fail(c, 400, "IllegalVersioningConfigurationException", "The Versioning element must be specified");
-    else if (json_object_set_new(c->bucket_record, "versioning", json_stringn((const char *)status.data, status.len)) != 0)
+    else if (json_object_set_new(c->bucket_record, "versioning", cof_s3_string(status)) != 0)
         err = COF_E_MEMORY;
     else
         err = save(c, 200);

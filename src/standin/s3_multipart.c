@@ -203,7 +203,6 @@ struct completion {
     bool is_full;
     bool no_sum;          /* nobody asked for one, and the parts came with another */
     uint64_t size;
-    int last;
 };
 
 static bool invalid_part(struct cof_s3_call *c)
@@ -239,7 +238,24 @@ static enum cof_err join_sum(struct completion *done, const json_t *part)
     return err;
 }
 
-/* One <Part> of the request: it must be the next in order, be there with that ETag and checksum, and be large enough
+/* Numbers rise. */
+static bool in_order(struct cof_s3_call *c, const struct cof_xml_node *node)
+{
+    uint64_t last = 0, number;
+
+    for (; node != NULL; node = cof_xml_again(node, "Part")) {
+        if (cof_parse_u64(cof_xml_text(node, "PartNumber"), COF_S3_PARTS_MAX, &number) != COF_OK || number == 0)
+            return invalid_part(c);
+        if (number <= last) {
+            (void)cof_s3_fail(c, 400, "InvalidPartOrder", "The list of parts was not in ascending order. Parts must be ordered by part number.");
+            return false;
+        }
+        last = number;
+    }
+    return true;
+}
+
+/* One <Part> of the request: it must be there with that ETag and checksum, and be large enough
  * unless it is the last. */
 static bool add_part(struct completion *done, const struct cof_xml_node *node, bool last, enum cof_err *err)
 {
@@ -254,11 +270,6 @@ static bool add_part(struct completion *done, const struct cof_xml_node *node, b
     *err = COF_OK;
     if (cof_parse_u64(cof_xml_text(node, "PartNumber"), COF_S3_PARTS_MAX, &number) != COF_OK || number == 0)
         return invalid_part(c);
-    if ((int)number <= done->last) {
-        (void)cof_s3_fail(c, 400, "InvalidPartOrder", "The list of parts was not in ascending order. Parts must be ordered by part number.");
-        return false;
-    }
-    done->last = (int)number;
     part_key(cof_s3_text(done->upload, "upload"), (int)number, key);
     *err = cof_s3_load(c->store, "s3.part", cof_view_str(key), &part);
     if (*err == COF_E_NOT_FOUND) {
@@ -308,6 +319,8 @@ static bool add_parts(struct completion *done, const struct cof_xml_node *root, 
         (void)cof_s3_fail(done->c, 400, "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema");
         return false;
     }
+    if (!in_order(done->c, node))
+        return false;
     while (node != NULL) {
         const struct cof_xml_node *next = cof_xml_again(node, "Part");
 
@@ -382,7 +395,7 @@ static bool collect(void *arg, struct cof_view key, struct cof_view value)
     segment = json_object_get(part, "segment");
     for (size_t i = 0; i < json_array_size(d->keep) && !kept; i++)
         kept = strcmp(cof_s3_text(json_array_get(d->keep, i), "blob"), cof_s3_text(segment, "blob")) == 0;
-    (void)json_array_append_new(d->keys, json_stringn((const char *)key.data, key.len));
+    (void)json_array_append_new(d->keys, cof_s3_string(key));
     if (!kept)
         (void)json_array_append(d->segments, segment);
     json_decref(part);

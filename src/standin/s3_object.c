@@ -258,7 +258,7 @@ static bool read_tags(struct cof_s3_call *c, json_t **out, enum cof_err *err)
         cof_buf_init(&name, 1024);
         cof_buf_add(&name, key);
         good = cof_s3_tag_ok(key, value) && json_object_get(*out, cof_buf_cstr(&name)) == NULL && json_object_size(*out) < COF_S3_TAGS_MAX;
-        if (good && json_object_set_new(*out, cof_buf_cstr(&name), json_stringn((const char *)value.data, value.len)) != 0)
+        if (good && json_object_set_new(*out, cof_buf_cstr(&name), cof_s3_string(value)) != 0)
             *err = COF_E_MEMORY;
         cof_buf_done(&name);
         if (!good)

@@ -13,7 +13,7 @@ static const char *const kept[] = {"content-type", "content-encoding", "content-
 
 static bool set_text(json_t *object, const char *name, struct cof_view value)
 {
-    return json_object_set_new(object, name, json_stringn((const char *)value.data, value.len)) == 0;
+    return json_object_set_new(object, name, cof_s3_string(value)) == 0;
 }
 
 /* The value without its "aws-chunked", which was a coding of the way here and not of the object. */

@@ -77,6 +77,11 @@ bool cof_s3_is(const json_t *record, const char *name)
     return json_is_true(json_object_get(record, name));
 }
 
+json_t *cof_s3_string(struct cof_view text)
+{
+    return text.len == 0 ? json_string("") : json_stringn((const char *)text.data, text.len);
+}
+
 void cof_s3_etag(const json_t *record, char out[static 80])
 {
     (void)snprintf(out, 80, "\"%s\"", cof_s3_text(record, "etag"));

@@ -50,6 +50,9 @@ const char *cof_s3_text(const json_t *record, const char *name);
 int64_t cof_s3_int(const json_t *record, const char *name);
 bool cof_s3_is(const json_t *record, const char *name);
 
+/* A fresh JSON string; NULL when the bytes are not UTF-8 (or memory is short). */
+json_t *cof_s3_string(struct cof_view text);
+
 /* "abc" with quotes, as ETag headers have it. */
 void cof_s3_etag(const json_t *record, char out[static 80]);
 

@@ -189,10 +189,11 @@ static bool begin_kms(struct cof_s3_call *c, const struct cof_s3_sse *sse, json_
     const struct cof_kms_hooks *kms = cof_standin_options(c->s)->kms;
     struct cof_buf blob, arn, why, hex;
     json_t *context;
-    char code[64] = "";
+    char code[64] = "", action[sizeof c->req->action];
     bool good;
 
     *err = COF_OK;
+    memcpy(action, c->req->action, sizeof action); /* the call is S3's, whatever is asked of KMS on the way */
     if (!make_context(c, sse, &context, err))
         return false;
     cof_buf_init(&blob, 6144);
@@ -205,12 +206,13 @@ static bool begin_kms(struct cof_s3_call *c, const struct cof_s3_sse *sse, json_
     } else {
         *err = kms->generate(c->s, c->req, "s3", sse->key_id, context, kek, &blob, &arn, code, &why);
     }
+    memcpy(c->req->action, action, sizeof action);
     good = *err == COF_OK || kms_refused(c, err, code, &why);
     cof_hex_add(&hex, cof_buf_view(&blob));
     if (good && (json_object_set_new(record, "key_id", json_string(cof_buf_cstr(&arn))) != 0 ||
                  json_object_set(record, "context", context) != 0 ||
                  json_object_set_new(record, "blob", json_string(cof_buf_cstr(&hex))) != 0 ||
-                 json_object_set_new(record, "given", json_stringn((const char *)sse->context.data, sse->context.len)) != 0 ||
+                 json_object_set_new(record, "given", cof_s3_string(sse->context)) != 0 ||
                  json_object_set_new(record, "bucket_key", json_boolean(sse->bucket_key)) != 0)) {
         *err = COF_E_MEMORY;
         good = false;
@@ -246,7 +248,7 @@ static enum cof_err begin_customer(struct cof_s3_call *c, const struct cof_s3_ss
         err = set_hex(record, "salt", salt, sizeof salt);
     if (err == COF_OK)
         err = set_hex(record, "check", check, sizeof check);
-    if (err == COF_OK && json_object_set_new(record, "md5", json_stringn((const char *)sse->md5.data, sse->md5.len)) != 0)
+    if (err == COF_OK && json_object_set_new(record, "md5", cof_s3_string(sse->md5)) != 0)
         err = COF_E_MEMORY;
     return err;
 }
@@ -297,9 +299,10 @@ static bool open_kms(struct cof_s3_call *c, const json_t *record, struct cof_sec
 {
     const struct cof_kms_hooks *kms = cof_standin_options(c->s)->kms;
     struct cof_buf blob, why;
-    char code[64] = "";
+    char code[64] = "", action[sizeof c->req->action];
     bool good;
 
+    memcpy(action, c->req->action, sizeof action);
     if (cof_s3_text(record, "blob")[0] == '\0') {
         *err = own_kek(c, kek);
         return *err == COF_OK;
@@ -310,6 +313,7 @@ static bool open_kms(struct cof_s3_call *c, const json_t *record, struct cof_sec
     if (*err == COF_OK)
         *err = kms->decrypt(c->s, c->req, "s3", cof_view_str(cof_s3_text(record, "key_id")), json_object_get(record, "context"),
             cof_buf_view(&blob), kek, code, &why);
+    memcpy(c->req->action, action, sizeof action);
     good = *err == COF_OK || kms_refused(c, err, code, &why);
     cof_buf_done(&blob);
     cof_buf_done(&why);
