@@ -197,7 +197,7 @@ enum cof_err cof_local_open(struct cof_local *local, const struct cof_local_conf
             err = cof_diag_set(diag, COF_E_IO, "cannot open %s: %s", config->audit != NULL ? config->audit : path, strerror(errno));
     }
     if (err == COF_OK)
-        err = cof_standin_new(&(struct cof_standin_opts){.kms = &cof_kms_service_hooks, .store = cof_disk_store_ops(local->disk), .rng = &cof_rng_os,
+        err = cof_standin_new(&(struct cof_standin_opts){.kms = &cof_service_kms_hooks, .store = cof_disk_store_ops(local->disk), .rng = &cof_rng_os,
             .master_key = &local->master, .account = local->account, .region = local->region, .services = cof_local_services,
             .n_services = cof_local_n_services, .sse_c_needs_tls = config->sse_c_needs_tls, .audit = write_audit, .notify = pass_notify,
             .ctx = local}, &local->standin, diag);

@@ -4,8 +4,10 @@
  */
 #include "local.h"
 #include "standin/kms.h"
+#include "standin/oauth.h"
 #include "standin/reply.h"
 #include "standin/s3.h"
+#include "standin/sqs.h"
 
 /* GET /_coffer/health, for whoever starts us. */
 static enum cof_err health(struct cof_standin *s, struct cof_standin_request *req, struct cof_standin_reply *reply)
@@ -22,5 +24,6 @@ static enum cof_err health(struct cof_standin *s, struct cof_standin_request *re
 static const struct cof_service service_health = {.name = "coffer", .path = "/_coffer/", .anonymous = true, .json = true,
     .json_type = "application/json", .handle = health};
 
-const struct cof_service *const cof_local_services[] = {&service_health, &cof_kms_service, &cof_service_s3};
+const struct cof_service *const cof_local_services[] = {&service_health, &cof_service_oauth, &cof_service_openid,
+    &cof_service_kms, &cof_service_sqs, &cof_service_s3};
 const size_t cof_local_n_services = sizeof cof_local_services / sizeof cof_local_services[0];
