@@ -9,6 +9,7 @@
 #include "local.h"
 #include "standin/bootstrap.h"
 #include "standin/kms.h"
+#include "standin/oauth.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -135,6 +136,30 @@ static enum cof_err load_setting(const struct cof_local *local, const char *name
     return err;
 }
 
+/* DIR/credentials/ID.oauth for each token client. */
+static enum cof_err give_client_secrets(struct cof_local *local, const char *data, const json_t *clients, struct cof_diag *diag)
+{
+    enum cof_err err = COF_OK;
+
+    for (size_t i = 0; err == COF_OK && i < json_array_size(clients); i++) {
+        const char *id = json_string_value(json_object_get(json_array_get(clients, i), "id"));
+        struct cof_buf text;
+        char file[200], path[4096];
+
+        (void)snprintf(file, sizeof file, "credentials/%s.oauth", id);
+        if (!cof_local_path(path, data, file))
+            return COF_E_USAGE;
+        cof_buf_init_secret(&text, 1024);
+        cof_buf_printf(&text, "client_id=%s\nclient_secret=", id);
+        err = cof_oauth_reset_secret(local->standin, cof_view_str(id), &text);
+        cof_buf_add_str(&text, "\n");
+        if (err == COF_OK)
+            err = cof_file_write(path, cof_buf_view(&text), 0600, diag);
+        cof_buf_done(&text);
+    }
+    return err;
+}
+
 static enum cof_err fill(struct cof_local *local, const char *data, const json_t *manifest, struct cof_diag *diag)
 {
     const struct cof_store *store = cof_disk_store_ops(local->disk);
@@ -144,6 +169,8 @@ static enum cof_err fill(struct cof_local *local, const char *data, const json_t
 
     if (err == COF_OK)
         err = cof_standin_bootstrap(local->standin, manifest, cof_clock_wall_ms(), give_key, &giving, diag);
+    if (err == COF_OK)
+        err = give_client_secrets(local, data, json_object_get(manifest, "clients"), diag);
     if (err == COF_OK)
         err = save_setting(local, "account", local->account);
     if (err == COF_OK)

@@ -19,6 +19,7 @@ struct cof_local_config {
     uint64_t ready_fd;        /* UINT64_MAX: standard output */
     bool plain, tls_only, sse_c_needs_tls, force;
     const char *audit;        /* file; NULL: DIR/audit.jsonl */
+    const char *enclave, *config, *processor; /* files to measure */
 };
 
 /* The manifest with its holes filled and its files read in; *out is the caller's. */
@@ -48,6 +49,9 @@ bool cof_local_path(char out[static 4096], const char *data, const char *name);
 /* The services, in the order in which they are asked. */
 extern const struct cof_service *const cof_local_services[];
 extern const size_t cof_local_n_services;
+
+/* Makes DIR/tls (the local authority and the server's certificate) when it is not there. */
+COF_MUST_USE enum cof_err cof_local_tls(const char *data, struct cof_diag *diag);
 
 COF_MUST_USE enum cof_err cof_local_serve(struct cof_local *local, const struct cof_local_config *config, struct cof_diag *diag);
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "enclaves.h"
+
 #include "io/file.h"
 #include "io/harden.h"
 #include "local.h"
@@ -32,6 +34,12 @@ static const struct cof_option serve_options[] = {
     {"audit", 0, COF_OPT_TEXT, "FILE", "one JSON line a request (default DIR/audit.jsonl)", O(audit)},
 };
 
+static const struct cof_option measure_options[] = {
+    {"enclave", 'e', COF_OPT_TEXT, "FILE", "the enclave's program", O(enclave)},
+    {"config", 'c', COF_OPT_TEXT, "FILE", "its configuration", O(config)},
+    {"processor", 'p', COF_OPT_TEXT, "FILE", "the processor's program", O(processor)},
+};
+
 #define COUNT(list) (sizeof(list) / sizeof(list)[0])
 
 static const struct cof_command commands[] = {
@@ -42,6 +50,10 @@ static const struct cof_command commands[] = {
      serve_options, COUNT(serve_options), 0, 0},
     {"status", "", "Says whether a data directory is set up and being served.", NULL, &opt_data, 1, 0, 0},
     {"reset", "", "Empties a data directory that is not being served.", NULL, &opt_data, 1, 0, 0},
+    {"tls", "", "Makes the certificate authority and the certificate (serve does it too).",
+     "An enclave's configuration holds the authority, DIR/tls/ca.pem, and so must be written after it.", &opt_data, 1, 0, 0},
+    {"measure", "", "Prints the PCRs an enclave of these files will have, as JSON.", NULL, measure_options,
+     COUNT(measure_options), 0, 0},
 };
 
 static enum cof_err do_init(struct cof_local_config *config, struct cof_diag *diag)
@@ -105,6 +117,18 @@ static enum cof_err do_reset(struct cof_local_config *config, struct cof_diag *d
     return cof_local_reset(config->data, diag);
 }
 
+static enum cof_err do_tls(struct cof_local_config *config, struct cof_diag *diag)
+{
+    return cof_local_tls(config->data, diag);
+}
+
+static enum cof_err do_measure(struct cof_local_config *config, struct cof_diag *diag)
+{
+    if (config->enclave == NULL || config->config == NULL || config->processor == NULL)
+        return cof_diag_set(diag, COF_E_USAGE, "--enclave, --config and --processor are all needed");
+    return enclaves_measure(config->enclave, config->config, config->processor, diag);
+}
+
 static void usage(FILE *out)
 {
     (void)fprintf(out, "usage: " PROG " VERB [options]\n\nAWS on one machine: S3, KMS, SQS, STS, tokens and a simulated Nitro hypervisor.\n\n");
@@ -115,7 +139,8 @@ static void usage(FILE *out)
 
 int main(int argc, char **argv)
 {
-    static enum cof_err (*const verbs[])(struct cof_local_config *config, struct cof_diag *diag) = {do_init, do_serve, do_status, do_reset};
+    static enum cof_err (*const verbs[])(struct cof_local_config *config, struct cof_diag *diag) = {do_init, do_serve, do_status, do_reset,
+                                                                                                  do_tls, do_measure};
     struct cof_local_config config = {.data = "coffer-data", .listen = "tcp:127.0.0.1:4566", .ready_fd = UINT64_MAX};
     struct cof_diag diag = {.text = ""};
     bool exit_now = false;

@@ -2,6 +2,8 @@
  *
  * The server: HTTP exchanges drive calls of the stand-in; replies wait for the commit at the end of the turn.
  */
+#include "enclaves.h"
+
 #include "io/clock.h"
 #include "io/file.h"
 #include "io/http_server.h"
@@ -313,20 +315,29 @@ static enum cof_err announce(struct server *sv, const struct cof_local_config *c
     return err;
 }
 
-static enum cof_err make_tls(const struct cof_local_config *config, struct cof_tls_ctx **out, struct cof_diag *diag)
+enum cof_err cof_local_tls(const char *data, struct cof_diag *diag)
 {
     static const char *const names[] = {"localhost", "*.localhost", "s3.localhost", "*.s3.localhost", "127.0.0.1", "::1"};
-    char dir[4096], cert[4096], key[4096];
+    char dir[4096];
+
+    if (!cof_local_path(dir, data, "tls"))
+        return COF_E_USAGE;
+    if ((mkdir(data, 0700) != 0 && errno != EEXIST) || (mkdir(dir, 0700) != 0 && errno != EEXIST))
+        return cof_diag_set(diag, COF_E_IO, "cannot make %s: %s", dir, strerror(errno));
+    return cof_tls_local_cert(dir, "local", names, sizeof names / sizeof names[0], diag);
+}
+
+static enum cof_err make_tls(const struct cof_local_config *config, struct cof_tls_ctx **out, struct cof_diag *diag)
+{
+    char cert[4096], key[4096];
     enum cof_err err;
 
     *out = NULL;
     if (config->plain)
         return COF_OK;
-    if (!cof_local_path(dir, config->data, "tls") || !cof_local_path(cert, config->data, "tls/local.pem") || !cof_local_path(key, config->data, "tls/local.key"))
+    if (!cof_local_path(cert, config->data, "tls/local.pem") || !cof_local_path(key, config->data, "tls/local.key"))
         return COF_E_USAGE;
-    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
-        return cof_diag_set(diag, COF_E_IO, "cannot make %s: %s", dir, strerror(errno));
-    err = cof_tls_local_cert(dir, "local", names, sizeof names / sizeof names[0], diag);
+    err = cof_local_tls(config->data, diag);
     if (err == COF_OK)
         err = cof_tls_server_new(&(struct cof_tls_server_opts){.cert_file = cert, .key_file = key, .allow_tls12 = true}, out, diag);
     return err;
@@ -335,6 +346,7 @@ static enum cof_err make_tls(const struct cof_local_config *config, struct cof_t
 enum cof_err cof_local_serve(struct cof_local *local, const struct cof_local_config *config, struct cof_diag *diag)
 {
     struct server sv = {.local = local, .commit = {.fire = on_commit}, .signals = {.fd = -1}};
+    struct enclaves *enclaves = NULL;
     struct cof_http_server_opts opts = {.allow_plain = !config->tls_only,
         .handler = {on_head, on_body, on_end, on_writable, on_closed, &sv}, .limits = {.stall_ms = 60000}};
     enum cof_err err = cof_addr_parse(config->listen, &opts.listen, diag);
@@ -351,9 +363,12 @@ enum cof_err cof_local_serve(struct cof_local *local, const struct cof_local_con
     if (err == COF_OK)
         err = cof_http_server_new(sv.loop, &opts, &sv.http, diag);
     if (err == COF_OK)
+        err = enclaves_new(sv.loop, local, config->data, &enclaves, diag);
+    if (err == COF_OK)
         err = announce(&sv, config, diag);
     if (err == COF_OK)
         err = cof_loop_run(sv.loop);
+    enclaves_free(enclaves);
     cof_http_server_free(sv.http);
     if (sv.loop != NULL)
         on_commit(&sv.commit); /* replies whose peers are gone, and what they kept */
