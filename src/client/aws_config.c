@@ -147,14 +147,12 @@ static enum cof_err choose_flag(const struct cof_aws_settings *s, const char *va
 static bool profile_endpoint(const struct cof_aws_settings *s, size_t service, struct cof_view *out)
 {
     struct cof_view name;
-    char section[160], lower[8];
-    size_t n = strlen(service_words[service]);
+    const char *word = cof_aws_service_name((enum cof_aws_service)service);
+    char section[160];
 
-    for (size_t i = 0; i <= n; i++)
-        lower[i] = (char)(service_words[service][i] | (i < n ? 0x20 : 0));
     if (cof_aws_profile_get(s, s->profile, "services", &name) &&
         snprintf(section, sizeof section, "services %.*s", (int)(name.len < 140 ? name.len : 140), (const char *)name.data) > 0 &&
-        cof_ini_get_nested(&s->config, section, lower[1] == '3' ? "s3" : lower, "endpoint_url", out) && out->len > 0)
+        cof_ini_get_nested(&s->config, section, word, "endpoint_url", out) && out->len > 0)
         return true;
     return cof_aws_profile_get(s, s->profile, "endpoint_url", out);
 }
@@ -378,6 +376,7 @@ enum cof_err cof_aws_json_read(struct cof_view text, struct cof_aws_json *out, s
         if (err == COF_OK)
             err = cof_buf_err(&out->credentials.secret_access_key);
     }
+    cof_json_wipe(object, "secret_key");
     json_decref(object);
     if (err != COF_OK)
         cof_aws_json_done(out);

@@ -22,7 +22,15 @@ struct cof_credentials_opts {
     struct cof_addr container_addr;
     const char *container_path; /* default "/" */
     const char *imds_base;      /* NULL: "http://169.254.169.254" */
+    /* Runs a credential_process; NULL: not supported. Programs pass cof_credentials_process, an enclave does not. */
+    enum cof_err (*process)(const struct cof_env *env, struct cof_view command, struct cof_buf *out,
+                            struct cof_diag *diag);
 };
+
+/* Runs the command without a shell (quotes and backslashes as in one), at most 60 s, and takes what it prints. Blocks, on a
+ * loop of its own. */
+enum cof_err cof_credentials_process(const struct cof_env *env, struct cof_view command, struct cof_buf *out,
+                                     struct cof_diag *diag);
 
 COF_MUST_USE enum cof_err cof_credentials_new(const struct cof_credentials_opts *opts, struct cof_credentials **out);
 void cof_credentials_free(struct cof_credentials *source); /* takes NULL; a fetch under way is dropped */

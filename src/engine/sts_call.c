@@ -44,6 +44,23 @@ enum cof_err cof_sts_assume_role(struct cof_aws_request *out, struct cof_view ro
     return finish(out);
 }
 
+void cof_sts_add_external_id(struct cof_aws_request *request, struct cof_view external_id)
+{
+    add(request, "ExternalId", external_id);
+}
+
+enum cof_err cof_sts_assume_role_with_web_identity(struct cof_aws_request *out, struct cof_view role_arn,
+                                                   struct cof_view session_name, struct cof_view token, unsigned duration_s)
+{
+    begin(out, "AssumeRoleWithWebIdentity");
+    out->is_anonymous = true;
+    add(out, "RoleArn", role_arn);
+    add(out, "RoleSessionName", session_name);
+    add(out, "WebIdentityToken", token);
+    cof_buf_printf(&out->body, "&DurationSeconds=%u", duration_s);
+    return finish(out);
+}
+
 enum cof_err cof_sts_get_caller_identity(struct cof_aws_request *out)
 {
     begin(out, "GetCallerIdentity");
@@ -90,6 +107,11 @@ enum cof_err cof_sts_parse_credentials(struct cof_view reply, struct cof_sts_cre
     struct cof_xml_node *root = NULL;
     const struct cof_xml_node *c;
     enum cof_err err = result(reply, "AssumeRoleResponse", "AssumeRoleResult", &root, &c, diag);
+
+    if (err != COF_OK && root != NULL && strcmp(root->name, "AssumeRoleWithWebIdentityResponse") == 0) {
+        c = cof_xml_child(root, "AssumeRoleWithWebIdentityResult");
+        err = c != NULL ? COF_OK : err;
+    }
 
     cof_sts_credentials_init(out);
     if (err == COF_OK) {

@@ -3,6 +3,7 @@
 
 #include "base/codec.h"
 #include "base/log.h"
+#include "base/secret.h"
 
 #include <string.h>
 
@@ -162,4 +163,13 @@ void cof_json_add_member_base64(struct cof_buf *out, const char *name, struct co
     cof_buf_add_u8(out, '"');
     cof_base64_add(out, bytes);
     cof_buf_add_u8(out, '"');
+}
+
+void cof_json_wipe(const json_t *object, const char *name)
+{
+    json_t *value = json_object_get(object, name);
+
+    /* The library gives its own memory out as const; it is to be freed next. */
+    if (json_is_string(value))
+        cof_wipe((void *)(uintptr_t)json_string_value(value), json_string_length(value));
 }

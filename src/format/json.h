@@ -31,6 +31,8 @@ COF_MUST_USE enum cof_err cof_json_bool_or(const json_t *object, const char *nam
 /* Base64 text, decoded and appended. */
 COF_MUST_USE enum cof_err cof_json_base64(const json_t *object, const char *name, struct cof_buf *out,
                                           struct cof_diag *diag);
+/* Overwrites the text of a member, which was secret, before the object is let go. */
+void cof_json_wipe(const json_t *object, const char *name);
 /* COF_E_FORMAT naming a member that is not in the NULL-ended list. */
 COF_MUST_USE enum cof_err cof_json_only(const json_t *object, const char *const *names, struct cof_diag *diag);
 
