@@ -158,23 +158,63 @@ static enum cof_err common(struct cof_view in, size_t max_bytes, struct cof_http
     return field_lines(rest, &head->headers);
 }
 
+/* Printable ASCII but '#', which no target holds. */
 static bool is_target(struct cof_view v)
 {
     for (size_t i = 0; i < v.len; i++)
-        if (v.data[i] <= 0x20 || v.data[i] == 0x7f)
+        if (v.data[i] <= 0x20 || v.data[i] >= 0x7f || v.data[i] == '#')
             return false;
     return v.len > 0;
 }
 
-static enum cof_err request_line(struct cof_view line, struct cof_http_head *head)
+/* http://AUTHORITY/path: the path begins after the authority, which is left for the Host check. */
+static bool absolute_form(struct cof_view target, struct cof_view *authority, struct cof_view *rest)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct cof_view scheme = cof_view_str(schemes[i]);
+        size_t end = scheme.len;
+
+        if (!cof_view_eq_nocase(cof_view_sub(target, 0, scheme.len), scheme))
+            continue;
+        while (end < target.len && target.data[end] != '/' && target.data[end] != '?')
+            end++;
+        *authority = cof_view_sub(target, scheme.len, end - scheme.len);
+        *rest = end < target.len ? cof_view_sub(target, end, SIZE_MAX) : COF_LIT("/");
+        return authority->len > 0;
+    }
+    return false;
+}
+
+/* RFC 9112 section 3.2: the four forms, each where it belongs. */
+static enum cof_err target_form(struct cof_http_head *head, struct cof_view *authority)
+{
+    struct cof_view rest = head->target;
+
+    *authority = (struct cof_view){0};
+    if (cof_view_eq(head->method, COF_LIT("CONNECT"))) {
+        if (cof_view_find(rest, '/') != SIZE_MAX || cof_view_find(rest, '?') != SIZE_MAX ||
+            cof_view_find(rest, '@') != SIZE_MAX || cof_view_find(rest, ':') == SIZE_MAX)
+            return COF_E_FORMAT;
+    } else if (rest.data[0] != '/' && !absolute_form(head->target, authority, &rest) &&
+               !(cof_view_eq_str(rest, "*") && cof_view_eq(head->method, COF_LIT("OPTIONS")))) {
+        return COF_E_FORMAT;
+    }
+    (void)cof_view_split(rest, '?', &head->path, &head->query);
+    if (head->path.len == 0)
+        head->path = COF_LIT("/"); /* http://host?query */
+    return COF_OK;
+}
+
+static enum cof_err request_line(struct cof_view line, struct cof_http_head *head, struct cof_view *authority)
 {
     struct cof_view rest, proto;
 
     if (!cof_view_split(line, ' ', &head->method, &rest) || !cof_view_split(rest, ' ', &head->target, &proto) ||
-        !cof_is_token(head->method) || !is_target(head->target))
+        !cof_is_token(head->method) || !is_target(head->target) || version(proto, &head->minor) != COF_OK)
         return COF_E_FORMAT;
-    (void)cof_view_split(head->target, '?', &head->path, &head->query);
-    return version(proto, &head->minor);
+    return target_form(head, authority);
 }
 
 /* RFC 9110 section 10.1.1: 100-continue is the only expectation there is. */
@@ -190,7 +230,8 @@ static enum cof_err expectation(struct cof_http_head *head)
     return COF_OK;
 }
 
-static enum cof_err hosts(const struct cof_http_head *head)
+/* One Host, of characters a host and port consist of, and not in contradiction to the target. */
+static enum cof_err hosts(const struct cof_http_head *head, struct cof_view authority)
 {
     struct cof_view host;
     size_t n = cof_headers_count(&head->headers, "host");
@@ -199,24 +240,25 @@ static enum cof_err hosts(const struct cof_http_head *head)
         return COF_E_FORMAT;
     (void)cof_headers_get(&head->headers, "host", &host);
     for (size_t i = 0; i < host.len; i++)
-        if (host.data[i] <= 0x20 || host.data[i] == ',' || host.data[i] == '/' || host.data[i] == '@')
+        if (host.data[i] <= 0x20 || host.data[i] >= 0x7f || memchr(",/@?#\\\"<>{}|^`", host.data[i], 15) != NULL)
             return COF_E_FORMAT;
-    return COF_OK;
+    return authority.len == 0 || cof_view_eq_nocase(host, authority) ? COF_OK : COF_E_FORMAT;
 }
 
 enum cof_err cof_http1_request(struct cof_view in, size_t max_bytes, struct cof_http_head *head, size_t *used)
 {
-    struct cof_view line;
+    struct cof_view line, authority = {0};
     enum cof_err err;
 
     *head = (struct cof_http_head){0};
+    *used = 0;
     err = common(in, max_bytes, head, used, &line);
     if (err == COF_OK)
-        err = request_line(line, head);
+        err = request_line(line, head, &authority);
     if (err == COF_OK)
         err = framing(head);
     if (err == COF_OK)
-        err = hosts(head);
+        err = hosts(head, authority);
     if (err == COF_OK)
         err = expectation(head);
     if (err == COF_OK)
@@ -247,6 +289,7 @@ enum cof_err cof_http1_response(struct cof_view in, size_t max_bytes, bool to_he
     enum cof_err err;
 
     *head = (struct cof_http_head){0};
+    *used = 0;
     err = common(in, max_bytes, head, used, &line);
     if (err == COF_OK)
         err = status_line(line, head);
