@@ -20,6 +20,7 @@
 #define NAMESPACES \
     ((uint64_t)(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET))
 #define PR_SET_VMA_NUMBER 0x53564d41 /* names a mapping; glibc's allocator does */
+#define EQUAL(index, value) ((struct scmp_arg_cmp){.arg = (index), .op = SCMP_CMP_EQ, .datum_a = (value)})
 #define NSM_CALL 0xC0200A00u
 
 /* Memory, time, the loop, what libc does behind one's back, and leaving. */
@@ -80,7 +81,7 @@ static void allow(struct rules *r, const char *const *names)
 static void allow_values(struct rules *r, const char *name, unsigned arg, const uint64_t *values, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        add(r, SCMP_ACT_ALLOW, name, 1, &SCMP_CMP64(arg, SCMP_CMP_EQ, values[i]));
+        add(r, SCMP_ACT_ALLOW, name, 1, &EQUAL(arg, values[i]));
 }
 
 static void allow_masked(struct rules *r, const char *name, unsigned arg, uint64_t mask, uint64_t value)
@@ -98,7 +99,7 @@ static void threads_only(struct rules *r)
 static void families(struct rules *r, const uint64_t *list, size_t n)
 {
     allow_values(r, "socket", 0, list, n);
-    add(r, SCMP_ACT_ALLOW, "socketpair", 1, &SCMP_CMP64(0, SCMP_CMP_EQ, AF_UNIX));
+    add(r, SCMP_ACT_ALLOW, "socketpair", 1, &EQUAL(0, AF_UNIX));
     allow(r, sockets);
 }
 
@@ -110,7 +111,7 @@ static void common(struct rules *r)
     allow(r, base);
     allow_values(r, "ioctl", 1, ioctls, sizeof ioctls / sizeof ioctls[0]);
     allow_values(r, "prctl", 0, prctls, sizeof prctls / sizeof prctls[0]);
-    add(r, SCMP_ACT_ALLOW, "prlimit64", 2, (const struct scmp_arg_cmp[]){SCMP_CMP64(0, SCMP_CMP_EQ, 0), SCMP_CMP64(2, SCMP_CMP_EQ, 0)});
+    add(r, SCMP_ACT_ALLOW, "prlimit64", 2, (const struct scmp_arg_cmp[]){EQUAL(0, 0), EQUAL(2, 0)});
     allow(r, read_files);
 }
 

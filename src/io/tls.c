@@ -66,12 +66,15 @@ static int on_new_session(SSL *ssl, SSL_SESSION *session)
 static enum cof_err ctx_new(const SSL_METHOD *method, bool server, struct cof_tls_ctx **out)
 {
     struct cof_tls_ctx *ctx = calloc(1, sizeof *ctx);
+    char hybrid[] = "X25519MLKEM768:X25519:P-256:P-384", classical[] = "X25519:P-256:P-384";
 
     *out = NULL;
     if (ctx == NULL)
         return COF_E_MEMORY;
     ctx->refs = 1;
     ctx->server = server;
+    /* No configuration of the machine's: what TLS may do is written here, and measured with the program. */
+    (void)OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
     ctx->ssl = SSL_CTX_new(method);
     if (ctx->ssl == NULL) {
         cof_tls_unref(ctx);
@@ -81,11 +84,12 @@ static enum cof_err ctx_new(const SSL_METHOD *method, bool server, struct cof_tl
                                          SSL_MODE_RELEASE_BUFFERS);
     (void)SSL_CTX_set_options(ctx->ssl, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
     /* The hybrid group where the library at hand has it, else the classical ones alone. */
-    if (SSL_CTX_set1_groups_list(ctx->ssl, "X25519MLKEM768:X25519:P-256:P-384") != 1) {
+    if (SSL_CTX_set1_groups_list(ctx->ssl, hybrid) != 1) {
         ERR_clear_error();
-        (void)SSL_CTX_set1_groups_list(ctx->ssl, "X25519:P-256:P-384");
+        (void)SSL_CTX_set1_groups_list(ctx->ssl, classical);
     }
     (void)SSL_CTX_set_cipher_list(ctx->ssl, "ECDHE+AESGCM:ECDHE+CHACHA20");
+    SSL_CTX_set_security_level(ctx->ssl, 2);
     *out = ctx;
     return COF_OK;
 }
@@ -108,6 +112,23 @@ static enum cof_err add_pem_roots(SSL_CTX *ssl, struct cof_view pem)
     return n > 0 ? COF_OK : COF_E_FORMAT;
 }
 
+/* A folder of hashed names is looked into at need, which is far quicker than reading the system's bundle. */
+static enum cof_err file_roots(SSL_CTX *ssl, const struct cof_tls_client_opts *opts, struct cof_diag *diag)
+{
+    const char *dir = opts->ca_dir != NULL || opts->ca_file != NULL ? opts->ca_dir : "/etc/ssl/certs";
+    bool ok = opts->ca_file == NULL || SSL_CTX_load_verify_file(ssl, opts->ca_file) == 1;
+
+    if (!ok) {
+        ERR_clear_error();
+        return cof_diag_set(diag, COF_E_CONFIG, "%s: no CA certificates can be read from it", opts->ca_file);
+    }
+    if (dir != NULL && SSL_CTX_load_verify_dir(ssl, dir) != 1) {
+        ERR_clear_error();
+        return cof_diag_set(diag, COF_E_CONFIG, "%s: cannot be used as a folder of CA certificates", dir);
+    }
+    return COF_OK;
+}
+
 enum cof_err cof_tls_client_new(const struct cof_tls_client_opts *opts, struct cof_tls_ctx **out, struct cof_diag *diag)
 {
     struct cof_tls_ctx *ctx;
@@ -124,13 +145,8 @@ enum cof_err cof_tls_client_new(const struct cof_tls_client_opts *opts, struct c
         err = add_pem_roots(ctx->ssl, opts->ca_pem);
         if (err != COF_OK)
             (void)cof_diag_set(diag, err, "the configured roots hold no certificate");
-    } else if (opts->ca_file != NULL) {
-        if (SSL_CTX_load_verify_file(ctx->ssl, opts->ca_file) != 1) {
-            err = ssl_failed(diag, COF_E_CONFIG, "cannot read the CA bundle");
-            (void)cof_diag_set(diag, err, "%s: no CA certificates can be read from it", opts->ca_file);
-        }
-    } else if (SSL_CTX_load_verify_dir(ctx->ssl, opts->ca_dir != NULL ? opts->ca_dir : "/etc/ssl/certs") != 1) {
-        err = ssl_failed(diag, COF_E_CONFIG, "cannot use the CA directory");
+    } else {
+        err = file_roots(ctx->ssl, opts, diag);
     }
     if (err != COF_OK) {
         cof_tls_unref(ctx);
@@ -149,6 +165,9 @@ enum cof_err cof_tls_server_new(const struct cof_tls_server_opts *opts, struct c
     if (err != COF_OK)
         return err;
     (void)SSL_CTX_set_min_proto_version(ctx->ssl, opts->allow_tls12 ? TLS1_2_VERSION : TLS1_3_VERSION);
+    /* Resumption by tickets alone, one a connection: a cache here would only grow. */
+    (void)SSL_CTX_set_session_cache_mode(ctx->ssl, SSL_SESS_CACHE_OFF);
+    (void)SSL_CTX_set_num_tickets(ctx->ssl, 1);
     (void)SSL_CTX_set_session_id_context(ctx->ssl, (const unsigned char *)"coffer", 6);
     if (SSL_CTX_use_certificate_chain_file(ctx->ssl, opts->cert_file) != 1)
         err = ssl_failed(diag, COF_E_CONFIG, "cannot use the TLS certificate file");
@@ -192,7 +211,7 @@ static bool set_host(struct cof_tls_conn *conn, const char *host)
     if (inet_pton(AF_INET, host, &literal) == 1 || inet_pton(AF_INET6, host, &literal) == 1)
         return X509_VERIFY_PARAM_set1_ip_asc(param, host) == 1;
     X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    return X509_VERIFY_PARAM_set1_host(param, host, 0) == 1 && SSL_set_tlsext_host_name(conn->ssl, host) == 1;
+    return X509_VERIFY_PARAM_set1_host(param, host, 0) == 1 && SSL_set_tlsext_host_name(conn->ssl, conn->host) == 1;
 }
 
 enum cof_err cof_tls_conn_new(struct cof_tls_ctx *ctx, int fd, const char *host, struct cof_tls_conn **out)
