@@ -91,7 +91,8 @@ static void unlink_from(struct cof_blob_files *files, struct cof_blob_ids *ids, 
         int dir = dir_open(files, dir_of(&ids->items[i]));
 
         if (dir >= 0)
-            (void)unlinkat(dir, ids->items[i].text, 0); /* small blobs have no file; what stays is swept at the next start */
+            (void)unlinkat(
+                dir, ids->items[i].text, 0); /* small blobs have no file; what stays is swept at the next start */
     }
     ids->n = from;
 }
@@ -181,8 +182,8 @@ enum cof_err cof_blob_files_drop(struct cof_blob_files *files, const struct cof_
 }
 
 /* Goes through one directory. named NULL: everything goes. */
-static enum cof_err sweep_dir(int at, const char *name, bool (*named)(void *ctx, const struct cof_blob_id *id), void *ctx,
-                              uint64_t *n_files, uint64_t *n_removed)
+static enum cof_err sweep_dir(int at, const char *name, bool (*named)(void *ctx, const struct cof_blob_id *id),
+    void *ctx, uint64_t *n_files, uint64_t *n_removed)
 {
     int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     const struct dirent *entry;

@@ -9,42 +9,50 @@ const struct cof_auth_code *cof_auth_code(enum cof_auth_failure failure, enum co
 {
 #define INVALID_TOKEN "The security token included in the request is invalid."
 #define EXPIRED_TOKEN "The security token included in the request is expired"
-#define MISMATCH "The request signature we calculated does not match the signature you provided. Check your key and signing method."
-    static const struct cof_auth_code codes[][3] = {
-        [COF_AUTH_FINE] = {{500, "InternalError", ""}, {500, "InternalFailure", ""}, {500, "InternalFailure", ""}},
-        [COF_AUTH_MISSING] = {{403, "AccessDenied", "Access Denied"},
-                              {400, "MissingAuthenticationTokenException", "Request is missing Authentication Token"},
-                              {403, "MissingAuthenticationToken", "Request is missing Authentication Token"}},
-        [COF_AUTH_MALFORMED] = {{400, "AuthorizationHeaderMalformed", "The authorization header is malformed."},
-                                {400, "IncompleteSignatureException", "Authorization header is malformed."},
-                                {400, "IncompleteSignature", "Authorization header is malformed."}},
-        [COF_AUTH_SCOPE] = {{400, "AuthorizationHeaderMalformed", "The authorization header is malformed; the credential scope is wrong."},
-                            {400, "InvalidSignatureException", "Credential should be scoped to a valid date, region and service."},
-                            {403, "SignatureDoesNotMatch", "Credential should be scoped to a valid date, region and service."}},
-        [COF_AUTH_UNKNOWN_KEY] = {{403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."},
-                                  {400, "UnrecognizedClientException", INVALID_TOKEN},
-                                  {403, "InvalidClientTokenId", INVALID_TOKEN}},
-        [COF_AUTH_BAD_TOKEN] = {{400, "InvalidToken", "The provided token is malformed or otherwise invalid."},
-                                {400, "UnrecognizedClientException", INVALID_TOKEN},
-                                {403, "InvalidClientTokenId", INVALID_TOKEN}},
-        [COF_AUTH_EXPIRED_TOKEN] = {{400, "ExpiredToken", "The provided token has expired."},
-                                    {400, "ExpiredTokenException", EXPIRED_TOKEN},
-                                    {403, "ExpiredToken", EXPIRED_TOKEN}},
-        [COF_AUTH_SKEWED] = {{403, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large."},
-                             {400, "InvalidSignatureException", "Signature expired or not yet current: the request time is too far from the current time."},
-                             {403, "SignatureDoesNotMatch", "Signature expired or not yet current: the request time is too far from the current time."}},
-        [COF_AUTH_EXPIRED] = {{403, "AccessDenied", "Request has expired"},
-                              {400, "InvalidSignatureException", "Signature expired."},
-                              {403, "SignatureDoesNotMatch", "Signature expired."}},
-        [COF_AUTH_NOT_SIGNED] = {{403, "AccessDenied", "There were headers present in the request which were not signed"},
-                                 {400, "InvalidSignatureException", "There were headers present in the request which were not signed"},
-                                 {403, "SignatureDoesNotMatch", "There were headers present in the request which were not signed"}},
-        [COF_AUTH_SIGNATURE] = {{403, "SignatureDoesNotMatch", MISMATCH}, {400, "InvalidSignatureException", MISMATCH},
-                                {403, "SignatureDoesNotMatch", MISMATCH}},
-        [COF_AUTH_PAYLOAD] = {{400, "InvalidRequest", "Missing or invalid required header for this request: x-amz-content-sha256"},
-                              {400, "InvalidSignatureException", "x-amz-content-sha256 is invalid."},
-                              {400, "InvalidRequest", "x-amz-content-sha256 is invalid."}},
-    };
+#define MISMATCH                                                                                                       \
+    "The request signature we calculated does not match the signature you provided. Check your key and signing "       \
+    "method."
+    static const struct cof_auth_code codes[][3] =
+        {
+            [COF_AUTH_FINE] = {{500, "InternalError", ""}, {500, "InternalFailure", ""}, {500, "InternalFailure", ""}},
+            [COF_AUTH_MISSING] = {{403, "AccessDenied", "Access Denied"},
+                {400, "MissingAuthenticationTokenException", "Request is missing Authentication Token"},
+                {403, "MissingAuthenticationToken", "Request is missing Authentication Token"}},
+            [COF_AUTH_MALFORMED] = {{400, "AuthorizationHeaderMalformed", "The authorization header is malformed."},
+                {400, "IncompleteSignatureException", "Authorization header is malformed."},
+                {400, "IncompleteSignature", "Authorization header is malformed."}},
+            [COF_AUTH_SCOPE] = {{400, "AuthorizationHeaderMalformed",
+                                    "The authorization header is malformed; the credential scope is wrong."},
+                {400, "InvalidSignatureException", "Credential should be scoped to a valid date, region and service."},
+                {403, "SignatureDoesNotMatch", "Credential should be scoped to a valid date, region and service."}},
+            [COF_AUTH_UNKNOWN_KEY] = {{403, "InvalidAccessKeyId",
+                                          "The AWS Access Key Id you provided does not exist in our records."},
+                {400, "UnrecognizedClientException", INVALID_TOKEN}, {403, "InvalidClientTokenId", INVALID_TOKEN}},
+            [COF_AUTH_BAD_TOKEN] = {{400, "InvalidToken", "The provided token is malformed or otherwise invalid."},
+                {400, "UnrecognizedClientException", INVALID_TOKEN}, {403, "InvalidClientTokenId", INVALID_TOKEN}},
+            [COF_AUTH_EXPIRED_TOKEN] = {{400, "ExpiredToken", "The provided token has expired."},
+                {400, "ExpiredTokenException", EXPIRED_TOKEN}, {403, "ExpiredToken", EXPIRED_TOKEN}},
+            [COF_AUTH_SKEWED] = {{403, "RequestTimeTooSkewed",
+                                     "The difference between the request time and the current time is too large."},
+                {400, "InvalidSignatureException",
+                    "Signature expired or not yet current: the request time is too far from the current time."},
+                {403, "SignatureDoesNotMatch",
+                    "Signature expired or not yet current: the request time is too far from the current time."}},
+            [COF_AUTH_EXPIRED] = {{403, "AccessDenied", "Request has expired"},
+                {400, "InvalidSignatureException", "Signature expired."},
+                {403, "SignatureDoesNotMatch", "Signature expired."}},
+            [COF_AUTH_NOT_SIGNED] =
+                {{403, "AccessDenied", "There were headers present in the request which were not signed"},
+                    {400, "InvalidSignatureException",
+                        "There were headers present in the request which were not signed"},
+                    {403, "SignatureDoesNotMatch", "There were headers present in the request which were not signed"}},
+            [COF_AUTH_SIGNATURE] = {{403, "SignatureDoesNotMatch", MISMATCH},
+                {400, "InvalidSignatureException", MISMATCH}, {403, "SignatureDoesNotMatch", MISMATCH}},
+            [COF_AUTH_PAYLOAD] =
+                {{400, "InvalidRequest", "Missing or invalid required header for this request: x-amz-content-sha256"},
+                    {400, "InvalidSignatureException", "x-amz-content-sha256 is invalid."},
+                    {400, "InvalidRequest", "x-amz-content-sha256 is invalid."}},
+        };
 
     return &codes[failure][shape];
 }
@@ -150,12 +158,14 @@ static enum cof_err check_claim(const struct cof_http_head *head, struct cof_aut
         payload = cof_view_str(hex);
     }
     err = cof_sigv4_claim_check(&a->claim, head, payload, cof_view_str(key->secret), now_ms, &a->signing_key, &fault);
-    *failure = err == COF_OK ? check_token(a, key, now_ms) : of_fault(fault == COF_SIGV4_FINE ? COF_SIGV4_MISMATCH : fault);
+    *failure =
+        err == COF_OK ? check_token(a, key, now_ms) : of_fault(fault == COF_SIGV4_FINE ? COF_SIGV4_MISMATCH : fault);
     return err == COF_E_MEMORY ? err : COF_OK;
 }
 
-enum cof_err cof_auth_check(const struct cof_store *store, const struct cof_http_head *head, struct cof_auth *a, const char *region,
-                            const uint8_t body_hash[32], int64_t now_ms, struct cof_iam_key *key, enum cof_auth_failure *failure)
+enum cof_err cof_auth_check(const struct cof_store *store, const struct cof_http_head *head, struct cof_auth *a,
+    const char *region, const uint8_t body_hash[32], int64_t now_ms, struct cof_iam_key *key,
+    enum cof_auth_failure *failure)
 {
     enum cof_err err;
 

@@ -59,8 +59,8 @@ void cof_auth_done(struct cof_auth *auth);
 
 /* Checks time, scope, key, token and signature. body_hash: SHA-256 of the body in place of an absent header (and
  * unused otherwise). On COF_AUTH_FINE *key is the caller's, to be done with. Fails (err) only for the store or memory. */
-COF_MUST_USE enum cof_err cof_auth_check(const struct cof_store *store, const struct cof_http_head *head, struct cof_auth *auth,
-                                         const char *region, const uint8_t body_hash[32], int64_t now_ms,
-                                         struct cof_iam_key *key, enum cof_auth_failure *failure);
+COF_MUST_USE enum cof_err cof_auth_check(const struct cof_store *store, const struct cof_http_head *head,
+    struct cof_auth *auth, const char *region, const uint8_t body_hash[32], int64_t now_ms, struct cof_iam_key *key,
+    enum cof_auth_failure *failure);
 
 #endif

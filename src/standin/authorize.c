@@ -25,7 +25,8 @@ static size_t find_slot(const struct cof_standin *s, const uint8_t digest[32])
     return oldest;
 }
 
-enum cof_err cof_standin_policy(struct cof_standin *s, struct cof_view text, enum cof_policy_kind kind, const struct cof_policy **out)
+enum cof_err cof_standin_policy(
+    struct cof_standin *s, struct cof_view text, enum cof_policy_kind kind, const struct cof_policy **out)
 {
     struct cof_hash *hash = NULL;
     uint8_t digest[32];
@@ -58,7 +59,8 @@ enum cof_err cof_standin_policy(struct cof_standin *s, struct cof_view text, enu
     return COF_OK;
 }
 
-void cof_standin_context_add_list(struct cof_standin_context *c, struct cof_view key, const struct cof_view *values, size_t n_values)
+void cof_standin_context_add_list(
+    struct cof_standin_context *c, struct cof_view key, const struct cof_view *values, size_t n_values)
 {
     if (c->n == COF_STANDIN_CONTEXT_MAX) {
         c->over = true;
@@ -100,9 +102,11 @@ static void add_base(const struct cof_standin_request *req, struct base_texts *t
         cof_standin_context_add(c, COF_LIT("aws:SourceIdentity"), cof_view_str(p->key.source_identity));
     if (p->key.session_token == NULL)
         return; /* spec: the keys below are absent for long-term credentials */
-    cof_standin_context_add(c, COF_LIT("aws:MultiFactorAuthPresent"), p->key.mfa_ms != 0 ? COF_LIT("true") : COF_LIT("false"));
+    cof_standin_context_add(
+        c, COF_LIT("aws:MultiFactorAuthPresent"), p->key.mfa_ms != 0 ? COF_LIT("true") : COF_LIT("false"));
     if (p->key.mfa_ms != 0) {
-        (void)snprintf(texts->mfa_age, sizeof texts->mfa_age, "%lld", (long long)((req->now_ms - p->key.mfa_ms) / 1000));
+        (void)snprintf(
+            texts->mfa_age, sizeof texts->mfa_age, "%lld", (long long)((req->now_ms - p->key.mfa_ms) / 1000));
         cof_standin_context_add(c, COF_LIT("aws:MultiFactorAuthAge"), cof_view_str(texts->mfa_age));
     }
     cof_date_iso_seconds(p->key.created_ms, texts->issued);
@@ -122,8 +126,8 @@ static enum cof_err named(struct cof_standin *s, const char *name, struct cof_vi
     return cof_standin_policy(s, text, kind, &out->policy);
 }
 
-static enum cof_err gather(struct cof_standin *s, const struct cof_standin_request *req, const struct cof_standin_access *access,
-                           struct gathered *g)
+static enum cof_err gather(struct cof_standin *s, const struct cof_standin_request *req,
+    const struct cof_standin_access *access, struct gathered *g)
 {
     const struct cof_iam_principal *p = req->principal;
     enum cof_err err = COF_OK;
@@ -131,11 +135,13 @@ static enum cof_err gather(struct cof_standin *s, const struct cof_standin_reque
     *g = (struct gathered){.set = {.identity = g->identity, .rule = access->rule}};
     s->n_decisions++;
     for (size_t i = 0; access->caller == NULL && i < p->entity.n_policies && err == COF_OK; i++) {
-        err = named(s, p->entity.policies[i].name, cof_view_str(p->entity.policies[i].text), COF_POLICY_IDENTITY, &g->identity[i]);
+        err = named(s, p->entity.policies[i].name, cof_view_str(p->entity.policies[i].text), COF_POLICY_IDENTITY,
+            &g->identity[i]);
         g->set.n_identity = i + 1;
     }
     if (err == COF_OK && access->resource_policy.len > 0)
-        err = named(s, access->resource_policy_name, access->resource_policy, access->resource_policy_kind, &g->set.resource);
+        err = named(
+            s, access->resource_policy_name, access->resource_policy, access->resource_policy_kind, &g->set.resource);
     if (err == COF_OK && access->caller == NULL && p->entity.boundary.text != NULL)
         err = named(s, "boundary", cof_view_str(p->entity.boundary.text), COF_POLICY_IDENTITY, &g->set.boundary);
     if (err == COF_OK && access->caller == NULL && p->key.session_policy != NULL)
@@ -191,8 +197,8 @@ static void note(struct cof_standin_request *req, const struct cof_decision *d)
         cof_standin_audit(req, "denied_by_sid", d->sid);
 }
 
-enum cof_err cof_standin_authorize(struct cof_standin *s, struct cof_standin_request *req, const struct cof_standin_access *access,
-                                   struct cof_buf *why)
+enum cof_err cof_standin_authorize(struct cof_standin *s, struct cof_standin_request *req,
+    const struct cof_standin_access *access, struct cof_buf *why)
 {
     struct cof_standin_context context = {.n = 0};
     struct base_texts texts;
@@ -200,7 +206,8 @@ enum cof_err cof_standin_authorize(struct cof_standin *s, struct cof_standin_req
     struct cof_access a = {.caller = access->caller != NULL ? *access->caller : req->principal->caller,
         .action = cof_view_str(access->action), .resource = access->resource, .now_ms = req->now_ms,
         .resource_account = access->resource_account.len > 0 ? access->resource_account : cof_view_str(s->account)};
-    struct cof_decision d = {.verdict = COF_VERDICT_EXPLICIT_DENY, .policy = "a policy that cannot be read", .statement = SIZE_MAX};
+    struct cof_decision d = {
+        .verdict = COF_VERDICT_EXPLICIT_DENY, .policy = "a policy that cannot be read", .statement = SIZE_MAX};
     enum cof_err err;
 
     (void)snprintf(req->action, sizeof req->action, "%s", access->action);

@@ -63,20 +63,25 @@ enum cof_err cof_iam_issue(struct cof_standin *s, struct cof_iam_key *key, bool 
     return err == COF_OK ? cof_iam_key_put(cof_standin_store(s), key) : err;
 }
 
-static enum cof_err check_policy(const char *text, enum cof_policy_kind kind, const char *owner, const char *name, struct cof_diag *diag)
+static enum cof_err check_policy(
+    const char *text, enum cof_policy_kind kind, const char *owner, const char *name, struct cof_diag *diag)
 {
     struct cof_policy *policy = NULL;
     struct cof_diag why = {.text = ""};
     enum cof_err err = cof_policy_parse(cof_view_str(text), kind, COF_POLICY_SIZE_MAX, &policy, &why);
 
     cof_policy_free(policy);
-    return err == COF_OK ? COF_OK : cof_diag_set(diag, err == COF_E_MEMORY ? err : COF_E_CONFIG, "policy %s of %s: %s", name, owner, why.text);
+    return err == COF_OK ?
+        COF_OK :
+        cof_diag_set(diag, err == COF_E_MEMORY ? err : COF_E_CONFIG, "policy %s of %s: %s", name, owner, why.text);
 }
 
 /* A document given as JSON or as text, as fresh text. */
 static enum cof_err document(const json_t *value, char **out)
 {
-    *out = json_is_string(value) ? strdup(json_string_value(value)) : value == NULL ? NULL : json_dumps(value, JSON_INDENT(2));
+    *out = json_is_string(value) ? strdup(json_string_value(value)) :
+        value == NULL            ? NULL :
+                                   json_dumps(value, JSON_INDENT(2));
     return *out == NULL ? COF_E_MEMORY : COF_OK;
 }
 
@@ -120,31 +125,37 @@ static bool name_ok(const char *name)
 {
     size_t n = strlen(name);
 
-    return n > 0 && n <= 64 && strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+=,.@_-") == n;
+    return n > 0 && n <= 64 &&
+        strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+=,.@_-") == n;
 }
 
-static enum cof_err make_entity(struct cof_standin *s, enum cof_iam_kind kind, const json_t *item, int64_t now_ms, struct cof_diag *diag)
+static enum cof_err make_entity(
+    struct cof_standin *s, enum cof_iam_kind kind, const json_t *item, int64_t now_ms, struct cof_diag *diag)
 {
     const char *name = text_of(item, "name", ""), *path = text_of(item, "path", "/");
     const json_t *trust = json_object_get(item, "trust");
-    struct cof_iam_entity e = {.created_ms = now_ms, .max_session_s = json_integer_value(json_object_get(item, "max_session_s"))};
+    struct cof_iam_entity e = {
+        .created_ms = now_ms, .max_session_s = json_integer_value(json_object_get(item, "max_session_s"))};
     struct cof_buf arn;
     enum cof_err err;
 
     if (!name_ok(name))
         return cof_diag_set(diag, COF_E_CONFIG, "\"%s\" is no name for a user or role", name);
     cof_buf_init(&arn, COF_IAM_ARN_MAX);
-    cof_buf_printf(&arn, "arn:aws:iam::%s:%s%s%s", cof_standin_account(s), kind == COF_IAM_USER ? "user" : "role", path, name);
+    cof_buf_printf(
+        &arn, "arn:aws:iam::%s:%s%s%s", cof_standin_account(s), kind == COF_IAM_USER ? "user" : "role", path, name);
     e.name = strdup(name);
     e.arn = strdup(cof_buf_cstr(&arn));
     cof_buf_done(&arn);
-    err = e.name == NULL || e.arn == NULL ? COF_E_MEMORY : make_id(s, kind == COF_IAM_USER ? "AIDA" : "AROA", 17, &e.id);
+    err =
+        e.name == NULL || e.arn == NULL ? COF_E_MEMORY : make_id(s, kind == COF_IAM_USER ? "AIDA" : "AROA", 17, &e.id);
     if (err == COF_OK)
         err = add_policies(json_object_get(item, "policies"), &e, diag);
     if (err == COF_OK)
         err = add_tags(json_object_get(item, "tags"), &e);
     if (err == COF_OK && kind == COF_IAM_ROLE) {
-        err = trust == NULL ? cof_diag_set(diag, COF_E_CONFIG, "role %s has no trust policy", name) : document(trust, &e.trust);
+        err = trust == NULL ? cof_diag_set(diag, COF_E_CONFIG, "role %s has no trust policy", name) :
+                              document(trust, &e.trust);
         if (err == COF_OK)
             err = check_policy(e.trust, COF_POLICY_TRUST, name, "trust", diag);
         if (e.max_session_s == 0)
@@ -164,24 +175,30 @@ static enum cof_err copy(char **out, const char *text)
     return text != NULL && *out == NULL ? COF_E_MEMORY : COF_OK;
 }
 
-static enum cof_err make_credential(struct cof_standin *s, const json_t *item, int64_t now_ms, cof_bootstrap_key_fn *give, void *ctx,
-                                    struct cof_diag *diag)
+static enum cof_err make_credential(struct cof_standin *s, const json_t *item, int64_t now_ms,
+    cof_bootstrap_key_fn *give, void *ctx, struct cof_diag *diag)
 {
-    const char *name = text_of(item, "name", ""), *user = text_of(item, "user", NULL), *role = text_of(item, "role", NULL);
+    const char *name = text_of(item, "name", ""), *user = text_of(item, "user", NULL),
+               *role = text_of(item, "role", NULL);
     bool root = json_is_true(json_object_get(item, "root"));
     int64_t lifetime_s = json_integer_value(json_object_get(item, "lifetime_s"));
-    struct cof_iam_key key = {.kind = root ? COF_CALLER_ROOT : role != NULL ? COF_CALLER_ROLE : COF_CALLER_USER,
-        .expires_ms = lifetime_s > 0 ? now_ms + lifetime_s * 1000 : 0, .mfa_ms = json_is_true(json_object_get(item, "mfa")) ? now_ms : 0};
+    struct cof_iam_key key = {.kind = root ? COF_CALLER_ROOT :
+            role != NULL                   ? COF_CALLER_ROLE :
+                                             COF_CALLER_USER,
+        .expires_ms = lifetime_s > 0 ? now_ms + lifetime_s * 1000 : 0,
+        .mfa_ms = json_is_true(json_object_get(item, "mfa")) ? now_ms : 0};
     struct cof_iam_entity entity = {.name = NULL};
     enum cof_err err = COF_OK;
 
     if (!name_ok(name) || (user != NULL) + (role != NULL) + root != 1)
         return cof_diag_set(diag, COF_E_CONFIG, "credential \"%s\" needs a name and one of user, role, root", name);
     if (!root) {
-        err = cof_iam_get(cof_standin_store(s), role != NULL ? COF_IAM_ROLE : COF_IAM_USER, cof_view_str(role != NULL ? role : user), &entity);
+        err = cof_iam_get(cof_standin_store(s), role != NULL ? COF_IAM_ROLE : COF_IAM_USER,
+            cof_view_str(role != NULL ? role : user), &entity);
         cof_iam_entity_done(&entity);
         if (err == COF_E_NOT_FOUND)
-            return cof_diag_set(diag, COF_E_CONFIG, "credential \"%s\": there is no %s", name, role != NULL ? role : user);
+            return cof_diag_set(
+                diag, COF_E_CONFIG, "credential \"%s\": there is no %s", name, role != NULL ? role : user);
     }
     if (err == COF_OK)
         err = copy(&key.name, role != NULL ? role : user);
@@ -190,13 +207,14 @@ static enum cof_err make_credential(struct cof_standin *s, const json_t *item, i
     if (err == COF_OK)
         err = cof_iam_issue(s, &key, role != NULL || key.mfa_ms != 0, now_ms);
     if (err == COF_OK)
-        err = give(ctx, name, cof_view_str(key.access_key_id), cof_view_str(key.secret), cof_view_str(key.session_token));
+        err =
+            give(ctx, name, cof_view_str(key.access_key_id), cof_view_str(key.secret), cof_view_str(key.session_token));
     cof_iam_key_done(&key);
     return err;
 }
 
-static enum cof_err make_all(struct cof_standin *s, const json_t *manifest, int64_t now_ms, cof_bootstrap_key_fn *give, void *ctx,
-                             struct cof_diag *diag)
+static enum cof_err make_all(struct cof_standin *s, const json_t *manifest, int64_t now_ms, cof_bootstrap_key_fn *give,
+    void *ctx, struct cof_diag *diag)
 {
     const json_t *users = json_object_get(manifest, "users"), *roles = json_object_get(manifest, "roles"),
                  *credentials = json_object_get(manifest, "credentials");
@@ -215,8 +233,8 @@ static enum cof_err make_all(struct cof_standin *s, const json_t *manifest, int6
     return err;
 }
 
-enum cof_err cof_standin_bootstrap(struct cof_standin *s, const struct json_t *manifest, int64_t now_ms, cof_bootstrap_key_fn *key,
-                                   void *ctx, struct cof_diag *diag)
+enum cof_err cof_standin_bootstrap(struct cof_standin *s, const struct json_t *manifest, int64_t now_ms,
+    cof_bootstrap_key_fn *key, void *ctx, struct cof_diag *diag)
 {
     const struct cof_store *store = cof_standin_store(s);
     enum cof_err err = store->savepoint(store->ctx), ended;

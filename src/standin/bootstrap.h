@@ -14,8 +14,8 @@
 #include "standin/standin.h"
 
 /* One identity's access key, for the caller to write down; views live for the call. token is empty for long-term keys. */
-typedef enum cof_err cof_bootstrap_key_fn(void *ctx, const char *name, struct cof_view access_key_id, struct cof_view secret,
-                                          struct cof_view token);
+typedef enum cof_err cof_bootstrap_key_fn(
+    void *ctx, const char *name, struct cof_view access_key_id, struct cof_view secret, struct cof_view token);
 
 /* All or nothing, in one savepoint; the caller commits. COF_E_CONFIG: diag says what is wrong with the manifest. */
 COF_MUST_USE enum cof_err cof_standin_bootstrap(struct cof_standin *s, const struct json_t *manifest, int64_t now_ms,

@@ -48,7 +48,8 @@ static void refuse(struct cof_standin_call *c, int status, const char *code, con
         (void)cof_reply_json_error(&c->reply, c->service->json_type, status, code, NULL, cof_view_str(message));
         break;
     case COF_AUTH_SHAPE_QUERY:
-        (void)cof_reply_query_error(&c->reply, &c->req, "https://sts.amazonaws.com/doc/2011-06-15/", status, code, cof_view_str(message));
+        (void)cof_reply_query_error(
+            &c->reply, &c->req, "https://sts.amazonaws.com/doc/2011-06-15/", status, code, cof_view_str(message));
         break;
     case COF_AUTH_SHAPE_S3:
         (void)cof_reply_s3_error(&c->reply, &c->req, status, code, message, NULL);
@@ -97,7 +98,8 @@ static void finish(struct cof_standin_call *c)
     const char *name = shape_of(c->service) == COF_AUTH_SHAPE_S3 ? "x-amz-request-id" : "x-amzn-RequestId";
 
     if (cof_buf_err(&c->reply.body) != COF_OK || cof_headers_err(&c->reply.headers) != COF_OK)
-        refuse(c, 500, c->service != NULL && c->service->json ? "InternalFailure" : "InternalError", "We encountered an internal error. Please try again.");
+        refuse(c, 500, c->service != NULL && c->service->json ? "InternalFailure" : "InternalError",
+            "We encountered an internal error. Please try again.");
     cof_headers_set(&c->reply.headers, name, c->req.id);
     if (shape_of(c->service) == COF_AUTH_SHAPE_S3)
         cof_headers_set(&c->reply.headers, "x-amz-id-2", "coffer-local");
@@ -118,7 +120,8 @@ static void refuse_auth(struct cof_standin_call *c, enum cof_auth_failure failur
 static void fail(struct cof_standin_call *c, enum cof_err err)
 {
     cof_standin_audit(&c->req, "fault", cof_view_str(cof_err_name(err)));
-    refuse(c, 500, c->service != NULL && c->service->json ? "InternalFailure" : "InternalError", "We encountered an internal error. Please try again.");
+    refuse(c, 500, c->service != NULL && c->service->json ? "InternalFailure" : "InternalError",
+        "We encountered an internal error. Please try again.");
     finish(c);
 }
 
@@ -136,7 +139,8 @@ static const struct cof_service *choose(const struct cof_standin_call *c)
         return service_named(s, c->auth.claim.service);
     if (cof_headers_get(&head->headers, "x-amz-target", &target))
         for (size_t i = 0; i < s->opts.n_services; i++)
-            if (s->opts.services[i]->target != NULL && cof_view_starts(target, cof_view_str(s->opts.services[i]->target)))
+            if (s->opts.services[i]->target != NULL &&
+                cof_view_starts(target, cof_view_str(s->opts.services[i]->target)))
                 return s->opts.services[i];
     if (cof_view_eq_str(head->method, "POST") && cof_view_eq_str(head->path, "/") && head->query.len == 0)
         return service_named(s, COF_LIT("sts"));
@@ -155,7 +159,8 @@ static bool identify(struct cof_standin_call *c, const uint8_t body_hash[32])
     enum cof_auth_failure failure;
     enum cof_err err;
 
-    err = cof_auth_check(c->s->opts.store, c->req.head, &c->auth, c->s->region, body_hash, c->req.now_ms, &key, &failure);
+    err =
+        cof_auth_check(c->s->opts.store, c->req.head, &c->auth, c->s->region, body_hash, c->req.now_ms, &key, &failure);
     if (err == COF_OK && failure == COF_AUTH_FINE) {
         err = cof_iam_principal_init(c->s->opts.store, c->s->account, &key, &c->principal);
         if (err == COF_E_NOT_FOUND) { /* its user or role is gone */
@@ -207,8 +212,8 @@ static void begin(struct cof_standin_call *c, enum cof_auth_failure failure)
         finish(c);
 }
 
-enum cof_err cof_standin_open(struct cof_standin *s, const struct cof_http_head *head, const struct cof_standin_peer *peer,
-                              int64_t now_ms, struct cof_standin_call **out)
+enum cof_err cof_standin_open(struct cof_standin *s, const struct cof_http_head *head,
+    const struct cof_standin_peer *peer, int64_t now_ms, struct cof_standin_call **out)
 {
     struct cof_standin_call *c = calloc(1, sizeof *c);
     enum cof_auth_failure failure;
@@ -283,7 +288,8 @@ static bool check_body(struct cof_standin_call *c)
     if (c->auth.payload == COF_PAYLOAD_ABSENT)
         return identify(c, hash);
     if (c->auth.payload == COF_PAYLOAD_HASH && memcmp(hash, c->auth.payload_hash, sizeof hash) != 0) {
-        refuse(c, 400, "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.");
+        refuse(c, 400, "XAmzContentSHA256Mismatch",
+            "The provided 'x-amz-content-sha256' header does not match what was computed.");
         finish(c);
         return false;
     }

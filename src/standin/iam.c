@@ -104,7 +104,8 @@ static enum cof_err read_tags(json_t *tags, struct cof_iam_entity *out)
 enum cof_err cof_iam_get(const struct cof_store *store, enum cof_iam_kind kind, struct cof_view name,
                          struct cof_iam_entity *out)
 {
-    static const char *const names[] = {"name", "arn", "id", "trust", "boundary_name", "boundary", "mfa_serial", "mfa_secret"};
+    static const char *const names[] = {
+        "name", "arn", "id", "trust", "boundary_name", "boundary", "mfa_serial", "mfa_secret"};
     char **const fields[] = {&out->name, &out->arn, &out->id, &out->trust, &out->boundary.name, &out->boundary.text,
         &out->mfa_serial, &out->mfa_secret};
     json_t *json;
@@ -135,13 +136,14 @@ enum cof_err cof_iam_put(const struct cof_store *store, enum cof_iam_kind kind, 
     json_t *policies = json_array(), *tags = json_object(), *json;
 
     for (size_t i = 0; i < e->n_policies; i++)
-        if (json_array_append_new(policies, json_pack("{s:s, s:s}", "name", e->policies[i].name, "text", e->policies[i].text)) != 0)
+        if (json_array_append_new(
+                policies, json_pack("{s:s, s:s}", "name", e->policies[i].name, "text", e->policies[i].text)) != 0)
             goto fail;
     for (size_t i = 0; i < e->n_tags; i++)
         if (json_object_set_new(tags, e->tags[i].key, json_string(e->tags[i].value)) != 0)
             goto fail;
-    json = json_pack("{s:s, s:s, s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:I, s:I, s:o, s:o}", "name", e->name, "arn", e->arn,
-        "id", e->id, "trust", e->trust, "boundary_name", e->boundary.name, "boundary", e->boundary.text,
+    json = json_pack("{s:s, s:s, s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:I, s:I, s:o, s:o}", "name", e->name, "arn",
+        e->arn, "id", e->id, "trust", e->trust, "boundary_name", e->boundary.name, "boundary", e->boundary.text,
         "mfa_serial", e->mfa_serial, "mfa_secret", e->mfa_secret, "max_session_s", (json_int_t)e->max_session_s,
         "created_ms", (json_int_t)e->created_ms, "policies", policies, "tags", tags);
     return save(store, space_of(kind), e->name, json);
@@ -184,8 +186,8 @@ void cof_iam_entity_done(struct cof_iam_entity *e)
 
 enum cof_err cof_iam_key_get(const struct cof_store *store, struct cof_view access_key_id, struct cof_iam_key *out)
 {
-    static const char *const names[] = {"access_key_id", "secret", "session_token", "name", "session_name", "session_policy",
-        "source_identity"};
+    static const char *const names[] = {
+        "access_key_id", "secret", "session_token", "name", "session_name", "session_policy", "source_identity"};
     char **const fields[] = {&out->access_key_id, &out->secret, &out->session_token, &out->name, &out->session_name,
         &out->session_policy, &out->source_identity};
     json_t *json;
@@ -210,10 +212,11 @@ enum cof_err cof_iam_key_get(const struct cof_store *store, struct cof_view acce
 
 enum cof_err cof_iam_key_put(const struct cof_store *store, const struct cof_iam_key *k)
 {
-    json_t *json = json_pack("{s:s, s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:i, s:I, s:I, s:I}", "access_key_id", k->access_key_id,
-        "secret", k->secret, "session_token", k->session_token, "name", k->name, "session_name", k->session_name,
-        "session_policy", k->session_policy, "source_identity", k->source_identity, "kind", (int)k->kind,
-        "created_ms", (json_int_t)k->created_ms, "expires_ms", (json_int_t)k->expires_ms, "mfa_ms", (json_int_t)k->mfa_ms);
+    json_t *json = json_pack("{s:s, s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:i, s:I, s:I, s:I}", "access_key_id",
+        k->access_key_id, "secret", k->secret, "session_token", k->session_token, "name", k->name, "session_name",
+        k->session_name, "session_policy", k->session_policy, "source_identity", k->source_identity, "kind",
+        (int)k->kind, "created_ms", (json_int_t)k->created_ms, "expires_ms", (json_int_t)k->expires_ms, "mfa_ms",
+        (json_int_t)k->mfa_ms);
 
     return save(store, "iam.key", k->access_key_id, json);
 }

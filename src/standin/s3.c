@@ -49,10 +49,11 @@ static const struct cof_s3_op operations[] = {
     {"DELETE", COF_S3_OBJECT, NULL, NULL, "DeleteObject", cof_s3_delete_object},
 };
 
-static const char *const subresources[] = {"accelerate", "acl", "analytics", "attributes", "cors", "delete", "encryption", "intelligent-tiering",
-    "inventory", "legal-hold", "lifecycle", "location", "logging", "metrics", "notification", "object-lock", "ownershipControls", "policy",
-    "policyStatus", "publicAccessBlock", "renameObject", "replication", "requestPayment", "restore", "retention", "select", "session", "tagging",
-    "torrent", "uploadId", "uploads", "versioning", "versions", "website"};
+static const char *const subresources[] = {"accelerate", "acl", "analytics", "attributes", "cors", "delete",
+    "encryption", "intelligent-tiering", "inventory", "legal-hold", "lifecycle", "location", "logging", "metrics",
+    "notification", "object-lock", "ownershipControls", "policy", "policyStatus", "publicAccessBlock", "renameObject",
+    "replication", "requestPayment", "restore", "retention", "select", "session", "tagging", "torrent", "uploadId",
+    "uploads", "versioning", "versions", "website"};
 
 static const char *subresource(const struct cof_s3_call *c)
 {
@@ -77,15 +78,16 @@ const struct cof_s3_op *cof_s3_route(struct cof_s3_call *c)
             return op;
     }
     if (sub != NULL)
-        (void)cof_s3_fail(c, 501, "NotImplemented", "A header or query you provided implies functionality that is not implemented.");
+        (void)cof_s3_fail(
+            c, 501, "NotImplemented", "A header or query you provided implies functionality that is not implemented.");
     else
         (void)cof_s3_fail(c, 405, "MethodNotAllowed", "The specified method is not allowed against this resource.");
     return NULL;
 }
 
 /* Opens the call up to the operation. False: the reply holds the error (or *err). */
-static bool enter(struct cof_s3_call *c, struct cof_standin *s, struct cof_standin_request *req, struct cof_standin_reply *reply,
-                  const struct cof_s3_op **op, enum cof_err *err)
+static bool enter(struct cof_s3_call *c, struct cof_standin *s, struct cof_standin_request *req,
+    struct cof_standin_reply *reply, const struct cof_s3_op **op, enum cof_err *err)
 {
     *err = COF_OK;
     *op = NULL;
@@ -113,7 +115,8 @@ static enum cof_err handle(struct cof_standin *s, struct cof_standin_request *re
     return err;
 }
 
-static enum cof_err stream(struct cof_standin *s, struct cof_standin_request *req, struct cof_standin_sink *sink, struct cof_standin_reply *reply)
+static enum cof_err stream(struct cof_standin *s, struct cof_standin_request *req, struct cof_standin_sink *sink,
+    struct cof_standin_reply *reply)
 {
     const struct cof_s3_op *op;
     struct cof_s3_call c;
@@ -129,7 +132,8 @@ static enum cof_err stream(struct cof_standin *s, struct cof_standin_request *re
     return err;
 }
 
-enum cof_err cof_s3_bootstrap(struct cof_standin *s, const struct json_t *manifest, int64_t now_ms, struct cof_diag *diag);
+enum cof_err cof_s3_bootstrap(
+    struct cof_standin *s, const struct json_t *manifest, int64_t now_ms, struct cof_diag *diag);
 
 const struct cof_service cof_service_s3 = {
     .name = "s3",

@@ -30,7 +30,8 @@ bool cof_s3_bucket_name_ok(struct cof_view name)
     return !(dots == 3 && digits + dots == name.len); /* formed like an IPv4 address */
 }
 
-enum cof_err cof_s3_fail_with(struct cof_s3_call *c, int status, const char *code, const char *message, const char *extra)
+enum cof_err cof_s3_fail_with(
+    struct cof_s3_call *c, int status, const char *code, const char *message, const char *extra)
 {
     return cof_reply_s3_error(c->reply, c->req, status, code, message, extra);
 }
@@ -93,11 +94,13 @@ static bool take_key(struct cof_s3_call *c, struct cof_view raw)
     return true;
 }
 
-bool cof_s3_call_init(struct cof_s3_call *c, struct cof_standin *s, struct cof_standin_request *req, struct cof_standin_reply *reply)
+bool cof_s3_call_init(
+    struct cof_s3_call *c, struct cof_standin *s, struct cof_standin_request *req, struct cof_standin_reply *reply)
 {
     struct cof_view path = req->head->path, bucket = virtual_bucket(req->head), rest;
 
-    *c = (struct cof_s3_call){.s = s, .store = cof_standin_store(s), .req = req, .reply = reply, .level = COF_S3_SERVICE};
+    *c = (struct cof_s3_call){
+        .s = s, .store = cof_standin_store(s), .req = req, .reply = reply, .level = COF_S3_SERVICE};
     cof_buf_init(&c->key, 4 * COF_S3_KEY_MAX);
     cof_buf_init(&c->scratch, 65536);
     cof_buf_init(&c->policy, COF_POLICY_SIZE_MAX);
@@ -247,7 +250,8 @@ static void add_request_tags(const struct cof_s3_call *c, struct texts *t, struc
         if (cof_uri_decode(value, true, &t->tag_keys) != COF_OK || t->tag_keys.len > 16000)
             return;
         last = t->tag_keys.len;
-        cof_standin_context_add(context, cof_view_of(t->tag_keys.data + key, end - key), cof_view_of(t->tag_keys.data + end, last - end));
+        cof_standin_context_add(
+            context, cof_view_of(t->tag_keys.data + key, end - key), cof_view_of(t->tag_keys.data + end, last - end));
     }
 }
 
@@ -265,11 +269,13 @@ static void add_existing_tags(const json_t *tags, struct texts *t, struct cof_st
             return;
         cof_buf_add_str(&t->tag_keys, "s3:ExistingObjectTag/");
         cof_buf_add_str(&t->tag_keys, name);
-        cof_standin_context_add(context, cof_view_of(t->tag_keys.data + key, t->tag_keys.len - key), cof_view_str(json_string_value(value)));
+        cof_standin_context_add(context, cof_view_of(t->tag_keys.data + key, t->tag_keys.len - key),
+            cof_view_str(json_string_value(value)));
     }
 }
 
-static void build_context(struct cof_s3_call *c, const char *action, const json_t *tags, struct texts *t, struct cof_standin_context *context)
+static void build_context(
+    struct cof_s3_call *c, const char *action, const json_t *tags, struct texts *t, struct cof_standin_context *context)
 {
     const struct cof_auth *auth = c->req->auth;
     struct cof_view creation = creates(c, action);
@@ -287,20 +293,26 @@ static void build_context(struct cof_s3_call *c, const char *action, const json_
         cof_standin_context_add(context, COF_LIT("s3:signatureversion"), COF_LIT("AWS4-HMAC-SHA256"));
         cof_standin_context_add(context, COF_LIT("s3:authType"),
             auth->claim.presigned ? COF_LIT("REST-QUERY-STRING") : COF_LIT("REST-HEADER"));
-        (void)snprintf(t->age, sizeof t->age, "%lld", (long long)(c->req->now_ms > auth->claim.time_ms ? c->req->now_ms - auth->claim.time_ms : 0));
+        (void)snprintf(t->age, sizeof t->age, "%lld",
+            (long long)(c->req->now_ms > auth->claim.time_ms ? c->req->now_ms - auth->claim.time_ms : 0));
         cof_standin_context_add(context, COF_LIT("s3:signatureAge"), cof_view_str(t->age));
     }
     add_request_tags(c, t, context);
     add_existing_tags(tags, t, context);
 }
 
-bool cof_s3_allowed(struct cof_s3_call *c, const char *action, bool object, const json_t *tags, bool quiet, enum cof_err *err)
+bool cof_s3_allowed(
+    struct cof_s3_call *c, const char *action, bool object, const json_t *tags, bool quiet, enum cof_err *err)
 {
     struct cof_standin_context context = {.n = 0};
     struct texts texts;
     struct cof_buf arn, why;
-    struct cof_standin_access access = {.action = action, .resource_policy = cof_buf_view(&c->policy),
-        .resource_policy_name = "bucket-policy", .resource_policy_kind = COF_POLICY_RESOURCE, .rule = COF_RESOURCE_EITHER, .context = &context};
+    struct cof_standin_access access = {.action = action,
+        .resource_policy = cof_buf_view(&c->policy),
+        .resource_policy_name = "bucket-policy",
+        .resource_policy_kind = COF_POLICY_RESOURCE,
+        .rule = COF_RESOURCE_EITHER,
+        .context = &context};
     bool was = c->req->authorized;
 
     cof_buf_init(&texts.tag_keys, 65536);
@@ -316,7 +328,8 @@ bool cof_s3_allowed(struct cof_s3_call *c, const char *action, bool object, cons
     if (quiet)
         c->req->authorized = was;
     if (*err == COF_E_DENIED && !quiet)
-        *err = cof_s3_fail(c, 403, "AccessDenied", c->req->principal->caller.kind == COF_CALLER_ANONYMOUS ? "Access Denied" : cof_buf_cstr(&why));
+        *err = cof_s3_fail(c, 403, "AccessDenied",
+            c->req->principal->caller.kind == COF_CALLER_ANONYMOUS ? "Access Denied" : cof_buf_cstr(&why));
     else if (*err == COF_OK) {
         cof_buf_done(&texts.tag_keys);
         cof_buf_done(&arn);
@@ -353,6 +366,6 @@ void cof_s3_xml_date(struct cof_buf *out, const char *name, int64_t ms)
 
 void cof_s3_xml_owner(struct cof_s3_call *c, const char *element)
 {
-    cof_buf_printf(&c->reply->body, "<%s><ID>%s</ID><DisplayName>%s</DisplayName></%s>", element, cof_standin_account(c->s),
-        cof_standin_account(c->s), element);
+    cof_buf_printf(&c->reply->body, "<%s><ID>%s</ID><DisplayName>%s</DisplayName></%s>", element,
+        cof_standin_account(c->s), cof_standin_account(c->s), element);
 }

@@ -52,7 +52,8 @@ const struct cof_s3_op *cof_s3_route(struct cof_s3_call *call);
 
 /* Errors; they return COF_OK for a handler to pass on. */
 enum cof_err cof_s3_fail(struct cof_s3_call *call, int status, const char *code, const char *message);
-enum cof_err cof_s3_fail_with(struct cof_s3_call *call, int status, const char *code, const char *message, const char *extra);
+enum cof_err cof_s3_fail_with(
+    struct cof_s3_call *call, int status, const char *code, const char *message, const char *extra);
 enum cof_err cof_s3_no_key(struct cof_s3_call *call);
 
 /* Loads the bucket; false: NoSuchBucket (or *err says a fault). */
@@ -61,7 +62,8 @@ bool cof_s3_load_bucket(struct cof_s3_call *call, enum cof_err *err);
 void cof_s3_arn(const struct cof_s3_call *call, bool object, struct cof_buf *out);
 /* Asks the policies for the call's own bucket or object. tags: the existing object's, for s3:ExistingObjectTag; may be
  * NULL. False: the reply holds AccessDenied (or *err says a fault). quiet: leaves the reply alone. */
-bool cof_s3_allowed(struct cof_s3_call *call, const char *action, bool object, const json_t *tags, bool quiet, enum cof_err *err);
+bool cof_s3_allowed(
+    struct cof_s3_call *call, const char *action, bool object, const json_t *tags, bool quiet, enum cof_err *err);
 
 /* A header's value, trimmed; empty when absent. */
 struct cof_view cof_s3_header(const struct cof_s3_call *call, const char *name);

@@ -48,9 +48,12 @@ static bool location_ok(struct cof_s3_call *c)
         place = cof_xml_text(root, "LocationConstraint");
         good = place.len == 0 || cof_view_eq_str(place, cof_standin_region(c->s));
         if (!good)
-            (void)cof_s3_fail(c, 400, "IllegalLocationConstraintException", "The specified location constraint is incompatible for the region specific endpoint this request was sent to.");
+            (void)cof_s3_fail(c, 400, "IllegalLocationConstraintException",
+                "The specified location constraint is incompatible for the region specific endpoint this request was "
+                "sent to.");
     } else if (!good) {
-        (void)cof_s3_fail(c, 400, "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema");
+        (void)cof_s3_fail(c, 400, "MalformedXML",
+            "The XML you provided was not well-formed or did not validate against our published schema");
     }
     cof_xml_free(root);
     return good;
@@ -63,17 +66,20 @@ enum cof_err cof_s3_create_bucket(struct cof_s3_call *c)
 
     if (!cof_s3_allowed(c, "s3:CreateBucket", false, NULL, false, &err) || !location_ok(c))
         return err;
-    if (cof_s3_header(c, "x-amz-bucket-object-lock-enabled").len > 0 && cof_view_eq_nocase(cof_s3_header(c, "x-amz-bucket-object-lock-enabled"), COF_LIT("true")))
-        return cof_s3_fail(c, 501, "NotImplemented", "A header you provided implies functionality that is not implemented.");
+    if (cof_s3_header(c, "x-amz-bucket-object-lock-enabled").len > 0 &&
+        cof_view_eq_nocase(cof_s3_header(c, "x-amz-bucket-object-lock-enabled"), COF_LIT("true")))
+        return cof_s3_fail(
+            c, 501, "NotImplemented", "A header you provided implies functionality that is not implemented.");
     err = cof_s3_bucket_get(c->store, c->bucket, &record);
     json_decref(record);
     if (err == COF_OK)
-        return cof_s3_fail(c, 409, "BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it.");
+        return cof_s3_fail(c, 409, "BucketAlreadyOwnedByYou",
+            "Your previous request to create the named bucket succeeded and you already own it.");
     if (err != COF_E_NOT_FOUND)
         return err;
     /* spec: since April 2026 new buckets refuse SSE-C until told otherwise */
-    record = json_pack("{s:I, s:s, s:{s:s, s:b}}", "created", (json_int_t)c->req->now_ms, "versioning", "", "encryption", "algorithm", "AES256",
-        "sse_c_blocked", 1);
+    record = json_pack("{s:I, s:s, s:{s:s, s:b}}", "created", (json_int_t)c->req->now_ms, "versioning", "",
+        "encryption", "algorithm", "AES256", "sse_c_blocked", 1);
     err = cof_s3_bucket_put(c->store, c->bucket, record);
     json_decref(record);
     if (err != COF_OK)

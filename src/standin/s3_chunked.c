@@ -70,7 +70,8 @@ static enum cof_err read_size(struct cof_s3_chunked *c)
     if (has != c->signed_chunks)
         return COF_E_FORMAT;
     if (has) {
-        if (!cof_view_split(extension, '=', &name, &value) || !cof_view_eq_str(name, "chunk-signature") || value.len != 64)
+        if (!cof_view_split(extension, '=', &name, &value) || !cof_view_eq_str(name, "chunk-signature") ||
+            value.len != 64)
             return COF_E_FORMAT;
         memcpy(c->given, value.data, 64);
     }
@@ -82,12 +83,14 @@ static enum cof_err read_size(struct cof_s3_chunked *c)
 static enum cof_err check_signature(struct cof_s3_chunked *c, const char *kind, const char *empty, const char *hash_hex)
 {
     const struct cof_sigv4_claim *claim = &c->auth->claim;
-    struct cof_view parts[] = {COF_LIT("AWS4-HMAC-SHA256-"), cof_view_str(kind), COF_LIT("\n"), claim->date, COF_LIT("\n"),
-        claim->day, COF_LIT("/"), claim->region, COF_LIT("/"), claim->service, COF_LIT("/aws4_request\n"),
-        cof_view_of(c->previous, 64), COF_LIT("\n"), cof_view_str(empty), cof_view_str(hash_hex)};
+    struct cof_view parts[] = {COF_LIT("AWS4-HMAC-SHA256-"), cof_view_str(kind), COF_LIT("\n"), claim->date,
+        COF_LIT("\n"), claim->day, COF_LIT("/"), claim->region, COF_LIT("/"), claim->service,
+        COF_LIT("/aws4_request\n"), cof_view_of(c->previous, 64), COF_LIT("\n"), cof_view_str(empty),
+        cof_view_str(hash_hex)};
     uint8_t want[32];
     char hex[65];
-    enum cof_err err = cof_hmac(COF_SHA256, cof_secret_view(&c->auth->signing_key), parts, sizeof parts / sizeof parts[0], want);
+    enum cof_err err =
+        cof_hmac(COF_SHA256, cof_secret_view(&c->auth->signing_key), parts, sizeof parts / sizeof parts[0], want);
 
     if (err != COF_OK)
         return err;
@@ -145,7 +148,8 @@ static enum cof_err read_trailer(struct cof_s3_chunked *c)
     }
     cof_headers_add(&c->trailers, name, value);
     for (size_t i = 0; i < name.len; i++)
-        cof_buf_add_u8(&c->canonical, (uint8_t)(name.data[i] >= 'A' && name.data[i] <= 'Z' ? name.data[i] | 0x20 : name.data[i]));
+        cof_buf_add_u8(
+            &c->canonical, (uint8_t)(name.data[i] >= 'A' && name.data[i] <= 'Z' ? name.data[i] | 0x20 : name.data[i]));
     cof_buf_add_u8(&c->canonical, ':');
     cof_buf_add(&c->canonical, value);
     cof_buf_add_u8(&c->canonical, '\n');

@@ -62,7 +62,8 @@ enum cof_err cof_s3_put_versioning(struct cof_s3_call *c)
     if (cof_view_eq_str(cof_xml_text(root, "MfaDelete"), "Enabled"))
         err = cof_s3_fail(c, 501, "NotImplemented", "MFA delete is not implemented.");
     else if (!cof_view_eq_str(status, "Enabled") && !cof_view_eq_str(status, "Suspended"))
-        err = cof_s3_fail(c, 400, "IllegalVersioningConfigurationException", "The Versioning element must be specified");
+        err =
+            cof_s3_fail(c, 400, "IllegalVersioningConfigurationException", "The Versioning element must be specified");
     else if (json_object_set_new(c->bucket_record, "versioning", cof_s3_string(status)) != 0)
         err = COF_E_MEMORY;
     else
@@ -84,7 +85,8 @@ enum cof_err cof_s3_get_encryption(struct cof_s3_call *c)
     cof_xml_element(b, "SSEAlgorithm", cof_view_str(cof_s3_text(e, "algorithm")));
     if (cof_s3_text(e, "key_id")[0] != '\0')
         cof_xml_element(b, "KMSMasterKeyID", cof_view_str(cof_s3_text(e, "key_id")));
-    cof_buf_printf(b, "</ApplyServerSideEncryptionByDefault><BucketKeyEnabled>%s</BucketKeyEnabled>", cof_s3_is(e, "bucket_key") ? "true" : "false");
+    cof_buf_printf(b, "</ApplyServerSideEncryptionByDefault><BucketKeyEnabled>%s</BucketKeyEnabled>",
+        cof_s3_is(e, "bucket_key") ? "true" : "false");
     cof_buf_printf(b, "<BlockedEncryptionTypes><EncryptionType>%s</EncryptionType></BlockedEncryptionTypes></Rule>",
         cof_s3_is(e, "sse_c_blocked") ? "SSE-C" : "NONE");
     return cof_s3_xml_close(c, "ServerSideEncryptionConfiguration");
@@ -94,8 +96,8 @@ static enum cof_err set_encryption(struct cof_s3_call *c, const struct cof_xml_n
 {
     const struct cof_xml_node *by_default = cof_xml_child(rule, "ApplyServerSideEncryptionByDefault"),
                               *blocked = cof_xml_child(rule, "BlockedEncryptionTypes");
-    struct cof_view algorithm = cof_xml_text(by_default, "SSEAlgorithm"), key = cof_xml_text(by_default, "KMSMasterKeyID"),
-                    type = cof_xml_text(blocked, "EncryptionType");
+    struct cof_view algorithm = cof_xml_text(by_default, "SSEAlgorithm"),
+                    key = cof_xml_text(by_default, "KMSMasterKeyID"), type = cof_xml_text(blocked, "EncryptionType");
     bool kms = cof_view_eq_str(algorithm, "aws:kms");
     bool sse_c_blocked = cof_s3_is(json_object_get(c->bucket_record, "encryption"), "sse_c_blocked");
 
@@ -104,14 +106,16 @@ static enum cof_err set_encryption(struct cof_s3_call *c, const struct cof_xml_n
     if (by_default != NULL && !kms && !cof_view_eq_str(algorithm, "AES256"))
         return cof_s3_fail(c, 400, "MalformedXML", BAD_XML);
     if (key.len > 0 && !kms)
-        return cof_s3_fail(c, 400, "InvalidArgument", "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse");
+        return cof_s3_fail(c, 400, "InvalidArgument",
+            "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse");
     if (blocked != NULL && !cof_view_eq_str(type, "NONE") && !cof_view_eq_str(type, "SSE-C"))
         return cof_s3_fail(c, 400, "MalformedXML", BAD_XML);
     if (blocked != NULL)
         sse_c_blocked = cof_view_eq_str(type, "SSE-C");
-    if (json_object_set_new(c->bucket_record, "encryption", json_pack("{s:s, s:s%, s:b, s:b}", "algorithm", kms ? "aws:kms" : "AES256", "key_id",
-            key.len == 0 ? "" : (const char *)key.data, key.len, "bucket_key", cof_view_eq_str(cof_xml_text(rule, "BucketKeyEnabled"), "true"),
-            "sse_c_blocked", sse_c_blocked)) != 0)
+    if (json_object_set_new(c->bucket_record, "encryption",
+            json_pack("{s:s, s:s%, s:b, s:b}", "algorithm", kms ? "aws:kms" : "AES256", "key_id",
+                key.len == 0 ? "" : (const char *)key.data, key.len, "bucket_key",
+                cof_view_eq_str(cof_xml_text(rule, "BucketKeyEnabled"), "true"), "sse_c_blocked", sse_c_blocked)) != 0)
         return COF_E_MEMORY;
     return save(c, 200);
 }
@@ -138,7 +142,8 @@ enum cof_err cof_s3_delete_encryption(struct cof_s3_call *c)
 
     if (!cof_s3_allowed(c, "s3:PutEncryptionConfiguration", false, NULL, false, &err))
         return err;
-    if (json_object_set_new(c->bucket_record, "encryption", json_pack("{s:s, s:b}", "algorithm", "AES256", "sse_c_blocked", blocked)) != 0)
+    if (json_object_set_new(c->bucket_record, "encryption",
+            json_pack("{s:s, s:b}", "algorithm", "AES256", "sse_c_blocked", blocked)) != 0)
         return COF_E_MEMORY;
     return save(c, 204);
 }
@@ -192,7 +197,8 @@ enum cof_err cof_s3_get_acl(struct cof_s3_call *c)
     json_t *record = NULL;
     enum cof_err err;
 
-    if (!cof_s3_allowed(c, c->level == COF_S3_OBJECT ? "s3:GetObjectAcl" : "s3:GetBucketAcl", c->level == COF_S3_OBJECT, NULL, false, &err))
+    if (!cof_s3_allowed(c, c->level == COF_S3_OBJECT ? "s3:GetObjectAcl" : "s3:GetBucketAcl", c->level == COF_S3_OBJECT,
+            NULL, false, &err))
         return err;
     if (c->level == COF_S3_OBJECT) {
         err = cof_s3_object_get(c, cof_s3_param(c, "versionId"), &record);
@@ -202,8 +208,11 @@ enum cof_err cof_s3_get_acl(struct cof_s3_call *c)
     }
     cof_s3_xml_open(c, "AccessControlPolicy");
     cof_s3_xml_owner(c, "Owner");
-    cof_buf_printf(&c->reply->body, "<AccessControlList><Grant><Grantee xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" "
-        "xsi:type=\"CanonicalUser\"><ID>%s</ID><DisplayName>%s</DisplayName></Grantee><Permission>FULL_CONTROL</Permission></Grant>"
-        "</AccessControlList>", cof_standin_account(c->s), cof_standin_account(c->s));
+    cof_buf_printf(&c->reply->body,
+        "<AccessControlList><Grant><Grantee xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" "
+        "xsi:type=\"CanonicalUser\"><ID>%s</ID><DisplayName>%s</DisplayName></Grantee><Permission>FULL_CONTROL</"
+        "Permission></Grant>"
+        "</AccessControlList>",
+        cof_standin_account(c->s), cof_standin_account(c->s));
     return cof_s3_xml_close(c, "AccessControlPolicy");
 }

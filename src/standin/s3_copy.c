@@ -29,7 +29,8 @@ static void source_done(struct source *src)
 
 static bool bad_source(struct cof_s3_call *c)
 {
-    (void)cof_s3_fail(c, 400, "InvalidArgument", "Copy Source must mention the source bucket and key: sourcebucket/sourcekey");
+    (void)cof_s3_fail(
+        c, 400, "InvalidArgument", "Copy Source must mention the source bucket and key: sourcebucket/sourcekey");
     return false;
 }
 
@@ -40,7 +41,8 @@ static bool source_address(struct cof_s3_call *c, struct source *src)
     struct cof_buf plain;
     bool good = false;
 
-    src->call = (struct cof_s3_call){.s = c->s, .store = c->store, .req = c->req, .reply = c->reply, .level = COF_S3_OBJECT};
+    src->call =
+        (struct cof_s3_call){.s = c->s, .store = c->store, .req = c->req, .reply = c->reply, .level = COF_S3_OBJECT};
     cof_buf_init(&src->call.key, 4 * COF_S3_KEY_MAX);
     cof_buf_init(&src->call.scratch, 65536);
     cof_buf_init(&src->call.policy, COF_POLICY_SIZE_MAX);
@@ -53,8 +55,8 @@ static bool source_address(struct cof_s3_call *c, struct source *src)
         goto out;
     text = cof_buf_view(&plain);
     text = cof_view_sub(text, text.len > 0 && text.data[0] == '/' ? 1 : 0, SIZE_MAX);
-    if (!cof_view_split(text, '/', &bucket, &key) || key.len == 0 || key.len > COF_S3_KEY_MAX || !cof_view_is_utf8(key) ||
-        cof_view_find(key, 0) != SIZE_MAX || !cof_s3_bucket_name_ok(bucket))
+    if (!cof_view_split(text, '/', &bucket, &key) || key.len == 0 || key.len > COF_S3_KEY_MAX ||
+        !cof_view_is_utf8(key) || cof_view_find(key, 0) != SIZE_MAX || !cof_s3_bucket_name_ok(bucket))
         goto out;
     memcpy(src->call.bucket, bucket.data, bucket.len);
     cof_buf_add(&src->call.key, key);
@@ -76,7 +78,8 @@ static bool source_open(struct cof_s3_call *c, struct source *src, enum cof_err 
         !cof_s3_find_readable(&src->call, cof_buf_view(&src->version_id), &src->record, err))
         return false;
     if (cof_s3_is(src->record, "marker")) {
-        (void)cof_s3_fail(c, 400, "InvalidRequest", "The source of a copy request may not specifically refer to a delete marker by version id.");
+        (void)cof_s3_fail(c, 400, "InvalidRequest",
+            "The source of a copy request may not specifically refer to a delete marker by version id.");
         return false;
     }
     good = cof_s3_copy_conditions(&src->call, src->record) && cof_s3_sse_for_read(&src->call, true, &sse) &&
@@ -118,12 +121,16 @@ static bool copy_fields(struct cof_s3_call *c, const struct source *src, json_t 
 {
     bool replace = cof_view_eq_str(cof_s3_header(c, "x-amz-metadata-directive"), "REPLACE");
     bool replace_tags = cof_view_eq_str(cof_s3_header(c, "x-amz-tagging-directive"), "REPLACE");
-    bool same = strcmp(c->bucket, src->call.bucket) == 0 && cof_view_eq(cof_buf_view(&c->key), cof_buf_view(&src->call.key));
+    bool same =
+        strcmp(c->bucket, src->call.bucket) == 0 && cof_view_eq(cof_buf_view(&c->key), cof_buf_view(&src->call.key));
     json_t *tags = json_object_get(src->record, "tags");
 
     if (same && !replace && src->version_id.len == 0 && cof_s3_header(c, "x-amz-server-side-encryption").len == 0 &&
-        cof_s3_header(c, "x-amz-server-side-encryption-customer-algorithm").len == 0 && cof_s3_header(c, "x-amz-storage-class").len == 0) {
-        (void)cof_s3_fail(c, 400, "InvalidRequest", "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.");
+        cof_s3_header(c, "x-amz-server-side-encryption-customer-algorithm").len == 0 &&
+        cof_s3_header(c, "x-amz-storage-class").len == 0) {
+        (void)cof_s3_fail(c, 400, "InvalidRequest",
+            "This copy request is illegal because it is trying to copy an object to itself without changing the "
+            "object's metadata, storage class, website redirect location or encryption attributes.");
         return false;
     }
     if (!cof_s3_put_fields(c, record, err))
@@ -161,10 +168,12 @@ static enum cof_err store_copy(struct cof_s3_call *c, struct source *src, json_t
         err = cof_s3_make_etag(c, sse_record, d.md5, etag);
     if (err == COF_OK)
         err = cof_s3_intake_close(&intake, c, &kek, 1, &segment);
-    if (err == COF_OK && json_object_update_new(record, json_pack("{s:I, s:s, s:I, s:O, s:[O], s:{s:s, s:o, s:s}}",
-            "size", (json_int_t)intake.size, "etag", etag, "modified", (json_int_t)c->req->now_ms, "sse", sse_record, "parts", segment,
-            "sum", "alg", cof_checksum_name(intake.sum.alg), "value", cof_s3_base64(d.sum, cof_checksum_size(intake.sum.alg)),
-            "type", "FULL_OBJECT")) != 0)
+    if (err == COF_OK &&
+        json_object_update_new(record,
+            json_pack("{s:I, s:s, s:I, s:O, s:[O], s:{s:s, s:o, s:s}}", "size", (json_int_t)intake.size, "etag", etag,
+                "modified", (json_int_t)c->req->now_ms, "sse", sse_record, "parts", segment, "sum", "alg",
+                cof_checksum_name(intake.sum.alg), "value", cof_s3_base64(d.sum, cof_checksum_size(intake.sum.alg)),
+                "type", "FULL_OBJECT")) != 0)
         err = COF_E_MEMORY;
     if (err == COF_OK)
         err = cof_s3_object_add(c, record);
@@ -185,7 +194,8 @@ enum cof_err cof_s3_copy_object(struct cof_s3_call *c)
         !copy_fields(c, &src, record, &err) || !cof_s3_sse_for_write(c, &sse) || !cof_s3_put_conditions(c, &err))
         goto out;
     if ((uint64_t)cof_s3_int(src.record, "size") > COF_S3_OBJECT_MAX) {
-        err = cof_s3_fail(c, 400, "InvalidRequest", "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120");
+        err = cof_s3_fail(c, 400, "InvalidRequest",
+            "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120");
         goto out;
     }
     err = store_copy(c, &src, record, &sse);
@@ -215,8 +225,11 @@ static bool part_range(struct cof_s3_call *c, uint64_t size, uint64_t *first, ui
     if (text.len == 0)
         return true;
     if (!cof_view_starts(text, COF_LIT("bytes=")) || !cof_view_split(cof_view_sub(text, 6, SIZE_MAX), '-', &a, &b) ||
-        cof_parse_u64_padded(a, INT64_MAX, first) != COF_OK || cof_parse_u64_padded(b, INT64_MAX, &last) != COF_OK || last < *first) {
-        (void)cof_s3_fail(c, 400, "InvalidArgument", "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy");
+        cof_parse_u64_padded(a, INT64_MAX, first) != COF_OK || cof_parse_u64_padded(b, INT64_MAX, &last) != COF_OK ||
+        last < *first) {
+        (void)cof_s3_fail(c, 400, "InvalidArgument",
+            "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the "
+            "zero-based offsets of the first and last bytes to copy");
         return false;
     }
     if (last >= size) {
@@ -239,8 +252,9 @@ enum cof_err cof_s3_copy_part(struct cof_s3_call *c)
     int number;
     enum cof_err err = COF_OK;
 
-    if (!cof_s3_allowed(c, "s3:PutObject", true, NULL, false, &err) || !cof_s3_part_prepare(c, &upload, &number, &sse, &err) ||
-        !source_open(c, &src, &err) || !part_range(c, (uint64_t)cof_s3_int(src.record, "size"), &first, &len))
+    if (!cof_s3_allowed(c, "s3:PutObject", true, NULL, false, &err) ||
+        !cof_s3_part_prepare(c, &upload, &number, &sse, &err) || !source_open(c, &src, &err) ||
+        !part_range(c, (uint64_t)cof_s3_int(src.record, "size"), &first, &len))
         goto out;
     err = cof_s3_intake_init(&intake, c, cof_checksum_named(cof_view_str(cof_s3_text(upload, "sum_alg"))), false);
     if (err == COF_OK)
@@ -255,7 +269,8 @@ enum cof_err cof_s3_copy_part(struct cof_s3_call *c)
         struct cof_view quoted;
 
         (void)cof_headers_get(&c->reply->headers, "ETag", &quoted);
-        (void)snprintf(etag, sizeof etag, "%.*s", quoted.len >= 2 ? (int)quoted.len - 2 : 0, (const char *)quoted.data + 1);
+        (void)snprintf(
+            etag, sizeof etag, "%.*s", quoted.len >= 2 ? (int)quoted.len - 2 : 0, (const char *)quoted.data + 1);
     }
     cof_headers_remove(&c->reply->headers, "ETag");
     say_result(c, "CopyPartResult", etag, c->req->now_ms);

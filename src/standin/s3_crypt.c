@@ -6,8 +6,8 @@
 
 #define SEALED_CHUNK (COF_S3_CHUNK + COF_GCM_TAG)
 
-enum cof_err cof_s3_wrap(const struct cof_rng *rng, const struct cof_secret *kek, struct cof_view bound, const struct cof_secret *key,
-                         uint8_t out[static COF_S3_WRAPPED])
+enum cof_err cof_s3_wrap(const struct cof_rng *rng, const struct cof_secret *kek, struct cof_view bound,
+    const struct cof_secret *key, uint8_t out[static COF_S3_WRAPPED])
 {
     struct cof_gcm *gcm = NULL;
     enum cof_err err = key->len == COF_GCM_KEY ? cof_rng_fill(rng, out, COF_GCM_NONCE) : COF_E_BUG;
@@ -20,14 +20,15 @@ enum cof_err cof_s3_wrap(const struct cof_rng *rng, const struct cof_secret *kek
     return err;
 }
 
-enum cof_err cof_s3_unwrap(const struct cof_secret *kek, struct cof_view bound, const uint8_t wrapped[static COF_S3_WRAPPED],
-                           struct cof_secret *key)
+enum cof_err cof_s3_unwrap(const struct cof_secret *kek, struct cof_view bound,
+    const uint8_t wrapped[static COF_S3_WRAPPED], struct cof_secret *key)
 {
     struct cof_gcm *gcm = NULL;
     enum cof_err err = cof_gcm_new(cof_secret_view(kek), &gcm);
 
     if (err == COF_OK)
-        err = cof_gcm_open(gcm, wrapped, bound, cof_view_of(wrapped + COF_GCM_NONCE, COF_S3_WRAPPED - COF_GCM_NONCE), key->bytes);
+        err = cof_gcm_open(
+            gcm, wrapped, bound, cof_view_of(wrapped + COF_GCM_NONCE, COF_S3_WRAPPED - COF_GCM_NONCE), key->bytes);
     key->len = err == COF_OK ? COF_GCM_KEY : 0;
     cof_gcm_free(gcm);
     return err;

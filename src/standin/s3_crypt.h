@@ -32,7 +32,8 @@ struct cof_s3_writer {
     uint64_t n_chunks, size;
 };
 
-COF_MUST_USE enum cof_err cof_s3_writer_init(struct cof_s3_writer *w, const struct cof_store *store, const struct cof_rng *rng);
+COF_MUST_USE enum cof_err cof_s3_writer_init(
+    struct cof_s3_writer *w, const struct cof_store *store, const struct cof_rng *rng);
 COF_MUST_USE enum cof_err cof_s3_writer_add(struct cof_s3_writer *w, struct cof_view piece);
 /* Seals the last chunk; the blob belongs to the store now, the key stays in w->key until done. */
 COF_MUST_USE enum cof_err cof_s3_writer_close(struct cof_s3_writer *w, struct cof_blob_id *id);
@@ -46,8 +47,8 @@ struct cof_s3_reader {
     struct cof_buf sealed;
 };
 
-COF_MUST_USE enum cof_err cof_s3_reader_init(struct cof_s3_reader *r, const struct cof_store *store, const struct cof_secret *key,
-                                             const struct cof_blob_id *id, uint64_t size);
+COF_MUST_USE enum cof_err cof_s3_reader_init(struct cof_s3_reader *r, const struct cof_store *store,
+    const struct cof_secret *key, const struct cof_blob_id *id, uint64_t size);
 /* Appends plaintext from offset on: to the end of the chunk that offset lies in, at most max bytes. COF_E_AUTH when the
  * bytes were altered. */
 COF_MUST_USE enum cof_err cof_s3_reader_read(struct cof_s3_reader *r, uint64_t offset, size_t max, struct cof_buf *out);

@@ -95,8 +95,8 @@ void cof_s3_body_done(void *ctx)
     free(b);
 }
 
-enum cof_err cof_s3_body_new(struct cof_s3_call *c, const json_t *record, const struct cof_secret *kek, uint64_t offset, uint64_t len,
-                             struct cof_s3_body **out)
+enum cof_err cof_s3_body_new(struct cof_s3_call *c, const json_t *record, const struct cof_secret *kek, uint64_t offset,
+    uint64_t len, struct cof_s3_body **out)
 {
     struct cof_s3_body *b = calloc(1, sizeof *b);
 
@@ -178,7 +178,8 @@ static int parse_range(struct cof_view text, uint64_t size, uint64_t *first, uin
 
     *first = 0;
     *len = size;
-    if (!cof_view_starts(text, COF_LIT("bytes=")) || !cof_view_split(cof_view_sub(text, 6, SIZE_MAX), '-', &a, &b) || (a.len == 0 && b.len == 0))
+    if (!cof_view_starts(text, COF_LIT("bytes=")) || !cof_view_split(cof_view_sub(text, 6, SIZE_MAX), '-', &a, &b) ||
+        (a.len == 0 && b.len == 0))
         return 200;
     if (a.len == 0) { /* the last n bytes */
         if (cof_parse_u64_padded(b, UINT64_MAX, &from) != COF_OK)
@@ -189,7 +190,8 @@ static int parse_range(struct cof_view text, uint64_t size, uint64_t *first, uin
         *first = size - *len;
         return 206;
     }
-    if (cof_parse_u64_padded(a, UINT64_MAX, &from) != COF_OK || (b.len > 0 && cof_parse_u64_padded(b, UINT64_MAX, &to) != COF_OK))
+    if (cof_parse_u64_padded(a, UINT64_MAX, &from) != COF_OK ||
+        (b.len > 0 && cof_parse_u64_padded(b, UINT64_MAX, &to) != COF_OK))
         return 200;
     if (b.len > 0 && to < from)
         return 200;
@@ -265,7 +267,8 @@ static void set_headers(struct cof_s3_call *c, const json_t *record, bool whole)
     }
     cof_s3_sse_headers(c, json_object_get(record, "sse"));
     if (sum != NULL && whole && cof_view_eq_nocase(cof_s3_header(c, "x-amz-checksum-mode"), COF_LIT("ENABLED"))) {
-        cof_headers_set(h, cof_s3_sum_header(cof_checksum_named(cof_view_str(cof_s3_text(sum, "alg")))), cof_s3_text(sum, "value"));
+        cof_headers_set(
+            h, cof_s3_sum_header(cof_checksum_named(cof_view_str(cof_s3_text(sum, "alg")))), cof_s3_text(sum, "value"));
         cof_headers_set(h, "x-amz-checksum-type", cof_s3_text(sum, "type"));
     }
     if (cof_s3_has_param(c, "partNumber") && json_object_get(record, "multipart") != NULL) {
@@ -283,7 +286,8 @@ bool cof_s3_find_readable(struct cof_s3_call *c, struct cof_view version_id, jso
     *err = cof_s3_object_get(c, version_id, record);
     if (*err != COF_OK && *err != COF_E_NOT_FOUND)
         return false;
-    if (!cof_s3_allowed(c, versioned ? "s3:GetObjectVersion" : "s3:GetObject", true, json_object_get(*record, "tags"), false, err))
+    if (!cof_s3_allowed(
+            c, versioned ? "s3:GetObjectVersion" : "s3:GetObject", true, json_object_get(*record, "tags"), false, err))
         return false;
     if (*record == NULL) {
         /* spec: only who may list learns that a key is absent */
@@ -351,7 +355,8 @@ static enum cof_err send(struct cof_s3_call *c, const json_t *record, const stru
     c->reply->status = status;
     set_headers(c, record, len == size);
     if (status == 206 && size > 0) {
-        (void)snprintf(text, sizeof text, "bytes %llu-%llu/%llu", (unsigned long long)first, (unsigned long long)(first + len - 1), (unsigned long long)size);
+        (void)snprintf(text, sizeof text, "bytes %llu-%llu/%llu", (unsigned long long)first,
+            (unsigned long long)(first + len - 1), (unsigned long long)size);
         cof_headers_set(&c->reply->headers, "Content-Range", text);
     }
     if (!with_body) {
@@ -391,14 +396,16 @@ static enum cof_err get(struct cof_s3_call *c, bool with_body)
     }
     err = COF_OK;
     if (cof_s3_header(c, "x-amz-server-side-encryption").len > 0) {
-        err = cof_s3_fail(c, 400, "InvalidArgument", "x-amz-server-side-encryption header is not supported for this operation.");
+        err = cof_s3_fail(
+            c, 400, "InvalidArgument", "x-amz-server-side-encryption header is not supported for this operation.");
         goto out;
     }
     if (!cof_s3_sse_for_read(c, false, &sse) || !cof_s3_sse_open(c, json_object_get(record, "sse"), &sse, &kek, &err))
         goto out;
     fresh = conditions(c, "", record);
     if (fresh == 412)
-        err = cof_s3_fail(c, 412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold");
+        err =
+            cof_s3_fail(c, 412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold");
     else if (fresh == 304) {
         set_headers(c, record, false);
         cof_headers_remove(&c->reply->headers, "content-type");

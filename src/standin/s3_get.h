@@ -10,8 +10,8 @@
 struct cof_s3_body; /* bytes of one object, decrypted piece by piece */
 
 /* len bytes from offset of the object whose record it is (the call's bucket and key). */
-COF_MUST_USE enum cof_err cof_s3_body_new(struct cof_s3_call *call, const json_t *record, const struct cof_secret *kek, uint64_t offset,
-                                          uint64_t len, struct cof_s3_body **out);
+COF_MUST_USE enum cof_err cof_s3_body_new(struct cof_s3_call *call, const json_t *record, const struct cof_secret *kek,
+    uint64_t offset, uint64_t len, struct cof_s3_body **out);
 /* As struct cof_standin_stream has them. */
 COF_MUST_USE enum cof_err cof_s3_body_pull(void *body, size_t want, struct cof_buf *out);
 void cof_s3_body_done(void *body);

@@ -120,7 +120,8 @@ static bool on_row(void *arg, struct cof_view row, struct cof_view value)
     w->seen_any = true;
     set_buf(&w->seen, key);
     set_buf(&w->last_key, key);
-    (void)snprintf(w->last_third, sizeof w->last_third, "%s", cof_s3_text(record, strcmp(w->space, "s3.upload") == 0 ? "upload" : "id"));
+    (void)snprintf(w->last_third, sizeof w->last_third, "%s",
+        cof_s3_text(record, strcmp(w->space, "s3.upload") == 0 ? "upload" : "id"));
     w->say(w, key, third, record, first_of_key);
     json_decref(record);
     return true;
@@ -141,7 +142,8 @@ static enum cof_err walk_run(struct walk *w)
         w->again = false;
         cof_buf_init(&from, COF_STORE_KEY_MAX);
         cof_buf_add(&from, cof_buf_view(&w->from)); /* on_row may move w->from */
-        err = w->c->store->scan(w->c->store->ctx, w->space, cof_buf_view(&prefix), cof_buf_view(&from), SIZE_MAX, on_row, w);
+        err = w->c->store->scan(
+            w->c->store->ctx, w->space, cof_buf_view(&prefix), cof_buf_view(&from), SIZE_MAX, on_row, w);
         cof_buf_done(&from);
     } while (err == COF_OK && w->again);
 out:
@@ -155,7 +157,8 @@ static void start_after(struct walk *w, struct cof_view key)
     if (key.len == 0)
         return;
     cof_s3_key_of(&w->from, w->c->bucket, key);
-    if (w->delimiter.len > 0 && cof_view_ends(key, w->delimiter) && key.len > w->prefix.len && cof_view_starts(key, w->prefix))
+    if (w->delimiter.len > 0 && cof_view_ends(key, w->delimiter) && key.len > w->prefix.len &&
+        cof_view_starts(key, w->prefix))
         cof_buf_add_u8(&w->from, 0xff);
     else if (w->three)
         cof_buf_add_str(&w->from, "\x01"); /* past every third part: those begin after a NUL */
@@ -173,7 +176,8 @@ static void say_sums(struct cof_buf *out, const json_t *record)
 
 static void say_owner(struct walk *w)
 {
-    cof_buf_printf(&w->items, "<Owner><ID>%s</ID><DisplayName>%s</DisplayName></Owner>", cof_standin_account(w->c->s), cof_standin_account(w->c->s));
+    cof_buf_printf(&w->items, "<Owner><ID>%s</ID><DisplayName>%s</DisplayName></Owner>", cof_standin_account(w->c->s),
+        cof_standin_account(w->c->s));
 }
 
 static void say_contents(struct walk *w, struct cof_view key, const json_t *record, bool owner)
@@ -192,14 +196,16 @@ static void say_contents(struct walk *w, struct cof_view key, const json_t *reco
     cof_buf_add_str(&w->items, "<StorageClass>STANDARD</StorageClass></Contents>");
 }
 
-static void say_object(struct walk *w, struct cof_view key, struct cof_view third, const json_t *record, bool first_of_key)
+static void say_object(
+    struct walk *w, struct cof_view key, struct cof_view third, const json_t *record, bool first_of_key)
 {
     (void)third;
     (void)first_of_key;
     say_contents(w, key, record, cof_view_eq_str(cof_s3_param(w->c, "fetch-owner"), "true"));
 }
 
-static void say_object_v1(struct walk *w, struct cof_view key, struct cof_view third, const json_t *record, bool first_of_key)
+static void say_object_v1(
+    struct walk *w, struct cof_view key, struct cof_view third, const json_t *record, bool first_of_key)
 {
     (void)third;
     (void)first_of_key;
@@ -281,7 +287,8 @@ enum cof_err cof_s3_list_objects_v2(struct cof_s3_call *c)
     w.say = say_object;
     if (!cof_s3_allowed(c, "s3:ListBucket", false, NULL, false, &err) || !common_checks(c, &w, "max-keys", &err))
         goto out;
-    if (cof_s3_has_param(c, "continuation-token") && (token.len == 0 || cof_base64url_decode(token, &plain) != COF_OK)) {
+    if (cof_s3_has_param(c, "continuation-token") &&
+        (token.len == 0 || cof_base64url_decode(token, &plain) != COF_OK)) {
         err = cof_s3_fail(c, 400, "InvalidArgument", "The continuation token provided is incorrect");
         goto out;
     }
@@ -290,7 +297,8 @@ enum cof_err cof_s3_list_objects_v2(struct cof_s3_call *c)
     if (err != COF_OK)
         goto out;
     say_frame(&w, "ListBucketResult");
-    cof_buf_printf(&c->reply->body, "<MaxKeys>%llu</MaxKeys><KeyCount>%llu</KeyCount>", (unsigned long long)w.max, (unsigned long long)w.n);
+    cof_buf_printf(&c->reply->body, "<MaxKeys>%llu</MaxKeys><KeyCount>%llu</KeyCount>", (unsigned long long)w.max,
+        (unsigned long long)w.n);
     if (token.len > 0)
         cof_xml_element(&c->reply->body, "ContinuationToken", token);
     if (after.len > 0)
@@ -307,7 +315,8 @@ out:
     return err;
 }
 
-static void say_version(struct walk *w, struct cof_view key, struct cof_view third, const json_t *record, bool first_of_key)
+static void say_version(
+    struct walk *w, struct cof_view key, struct cof_view third, const json_t *record, bool first_of_key)
 {
     bool marker = cof_s3_is(record, "marker");
     char etag[80];
@@ -322,7 +331,8 @@ static void say_version(struct walk *w, struct cof_view key, struct cof_view thi
         cof_s3_etag(record, etag);
         cof_xml_element(&w->items, "ETag", cof_view_str(etag));
         say_sums(&w->items, record);
-        cof_buf_printf(&w->items, "<Size>%lld</Size><StorageClass>STANDARD</StorageClass>", (long long)cof_s3_int(record, "size"));
+        cof_buf_printf(
+            &w->items, "<Size>%lld</Size><StorageClass>STANDARD</StorageClass>", (long long)cof_s3_int(record, "size"));
     }
     say_owner(w);
     cof_buf_add_str(&w->items, marker ? "</DeleteMarker>" : "</Version>");
@@ -357,7 +367,8 @@ enum cof_err cof_s3_list_versions(struct cof_s3_call *c)
 
     walk_init(&w, c, "s3.version", true);
     w.say = say_version;
-    if (!cof_s3_allowed(c, "s3:ListBucketVersions", false, NULL, false, &err) || !common_checks(c, &w, "max-keys", &err))
+    if (!cof_s3_allowed(c, "s3:ListBucketVersions", false, NULL, false, &err) ||
+        !common_checks(c, &w, "max-keys", &err))
         goto out;
     if (id_marker.len > 0 && key_marker.len > 0)
         err = start_after_version(&w, key_marker, id_marker);
@@ -383,13 +394,15 @@ out:
     return err;
 }
 
-static void say_upload(struct walk *w, struct cof_view key, struct cof_view third, const json_t *record, bool first_of_key)
+static void say_upload(
+    struct walk *w, struct cof_view key, struct cof_view third, const json_t *record, bool first_of_key)
 {
     (void)first_of_key;
     cof_buf_add_str(&w->items, "<Upload>");
     add_name(w, &w->items, "Key", key);
     cof_xml_element(&w->items, "UploadId", third);
-    cof_buf_printf(&w->items, "<Initiator><ID>%s</ID><DisplayName>%s</DisplayName></Initiator>", cof_standin_account(w->c->s), cof_standin_account(w->c->s));
+    cof_buf_printf(&w->items, "<Initiator><ID>%s</ID><DisplayName>%s</DisplayName></Initiator>",
+        cof_standin_account(w->c->s), cof_standin_account(w->c->s));
     say_owner(w);
     cof_buf_add_str(&w->items, "<StorageClass>STANDARD</StorageClass>");
     cof_s3_xml_date(&w->items, "Initiated", cof_s3_int(record, "created"));
@@ -405,7 +418,8 @@ enum cof_err cof_s3_list_uploads(struct cof_s3_call *c)
 
     walk_init(&w, c, "s3.upload", true);
     w.say = say_upload;
-    if (!cof_s3_allowed(c, "s3:ListBucketMultipartUploads", false, NULL, false, &err) || !common_checks(c, &w, "max-uploads", &err))
+    if (!cof_s3_allowed(c, "s3:ListBucketMultipartUploads", false, NULL, false, &err) ||
+        !common_checks(c, &w, "max-uploads", &err))
         goto out;
     if (key_marker.len > 0 && id_marker.len > 0)
         cof_s3_key_of3(&w.from, c->bucket, key_marker, id_marker);

@@ -35,7 +35,9 @@ static bool load_upload(struct cof_s3_call *c, json_t **out, enum cof_err *err)
         cof_buf_done(&key);
     }
     if (*err == COF_E_NOT_FOUND)
-        *err = cof_s3_fail(c, 404, "NoSuchUpload", "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.");
+        *err = cof_s3_fail(c, 404, "NoSuchUpload",
+            "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or "
+            "completed.");
     return *out != NULL;
 }
 
@@ -46,7 +48,8 @@ static bool sum_type(struct cof_s3_call *c, enum cof_checksum_alg alg, const cha
     bool full = cof_view_eq_str(asked, "FULL_OBJECT"), composite = cof_view_eq_str(asked, "COMPOSITE");
 
     *type = alg == COF_CHECKSUM_CRC64NVME || (full && cof_checksum_is_crc(alg)) ? "FULL_OBJECT" : "COMPOSITE";
-    if ((asked.len > 0 && !full && !composite) || (full && !cof_checksum_is_crc(alg)) || (composite && alg == COF_CHECKSUM_CRC64NVME)) {
+    if ((asked.len > 0 && !full && !composite) || (full && !cof_checksum_is_crc(alg)) ||
+        (composite && alg == COF_CHECKSUM_CRC64NVME)) {
         (void)cof_s3_fail(c, 400, "InvalidRequest", "The checksum type cannot be used with that checksum algorithm.");
         return false;
     }
@@ -78,14 +81,17 @@ enum cof_err cof_s3_create_upload(struct cof_s3_call *c)
     if (err != COF_OK || !cof_s3_allowed(c, "s3:PutObject", true, NULL, false, &err))
         goto out;
     if (alg == COF_CHECKSUM_NONE) {
-        err = cof_s3_fail(c, 400, "InvalidRequest", "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]");
+        err = cof_s3_fail(c, 400, "InvalidRequest",
+            "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, "
+            "CRC64NVME, SHA1, SHA256]");
         goto out;
     }
     if (!sum_type(c, alg, &type) || !cof_s3_put_fields(c, record, &err) || !cof_s3_sse_for_write(c, &sse) ||
         !cof_s3_sse_begin(c, &sse, &sse_record, &kek, &err) || !new_upload_id(c, id, &err))
         goto out;
-    if (json_object_update_new(record, json_pack("{s:s, s:I, s:O, s:s, s:s, s:b}", "upload", id, "created", (json_int_t)c->req->now_ms,
-            "sse", sse_record, "sum_alg", cof_checksum_name(alg), "sum_type", type, "sum_asked", named.len > 0)) != 0) {
+    if (json_object_update_new(record,
+            json_pack("{s:s, s:I, s:O, s:s, s:s, s:b}", "upload", id, "created", (json_int_t)c->req->now_ms, "sse",
+                sse_record, "sum_alg", cof_checksum_name(alg), "sum_type", type, "sum_asked", named.len > 0)) != 0) {
         err = COF_E_MEMORY;
         goto out;
     }
@@ -126,11 +132,15 @@ bool cof_s3_part_prepare(struct cof_s3_call *c, json_t **upload, int *number, st
         return false;
     customer = strcmp(cof_s3_text(json_object_get(*upload, "sse"), "mode"), "SSE-C") == 0;
     if (customer && sse->mode != COF_S3_SSE_C) {
-        (void)cof_s3_fail(c, 400, "InvalidRequest", "The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.");
+        (void)cof_s3_fail(c, 400, "InvalidRequest",
+            "The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate "
+            "encryption parameters.");
         return false;
     }
     if (!customer && sse->mode == COF_S3_SSE_C) {
-        (void)cof_s3_fail(c, 400, "InvalidRequest", "The multipart upload initiate request did not request encryption with a customer-provided key. Please resend the request without it or restart the upload.");
+        (void)cof_s3_fail(c, 400, "InvalidRequest",
+            "The multipart upload initiate request did not request encryption with a customer-provided key. Please "
+            "resend the request without it or restart the upload.");
         return false;
     }
     return true;
@@ -167,16 +177,17 @@ enum cof_err cof_s3_part_add(struct cof_s3_call *c, const json_t *upload, const 
     json_decref(again);
     if (!cof_s3_sse_open(c, sse_record, sse, &kek, &err)) {
         if (err == COF_OK && sse->mode == COF_S3_SSE_C)
-            err = cof_s3_fail(c, 400, "InvalidRequest", "The provided encryption parameters did not match the ones used originally.");
+            err = cof_s3_fail(
+                c, 400, "InvalidRequest", "The provided encryption parameters did not match the ones used originally.");
         return err;
     }
     cof_hex_encode(digests->md5, 16, etag);
     err = cof_s3_intake_close(intake, c, &kek, number, &segment);
     if (err != COF_OK)
         return err;
-    part = json_pack("{s:i, s:I, s:s, s:I, s:o, s:s, s:o}", "n", number, "size", (json_int_t)intake->size, "etag", etag, "modified",
-        (json_int_t)c->req->now_ms, "segment", segment, "sum_alg", cof_checksum_name(intake->sum.alg), "sum",
-        cof_s3_base64(digests->sum, cof_checksum_size(intake->sum.alg)));
+    part = json_pack("{s:i, s:I, s:s, s:I, s:o, s:s, s:o}", "n", number, "size", (json_int_t)intake->size, "etag", etag,
+        "modified", (json_int_t)c->req->now_ms, "segment", segment, "sum_alg", cof_checksum_name(intake->sum.alg),
+        "sum", cof_s3_base64(digests->sum, cof_checksum_size(intake->sum.alg)));
     part_key(cof_s3_text(upload, "upload"), number, key);
     err = part == NULL ? COF_E_MEMORY : replace_part(c, key, part);
     if (err == COF_OK) {
@@ -207,7 +218,9 @@ struct completion {
 
 static bool invalid_part(struct cof_s3_call *c)
 {
-    (void)cof_s3_fail(c, 400, "InvalidPart", "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.");
+    (void)cof_s3_fail(c, 400, "InvalidPart",
+        "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified "
+        "entity tag may not match the part's entity tag.");
     return false;
 }
 
@@ -226,7 +239,9 @@ static enum cof_err join_sum(struct completion *done, const json_t *part)
 
     cof_buf_init(&bytes, 64);
     err = cof_base64_decode(cof_view_str(cof_s3_text(part, "sum")), &bytes);
-    if (err == COF_OK && (bytes.len != cof_checksum_size(done->alg) || cof_checksum_named(cof_view_str(cof_s3_text(part, "sum_alg"))) != done->alg))
+    if (err == COF_OK &&
+        (bytes.len != cof_checksum_size(done->alg) ||
+            cof_checksum_named(cof_view_str(cof_s3_text(part, "sum_alg"))) != done->alg))
         err = COF_E_DENIED;
     if (err == COF_OK)
         memcpy(sum, bytes.data, bytes.len);
@@ -247,7 +262,8 @@ static bool in_order(struct cof_s3_call *c, const struct cof_xml_node *node)
         if (cof_parse_u64(cof_xml_text(node, "PartNumber"), COF_S3_PARTS_MAX, &number) != COF_OK || number == 0)
             return invalid_part(c);
         if (number <= last) {
-            (void)cof_s3_fail(c, 400, "InvalidPartOrder", "The list of parts was not in ascending order. Parts must be ordered by part number.");
+            (void)cof_s3_fail(c, 400, "InvalidPartOrder",
+                "The list of parts was not in ascending order. Parts must be ordered by part number.");
             return false;
         }
         last = number;
@@ -280,7 +296,8 @@ static bool add_part(struct completion *done, const struct cof_xml_node *node, b
     given_sum = cof_xml_text(node, name);
     if (*err != COF_OK)
         goto out;
-    if (!same_etag(cof_xml_text(node, "ETag"), cof_s3_text(part, "etag")) || (given_sum.len > 0 && !cof_view_eq_str(given_sum, cof_s3_text(part, "sum")))) {
+    if (!same_etag(cof_xml_text(node, "ETag"), cof_s3_text(part, "etag")) ||
+        (given_sum.len > 0 && !cof_view_eq_str(given_sum, cof_s3_text(part, "sum")))) {
         (void)invalid_part(c);
         goto out;
     }
@@ -298,7 +315,8 @@ static bool add_part(struct completion *done, const struct cof_xml_node *node, b
         *err = COF_OK;
     }
     if (*err == COF_E_DENIED) {
-        *err = cof_s3_fail(c, 400, "InvalidRequest", "A part was uploaded with a checksum of another algorithm than the upload's.");
+        *err = cof_s3_fail(
+            c, 400, "InvalidRequest", "A part was uploaded with a checksum of another algorithm than the upload's.");
         goto out;
     }
     done->size += (uint64_t)cof_s3_int(part, "size");
@@ -316,7 +334,8 @@ static bool add_parts(struct completion *done, const struct cof_xml_node *root, 
 
     *err = COF_OK;
     if (node == NULL) {
-        (void)cof_s3_fail(done->c, 400, "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema");
+        (void)cof_s3_fail(done->c, 400, "MalformedXML",
+            "The XML you provided was not well-formed or did not validate against our published schema");
         return false;
     }
     if (!in_order(done->c, node))
@@ -348,8 +367,10 @@ static enum cof_err finish_sum(struct completion *done, json_t *record)
     cof_base64_add(&text, cof_view_of(sum, cof_checksum_size(done->alg)));
     if (!done->is_full)
         cof_buf_printf(&text, "-%zu", json_array_size(done->parts));
-    if (err == COF_OK && json_object_set_new(record, "sum", json_pack("{s:s, s:s, s:s}", "alg", cof_checksum_name(done->alg), "value",
-            cof_buf_cstr(&text), "type", done->is_full ? "FULL_OBJECT" : "COMPOSITE")) != 0)
+    if (err == COF_OK &&
+        json_object_set_new(record, "sum",
+            json_pack("{s:s, s:s, s:s}", "alg", cof_checksum_name(done->alg), "value", cof_buf_cstr(&text), "type",
+                done->is_full ? "FULL_OBJECT" : "COMPOSITE")) != 0)
         err = COF_E_MEMORY;
     cof_buf_done(&text);
     return err;
@@ -372,8 +393,9 @@ static enum cof_err make_record(struct completion *done, json_t *record)
     }
     cof_hex_encode(md5, sizeof md5, etag);
     (void)snprintf(etag + 32, sizeof etag - 32, "-%zu", json_array_size(done->parts));
-    if (json_object_update_new(record, json_pack("{s:I, s:s, s:I, s:O, s:b}", "size", (json_int_t)done->size, "etag", etag, "modified",
-            (json_int_t)done->c->req->now_ms, "parts", done->parts, "multipart", 1)) != 0)
+    if (json_object_update_new(record,
+            json_pack("{s:I, s:s, s:I, s:O, s:b}", "size", (json_int_t)done->size, "etag", etag, "modified",
+                (json_int_t)done->c->req->now_ms, "parts", done->parts, "multipart", 1)) != 0)
         return COF_E_MEMORY;
     return finish_sum(done, record);
 }
@@ -411,7 +433,8 @@ static enum cof_err drop_upload(struct cof_s3_call *c, const json_t *upload, con
     upload_key(c, cof_view_str(cof_s3_text(upload, "upload")), &key);
     if (d.keys == NULL || d.segments == NULL)
         goto out;
-    err = c->store->scan(c->store->ctx, "s3.part", cof_view_str(cof_s3_text(upload, "upload")), COF_LIT(""), SIZE_MAX, collect, &d);
+    err = c->store->scan(
+        c->store->ctx, "s3.part", cof_view_str(cof_s3_text(upload, "upload")), COF_LIT(""), SIZE_MAX, collect, &d);
     for (size_t i = 0; i < json_array_size(d.keys) && err == COF_OK; i++)
         err = c->store->remove(c->store->ctx, "s3.part", cof_view_str(json_string_value(json_array_get(d.keys, i))));
     if (err == COF_OK)
@@ -457,15 +480,18 @@ static enum cof_err say_completed(struct cof_s3_call *c, const json_t *record)
 static bool promised_holds(struct completion *done, const json_t *record)
 {
     const json_t *sum = json_object_get(record, "sum");
-    struct cof_view want = cof_s3_header(done->c, cof_s3_sum_header(done->alg)), size = cof_s3_header(done->c, "x-amz-mp-object-size");
+    struct cof_view want = cof_s3_header(done->c, cof_s3_sum_header(done->alg)),
+                    size = cof_s3_header(done->c, "x-amz-mp-object-size");
     uint64_t n;
 
     if (want.len > 0 && !cof_view_eq_str(want, cof_s3_text(sum, "value"))) {
-        (void)cof_s3_fail(done->c, 400, "BadDigest", "The checksum you specified did not match the calculated checksum.");
+        (void)cof_s3_fail(
+            done->c, 400, "BadDigest", "The checksum you specified did not match the calculated checksum.");
         return false;
     }
     if (size.len > 0 && (cof_parse_u64(size, INT64_MAX, &n) != COF_OK || n != done->size)) {
-        (void)cof_s3_fail(done->c, 400, "InvalidRequest", "The provided 'x-amz-mp-object-size' header does not match what was computed.");
+        (void)cof_s3_fail(done->c, 400, "InvalidRequest",
+            "The provided 'x-amz-mp-object-size' header does not match what was computed.");
         return false;
     }
     return true;
@@ -482,7 +508,8 @@ enum cof_err cof_s3_complete_upload(struct cof_s3_call *c)
         goto out;
     err = cof_xml_parse(c->req->body, COF_STANDIN_BODY_MAX, 8 * COF_S3_PARTS_MAX, &root);
     if (err == COF_E_FORMAT || err == COF_E_LIMIT) {
-        err = cof_s3_fail(c, 400, "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema");
+        err = cof_s3_fail(c, 400, "MalformedXML",
+            "The XML you provided was not well-formed or did not validate against our published schema");
         goto out;
     }
     done.upload = upload;
@@ -575,9 +602,11 @@ enum cof_err cof_s3_list_parts(struct cof_s3_call *c)
     list.out = &parts;
     if (!cof_s3_allowed(c, "s3:ListMultipartUploadParts", true, NULL, false, &err) || !load_upload(c, &upload, &err))
         goto out;
-    if (!cof_s3_param_number(c, "max-parts", 1000, 1000, &list.max) || !cof_s3_param_number(c, "part-number-marker", COF_S3_PARTS_MAX, 0, &list.after))
+    if (!cof_s3_param_number(c, "max-parts", 1000, 1000, &list.max) ||
+        !cof_s3_param_number(c, "part-number-marker", COF_S3_PARTS_MAX, 0, &list.after))
         goto out;
-    err = c->store->scan(c->store->ctx, "s3.part", cof_view_str(cof_s3_text(upload, "upload")), COF_LIT(""), SIZE_MAX, list_part, &list);
+    err = c->store->scan(
+        c->store->ctx, "s3.part", cof_view_str(cof_s3_text(upload, "upload")), COF_LIT(""), SIZE_MAX, list_part, &list);
     if (err != COF_OK)
         goto out;
     cof_s3_xml_open(c, "ListPartsResult");

@@ -94,17 +94,20 @@ static bool body_proved(struct cof_s3_call *c, enum cof_err *err)
         cof_base64_add(&text, cof_view_of(digest, cof_checksum_size(promised.alg)));
         good = *err == COF_OK && cof_view_eq(cof_buf_view(&text), promised.value);
     } else {
-        (void)cof_s3_fail(c, 400, "InvalidRequest", "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
+        (void)cof_s3_fail(
+            c, 400, "InvalidRequest", "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
         cof_buf_done(&text);
         return false;
     }
     if (!good && *err == COF_OK)
-        (void)cof_s3_fail(c, 400, "BadDigest", "The Content-MD5 or checksum value that you specified did not match what the server received.");
+        (void)cof_s3_fail(c, 400, "BadDigest",
+            "The Content-MD5 or checksum value that you specified did not match what the server received.");
     cof_buf_done(&text);
     return good;
 }
 
-static enum cof_err delete_listed(struct cof_s3_call *c, const struct cof_xml_node *object, bool quiet, struct cof_buf *out)
+static enum cof_err delete_listed(
+    struct cof_s3_call *c, const struct cof_xml_node *object, bool quiet, struct cof_buf *out)
 {
     struct cof_view key = cof_xml_text(object, "Key"), version_id = cof_xml_text(object, "VersionId");
     struct deletion d;
@@ -113,7 +116,8 @@ static enum cof_err delete_listed(struct cof_s3_call *c, const struct cof_xml_no
 
     cof_buf_reset(&c->key);
     cof_buf_add(&c->key, key);
-    allowed = cof_s3_allowed(c, version_id.len > 0 ? "s3:DeleteObjectVersion" : "s3:DeleteObject", true, NULL, true, &err);
+    allowed =
+        cof_s3_allowed(c, version_id.len > 0 ? "s3:DeleteObjectVersion" : "s3:DeleteObject", true, NULL, true, &err);
     if (err != COF_OK)
         return err;
     if (!allowed) {
@@ -155,11 +159,13 @@ enum cof_err cof_s3_delete_objects(struct cof_s3_call *c)
         for (object = cof_xml_child(root, "Object"); object != NULL; object = cof_xml_again(object, "Object"))
             n += cof_xml_text(object, "Key").len > 0 && cof_xml_text(object, "Key").len <= COF_S3_KEY_MAX ? 1 : 10000;
     if (err == COF_E_FORMAT || err == COF_E_LIMIT || (err == COF_OK && (n == 0 || n > 1000))) {
-        err = cof_s3_fail(c, 400, "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema");
+        err = cof_s3_fail(c, 400, "MalformedXML",
+            "The XML you provided was not well-formed or did not validate against our published schema");
         goto out;
     }
     cof_standin_public(c->req, "s3:DeleteObjects"); /* each key is asked for below */
-    for (object = cof_xml_child(root, "Object"); object != NULL && err == COF_OK; object = cof_xml_again(object, "Object"))
+    for (object = cof_xml_child(root, "Object"); object != NULL && err == COF_OK;
+         object = cof_xml_again(object, "Object"))
         err = delete_listed(c, object, cof_view_eq_str(cof_xml_text(root, "Quiet"), "true"), &out);
     if (err != COF_OK)
         goto out;
@@ -174,7 +180,8 @@ out:
 }
 
 /* Loads the object whose tags are meant. False: reply or *err. */
-static bool tagged(struct cof_s3_call *c, const char *action, const char *version_action, json_t **record, enum cof_err *err)
+static bool tagged(
+    struct cof_s3_call *c, const char *action, const char *version_action, json_t **record, enum cof_err *err)
 {
     struct cof_view version_id = cof_s3_param(c, "versionId");
 
@@ -182,10 +189,12 @@ static bool tagged(struct cof_s3_call *c, const char *action, const char *versio
     *err = cof_s3_object_get(c, version_id, record);
     if (*err != COF_OK && *err != COF_E_NOT_FOUND)
         return false;
-    if (!cof_s3_allowed(c, version_id.len > 0 ? version_action : action, true, json_object_get(*record, "tags"), false, err))
+    if (!cof_s3_allowed(
+            c, version_id.len > 0 ? version_action : action, true, json_object_get(*record, "tags"), false, err))
         return false;
     if (*record == NULL) {
-        *err = version_id.len > 0 ? cof_s3_fail(c, 404, "NoSuchVersion", "The specified version does not exist.") : cof_s3_no_key(c);
+        *err = version_id.len > 0 ? cof_s3_fail(c, 404, "NoSuchVersion", "The specified version does not exist.") :
+                                    cof_s3_no_key(c);
         return false;
     }
     if (cof_s3_is(*record, "marker")) {
@@ -250,14 +259,17 @@ static bool read_tags(struct cof_s3_call *c, json_t **out, enum cof_err *err)
     *out = json_object();
     *err = cof_xml_parse(c->req->body, 65536, 200, &root);
     if (*err == COF_E_FORMAT || *err == COF_E_LIMIT)
-        *err = cof_s3_fail(c, 400, "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema");
-    for (tag = cof_xml_child(cof_xml_child(root, "TagSet"), "Tag"); tag != NULL && good; tag = cof_xml_again(tag, "Tag")) {
+        *err = cof_s3_fail(c, 400, "MalformedXML",
+            "The XML you provided was not well-formed or did not validate against our published schema");
+    for (tag = cof_xml_child(cof_xml_child(root, "TagSet"), "Tag"); tag != NULL && good;
+         tag = cof_xml_again(tag, "Tag")) {
         struct cof_view key = cof_xml_text(tag, "Key"), value = cof_xml_text(tag, "Value");
         struct cof_buf name;
 
         cof_buf_init(&name, 1024);
         cof_buf_add(&name, key);
-        good = cof_s3_tag_ok(key, value) && json_object_get(*out, cof_buf_cstr(&name)) == NULL && json_object_size(*out) < COF_S3_TAGS_MAX;
+        good = cof_s3_tag_ok(key, value) && json_object_get(*out, cof_buf_cstr(&name)) == NULL &&
+            json_object_size(*out) < COF_S3_TAGS_MAX;
         if (good && json_object_set_new(*out, cof_buf_cstr(&name), cof_s3_string(value)) != 0)
             *err = COF_E_MEMORY;
         cof_buf_done(&name);

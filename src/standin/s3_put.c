@@ -8,8 +8,8 @@
 #include <string.h>
 
 /* Headers that are kept as they came and given back with the object. */
-static const char *const kept[] = {"content-type", "content-encoding", "content-disposition", "content-language", "cache-control",
-    "expires", "x-amz-website-redirect-location", "x-amz-storage-class"};
+static const char *const kept[] = {"content-type", "content-encoding", "content-disposition", "content-language",
+    "cache-control", "expires", "x-amz-website-redirect-location", "x-amz-storage-class"};
 
 static bool set_text(json_t *object, const char *name, struct cof_view value)
 {
@@ -75,7 +75,8 @@ static bool keep_meta(struct cof_s3_call *c, json_t *meta)
         char lower[256];
         const json_t *before;
 
-        if (name.len <= 11 || name.len >= sizeof lower || !cof_view_eq_nocase(cof_view_sub(name, 0, 11), COF_LIT("x-amz-meta-")))
+        if (name.len <= 11 || name.len >= sizeof lower ||
+            !cof_view_eq_nocase(cof_view_sub(name, 0, 11), COF_LIT("x-amz-meta-")))
             continue;
         name = cof_view_sub(name, 11, SIZE_MAX);
         for (size_t k = 0; k < name.len; k++)
@@ -83,7 +84,8 @@ static bool keep_meta(struct cof_s3_call *c, json_t *meta)
         lower[name.len] = '\0';
         total += name.len + value.len;
         if (total > COF_S3_META_MAX) {
-            (void)cof_s3_fail(c, 400, "MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size");
+            (void)cof_s3_fail(
+                c, 400, "MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size");
             return false;
         }
         before = json_object_get(meta, lower);
@@ -109,7 +111,8 @@ static bool keep_meta(struct cof_s3_call *c, json_t *meta)
 bool cof_s3_tag_ok(struct cof_view key, struct cof_view value)
 {
     return key.len >= 1 && key.len <= 512 && value.len <= 1024 && cof_view_is_utf8(key) && cof_view_is_utf8(value) &&
-        !cof_view_starts(key, COF_LIT("aws:")) && cof_view_find(key, 0) == SIZE_MAX && cof_view_find(value, 0) == SIZE_MAX;
+        !cof_view_starts(key, COF_LIT("aws:")) && cof_view_find(key, 0) == SIZE_MAX &&
+        cof_view_find(value, 0) == SIZE_MAX;
 }
 
 bool cof_s3_put_tags(struct cof_s3_call *c, struct cof_view text, json_t **out, enum cof_err *err)
@@ -126,13 +129,15 @@ bool cof_s3_put_tags(struct cof_s3_call *c, struct cof_view text, json_t **out, 
         cof_buf_reset(&name);
         cof_buf_reset(&value);
         good = cof_uri_decode(raw_name, true, &name) == COF_OK && cof_uri_decode(raw_value, true, &value) == COF_OK &&
-            cof_s3_tag_ok(cof_buf_view(&name), cof_buf_view(&value)) && json_object_get(*out, cof_buf_cstr(&name)) == NULL &&
-            json_object_size(*out) < COF_S3_TAGS_MAX;
+            cof_s3_tag_ok(cof_buf_view(&name), cof_buf_view(&value)) &&
+            json_object_get(*out, cof_buf_cstr(&name)) == NULL && json_object_size(*out) < COF_S3_TAGS_MAX;
         if (good && !set_text(*out, cof_buf_cstr(&name), cof_buf_view(&value)))
             *err = COF_E_MEMORY;
     }
     if (!good)
-        (void)cof_s3_fail(c, 400, "InvalidArgument", "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.");
+        (void)cof_s3_fail(c, 400, "InvalidArgument",
+            "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag "
+            "name duplicates.");
     cof_buf_done(&name);
     cof_buf_done(&value);
     if (!good || *err != COF_OK) {
@@ -151,7 +156,8 @@ static bool refuse_unsupported(struct cof_s3_call *c)
         (void)cof_s3_fail(c, 400, "AccessControlListNotSupported", "The bucket does not allow ACLs");
         return false;
     }
-    if (cof_s3_header(c, "x-amz-object-lock-mode").len > 0 || cof_s3_header(c, "x-amz-object-lock-legal-hold").len > 0) {
+    if (cof_s3_header(c, "x-amz-object-lock-mode").len > 0 ||
+        cof_s3_header(c, "x-amz-object-lock-legal-hold").len > 0) {
         (void)cof_s3_fail(c, 400, "InvalidRequest", "Bucket is missing Object Lock Configuration");
         return false;
     }
@@ -182,8 +188,8 @@ bool cof_s3_put_fields(struct cof_s3_call *c, json_t *record, enum cof_err *err)
 
 const char *cof_s3_sum_header(enum cof_checksum_alg alg)
 {
-    static const char *const names[] = {NULL, "x-amz-checksum-crc32", "x-amz-checksum-crc32c", "x-amz-checksum-crc64nvme",
-        "x-amz-checksum-sha1", "x-amz-checksum-sha256"};
+    static const char *const names[] = {NULL, "x-amz-checksum-crc32", "x-amz-checksum-crc32c",
+        "x-amz-checksum-crc64nvme", "x-amz-checksum-sha1", "x-amz-checksum-sha256"};
 
     return names[alg];
 }
@@ -201,7 +207,8 @@ static bool sum_value_ok(enum cof_checksum_alg alg, struct cof_view value)
 
 bool cof_s3_put_sum(struct cof_s3_call *c, struct cof_s3_sum *out)
 {
-    struct cof_view trailer = cof_s3_header(c, "x-amz-trailer"), named = cof_s3_header(c, "x-amz-sdk-checksum-algorithm");
+    struct cof_view trailer = cof_s3_header(c, "x-amz-trailer"),
+                    named = cof_s3_header(c, "x-amz-sdk-checksum-algorithm");
 
     *out = (struct cof_s3_sum){.alg = COF_CHECKSUM_NONE};
     for (enum cof_checksum_alg alg = COF_CHECKSUM_CRC32; alg <= COF_CHECKSUM_SHA256; alg++) {
@@ -211,7 +218,8 @@ bool cof_s3_put_sum(struct cof_s3_call *c, struct cof_s3_sum *out)
         if (value.len == 0 && !trails)
             continue;
         if (out->alg != COF_CHECKSUM_NONE || (value.len > 0 && trails)) {
-            (void)cof_s3_fail(c, 400, "InvalidRequest", "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
+            (void)cof_s3_fail(c, 400, "InvalidRequest",
+                "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
             return false;
         }
         *out = (struct cof_s3_sum){alg, value, trails};
@@ -221,7 +229,9 @@ bool cof_s3_put_sum(struct cof_s3_call *c, struct cof_s3_sum *out)
         }
     }
     if (out->alg == COF_CHECKSUM_NONE && named.len > 0) {
-        (void)cof_s3_fail(c, 400, "InvalidRequest", "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.");
+        (void)cof_s3_fail(c, 400, "InvalidRequest",
+            "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers "
+            "were found.");
         return false;
     }
     return true;
@@ -233,7 +243,8 @@ static bool etag_matches(struct cof_view given, const json_t *record)
     char etag[80];
 
     cof_s3_etag(record, etag);
-    return cof_view_eq_str(given, "*") || cof_view_eq_str(given, etag) || cof_view_eq_str(given, cof_s3_text(record, "etag"));
+    return cof_view_eq_str(given, "*") || cof_view_eq_str(given, etag) ||
+        cof_view_eq_str(given, cof_s3_text(record, "etag"));
 }
 
 bool cof_s3_put_conditions(struct cof_s3_call *c, enum cof_err *err)
@@ -246,7 +257,8 @@ bool cof_s3_put_conditions(struct cof_s3_call *c, enum cof_err *err)
     if (none.len == 0 && match.len == 0)
         return true;
     if (none.len > 0 && !cof_view_eq_str(none, "*")) {
-        (void)cof_s3_fail(c, 501, "NotImplemented", "A header you provided implies functionality that is not implemented.");
+        (void)cof_s3_fail(
+            c, 501, "NotImplemented", "A header you provided implies functionality that is not implemented.");
         return false;
     }
     *err = cof_s3_object_get(c, COF_LIT(""), &present);
@@ -255,11 +267,13 @@ bool cof_s3_put_conditions(struct cof_s3_call *c, enum cof_err *err)
     if (*err != COF_OK)
         return false;
     if (none.len > 0 && present != NULL)
-        (void)cof_s3_fail_with(c, 412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold", "<Condition>If-None-Match</Condition>");
+        (void)cof_s3_fail_with(c, 412, "PreconditionFailed",
+            "At least one of the pre-conditions you specified did not hold", "<Condition>If-None-Match</Condition>");
     else if (match.len > 0 && present == NULL)
         (void)cof_s3_no_key(c);
     else if (match.len > 0 && !etag_matches(match, present))
-        (void)cof_s3_fail_with(c, 412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold", "<Condition>If-Match</Condition>");
+        (void)cof_s3_fail_with(c, 412, "PreconditionFailed",
+            "At least one of the pre-conditions you specified did not hold", "<Condition>If-Match</Condition>");
     else
         good = true;
     json_decref(present);
@@ -278,7 +292,8 @@ void cof_s3_put_headers(struct cof_s3_call *c, const json_t *record)
         cof_headers_set(h, "x-amz-version-id", cof_s3_text(record, "id"));
     cof_s3_sse_headers(c, json_object_get(record, "sse"));
     if (sum != NULL) {
-        cof_headers_set(h, cof_s3_sum_header(cof_checksum_named(cof_view_str(cof_s3_text(sum, "alg")))), cof_s3_text(sum, "value"));
+        cof_headers_set(
+            h, cof_s3_sum_header(cof_checksum_named(cof_view_str(cof_s3_text(sum, "alg")))), cof_s3_text(sum, "value"));
         cof_headers_set(h, "x-amz-checksum-type", cof_s3_text(sum, "type"));
     }
 }

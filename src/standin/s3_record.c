@@ -91,7 +91,9 @@ enum cof_s3_versioning cof_s3_versioning_of(const struct cof_s3_call *c)
 {
     const char *text = cof_s3_text(c->bucket_record, "versioning");
 
-    return strcmp(text, "Enabled") == 0 ? COF_S3_VERSIONED : strcmp(text, "Suspended") == 0 ? COF_S3_SUSPENDED : COF_S3_UNVERSIONED;
+    return strcmp(text, "Enabled") == 0 ? COF_S3_VERSIONED :
+        strcmp(text, "Suspended") == 0  ? COF_S3_SUSPENDED :
+                                          COF_S3_UNVERSIONED;
 }
 
 struct search {
@@ -142,7 +144,8 @@ enum cof_err cof_s3_object_get(struct cof_s3_call *c, struct cof_view version_id
 
     *out = NULL;
     if (version_id.len > 0) {
-        (void)snprintf(id, sizeof id, "%.*s", (int)(version_id.len < 63 ? version_id.len : 63), (const char *)version_id.data);
+        (void)snprintf(
+            id, sizeof id, "%.*s", (int)(version_id.len < 63 ? version_id.len : 63), (const char *)version_id.data);
         return find_version(c, id, out);
     }
     cof_buf_init(&key, COF_STORE_KEY_MAX);
@@ -240,8 +243,10 @@ static enum cof_err name_version(struct cof_s3_call *c, json_t *record, const js
     cof_hex_encode(random, sizeof random, id + 8);
     if (cof_s3_versioning_of(c) != COF_S3_VERSIONED)
         (void)snprintf(id, sizeof id, "null");
-    return json_object_set_new(record, "order", json_string(order)) == 0 && json_object_set_new(record, "id", json_string(id)) == 0
-        ? COF_OK : COF_E_MEMORY;
+    return json_object_set_new(record, "order", json_string(order)) == 0 &&
+            json_object_set_new(record, "id", json_string(id)) == 0 ?
+        COF_OK :
+        COF_E_MEMORY;
 }
 
 enum cof_err cof_s3_object_add(struct cof_s3_call *c, json_t *record)

@@ -22,8 +22,10 @@
 COF_MUST_USE enum cof_err cof_s3_bucket_get(const struct cof_store *store, const char *bucket, json_t **out);
 COF_MUST_USE enum cof_err cof_s3_bucket_put(const struct cof_store *store, const char *bucket, const json_t *record);
 
-COF_MUST_USE enum cof_err cof_s3_load(const struct cof_store *store, const char *space, struct cof_view key, json_t **out);
-COF_MUST_USE enum cof_err cof_s3_save(const struct cof_store *store, const char *space, struct cof_view key, const json_t *record);
+COF_MUST_USE enum cof_err cof_s3_load(
+    const struct cof_store *store, const char *space, struct cof_view key, json_t **out);
+COF_MUST_USE enum cof_err cof_s3_save(
+    const struct cof_store *store, const char *space, struct cof_view key, const json_t *record);
 COF_MUST_USE enum cof_err cof_s3_parse(struct cof_view text, json_t **out);
 
 /* Keys of the spaces above, appended. */

@@ -8,11 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum cof_err cof_s3_bootstrap(struct cof_standin *s, const struct json_t *manifest, int64_t now_ms, struct cof_diag *diag);
+enum cof_err cof_s3_bootstrap(
+    struct cof_standin *s, const struct json_t *manifest, int64_t now_ms, struct cof_diag *diag);
 
-static enum cof_err set_policy(const struct cof_store *store, const char *name, const json_t *policy, struct cof_diag *diag)
+static enum cof_err set_policy(
+    const struct cof_store *store, const char *name, const json_t *policy, struct cof_diag *diag)
 {
-    char *text = policy == NULL ? NULL : json_is_string(policy) ? strdup(json_string_value(policy)) : json_dumps(policy, JSON_INDENT(2));
+    char *text = policy == NULL ? NULL :
+        json_is_string(policy)  ? strdup(json_string_value(policy)) :
+                                  json_dumps(policy, JSON_INDENT(2));
     struct cof_policy *parsed = NULL;
     struct cof_diag why = {.text = ""};
     enum cof_err err = COF_OK;
@@ -31,7 +35,8 @@ static enum cof_err set_policy(const struct cof_store *store, const char *name, 
     return err;
 }
 
-static enum cof_err make_bucket(const struct cof_store *store, const json_t *item, int64_t now_ms, struct cof_diag *diag)
+static enum cof_err make_bucket(
+    const struct cof_store *store, const json_t *item, int64_t now_ms, struct cof_diag *diag)
 {
     const char *name = cof_s3_text(item, "name");
     const json_t *encryption = json_object_get(item, "encryption"), *blocked = json_object_get(item, "block_sse_c");
@@ -41,15 +46,17 @@ static enum cof_err make_bucket(const struct cof_store *store, const json_t *ite
 
     if (!cof_s3_bucket_name_ok(cof_view_str(name)))
         return cof_diag_set(diag, COF_E_CONFIG, "\"%s\" is no bucket name", name);
-    record = json_pack("{s:I, s:s, s:{s:s, s:s, s:b, s:b}}", "created", (json_int_t)now_ms, "versioning", cof_s3_is(item, "versioning") ? "Enabled" : "",
-        "encryption", "algorithm", algorithm[0] == '\0' ? "AES256" : algorithm, "key_id", cof_s3_text(encryption, "key_id"),
-        "bucket_key", cof_s3_is(encryption, "bucket_key"), "sse_c_blocked", blocked == NULL || json_is_true(blocked));
+    record = json_pack("{s:I, s:s, s:{s:s, s:s, s:b, s:b}}", "created", (json_int_t)now_ms, "versioning",
+        cof_s3_is(item, "versioning") ? "Enabled" : "", "encryption", "algorithm",
+        algorithm[0] == '\0' ? "AES256" : algorithm, "key_id", cof_s3_text(encryption, "key_id"), "bucket_key",
+        cof_s3_is(encryption, "bucket_key"), "sse_c_blocked", blocked == NULL || json_is_true(blocked));
     err = cof_s3_bucket_put(store, name, record);
     json_decref(record);
     return err == COF_OK ? set_policy(store, name, json_object_get(item, "policy"), diag) : err;
 }
 
-enum cof_err cof_s3_bootstrap(struct cof_standin *s, const struct json_t *manifest, int64_t now_ms, struct cof_diag *diag)
+enum cof_err cof_s3_bootstrap(
+    struct cof_standin *s, const struct json_t *manifest, int64_t now_ms, struct cof_diag *diag)
 {
     const json_t *buckets = json_object_get(manifest, "buckets");
     enum cof_err err = COF_OK;

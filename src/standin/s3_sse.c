@@ -23,7 +23,8 @@ static bool invalid(struct cof_s3_call *c, const char *code, const char *message
 }
 
 /* The key's three headers agree with each other. */
-static bool read_customer(struct cof_s3_call *c, struct cof_view algorithm, struct cof_view key, struct cof_view md5, struct cof_s3_sse *out)
+static bool read_customer(
+    struct cof_s3_call *c, struct cof_view algorithm, struct cof_view key, struct cof_view md5, struct cof_s3_sse *out)
 {
     struct cof_buf bytes, given;
     uint8_t digest[16];
@@ -34,7 +35,8 @@ static bool read_customer(struct cof_s3_call *c, struct cof_view algorithm, stru
     if (algorithm.len == 0)
         (void)invalid(c, "InvalidArgument", NEEDS_KEY "a valid encryption algorithm.");
     else if (!cof_view_eq_str(algorithm, "AES256"))
-        (void)invalid(c, "InvalidEncryptionAlgorithmError", "The Encryption request you specified is not valid. Supported value: AES256.");
+        (void)invalid(c, "InvalidEncryptionAlgorithmError",
+            "The Encryption request you specified is not valid. Supported value: AES256.");
     else if (key.len == 0)
         (void)invalid(c, "InvalidArgument", NEEDS_KEY "an appropriate secret key.");
     else if (md5.len == 0)
@@ -44,9 +46,12 @@ static bool read_customer(struct cof_s3_call *c, struct cof_view algorithm, stru
     else if (cof_base64_decode(md5, &given) != COF_OK || given.len != sizeof digest ||
              cof_hash_once(COF_MD5, cof_buf_view(&bytes), digest) != COF_OK ||
              !cof_equal_ct(cof_buf_view(&given), cof_view_of(digest, sizeof digest)))
-        (void)invalid(c, "InvalidArgument", "The calculated MD5 hash of the key did not match the hash that was provided.");
+        (void)invalid(
+            c, "InvalidArgument", "The calculated MD5 hash of the key did not match the hash that was provided.");
     else if (!c->req->tls && cof_standin_options(c->s)->sse_c_needs_tls)
-        (void)invalid(c, "InvalidRequest", "Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.");
+        (void)invalid(c, "InvalidRequest",
+            "Requests specifying Server Side Encryption with Customer provided keys must be made over a secure "
+            "connection.");
     else
         good = cof_secret_set(&out->customer, cof_buf_view(&bytes)) == COF_OK;
     out->mode = COF_S3_SSE_C;
@@ -60,9 +65,10 @@ bool cof_s3_sse_for_read(struct cof_s3_call *c, bool copy_source, struct cof_s3_
 {
     static const char *const names[2][3] = {
         {"x-amz-server-side-encryption-customer-algorithm", "x-amz-server-side-encryption-customer-key",
-         "x-amz-server-side-encryption-customer-key-md5"},
-        {"x-amz-copy-source-server-side-encryption-customer-algorithm", "x-amz-copy-source-server-side-encryption-customer-key",
-         "x-amz-copy-source-server-side-encryption-customer-key-md5"}};
+            "x-amz-server-side-encryption-customer-key-md5"},
+        {"x-amz-copy-source-server-side-encryption-customer-algorithm",
+            "x-amz-copy-source-server-side-encryption-customer-key",
+            "x-amz-copy-source-server-side-encryption-customer-key-md5"}};
     const char *const *n = names[copy_source ? 1 : 0];
     struct cof_view algorithm = cof_s3_header(c, n[0]), key = cof_s3_header(c, n[1]), md5 = cof_s3_header(c, n[2]);
 
@@ -96,21 +102,28 @@ bool cof_s3_sse_for_write(struct cof_s3_call *c, struct cof_s3_sse *out)
         return false;
     if (out->mode == COF_S3_SSE_C) {
         if (kind.len > 0)
-            return invalid(c, "InvalidArgument", "Server Side Encryption with Customer provided key is incompatible with the encryption method specified");
+            return invalid(c, "InvalidArgument",
+                "Server Side Encryption with Customer provided key is incompatible with the encryption method "
+                "specified");
         if (cof_s3_is(preset, "sse_c_blocked")) {
-            (void)cof_s3_fail(c, 403, "AccessDenied", "This bucket does not allow server-side encryption with customer-provided keys (SSE-C).");
+            (void)cof_s3_fail(c, 403, "AccessDenied",
+                "This bucket does not allow server-side encryption with customer-provided keys (SSE-C).");
             return false;
         }
         return true;
     }
     if (kind.len == 0) {
         if (key_id.len > 0)
-            return invalid(c, "InvalidArgument", "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms");
+            return invalid(c, "InvalidArgument",
+                "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : "
+                "aws:kms");
         return apply_default(c, out);
     }
     if (cof_view_eq_str(kind, "AES256")) {
         if (key_id.len > 0)
-            return invalid(c, "InvalidArgument", "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms");
+            return invalid(c, "InvalidArgument",
+                "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : "
+                "aws:kms");
         out->mode = COF_S3_SSE_S3;
         return true;
     }
@@ -140,7 +153,8 @@ static enum cof_err derive(struct cof_view key, const char *label, struct cof_vi
 static enum cof_err own_kek(struct cof_s3_call *c, struct cof_secret *kek)
 {
     kek->len = 32;
-    return derive(cof_secret_view(cof_standin_master_key(c->s)), "coffer-local S3 object keys", COF_LIT(""), kek->bytes);
+    return derive(
+        cof_secret_view(cof_standin_master_key(c->s)), "coffer-local S3 object keys", COF_LIT(""), kek->bytes);
 }
 
 /* The pairs given and the one S3 adds (spec: SSE-KMS, "Encryption context": aws:s3:arn). */
@@ -154,11 +168,14 @@ static bool make_context(struct cof_s3_call *c, const struct cof_s3_sse *sse, js
     *out = NULL;
     cof_buf_init(&text, 16384);
     if (sse->context.len > 0) {
-        good = cof_base64_decode(sse->context, &text) == COF_OK && cof_s3_parse(cof_buf_view(&text), out) == COF_OK && json_is_object(*out);
+        good = cof_base64_decode(sse->context, &text) == COF_OK && cof_s3_parse(cof_buf_view(&text), out) == COF_OK &&
+            json_is_object(*out);
         json_object_foreach(*out, name, value)
             good = good && json_is_string(value);
         if (!good)
-            (void)invalid(c, "InvalidArgument", "The header 'x-amz-server-side-encryption-context' shall be Base64-encoded UTF-8 string holding JSON which represents a string-string map");
+            (void)invalid(c, "InvalidArgument",
+                "The header 'x-amz-server-side-encryption-context' shall be Base64-encoded UTF-8 string holding JSON "
+                "which represents a string-string map");
     } else {
         *out = json_object();
     }
@@ -184,7 +201,8 @@ static bool kms_refused(struct cof_s3_call *c, enum cof_err *err, const char *co
     return false;
 }
 
-static bool begin_kms(struct cof_s3_call *c, const struct cof_s3_sse *sse, json_t *record, struct cof_secret *kek, enum cof_err *err)
+static bool begin_kms(
+    struct cof_s3_call *c, const struct cof_s3_sse *sse, json_t *record, struct cof_secret *kek, enum cof_err *err)
 {
     const struct cof_kms_hooks *kms = cof_standin_options(c->s)->kms;
     struct cof_buf blob, arn, why, hex;
@@ -234,16 +252,19 @@ static enum cof_err set_hex(json_t *record, const char *name, const uint8_t *byt
 }
 
 /* Kept: a salt, and under it a check value from which the key cannot be had. */
-static enum cof_err begin_customer(struct cof_s3_call *c, const struct cof_s3_sse *sse, json_t *record, struct cof_secret *kek)
+static enum cof_err begin_customer(
+    struct cof_s3_call *c, const struct cof_s3_sse *sse, json_t *record, struct cof_secret *kek)
 {
     uint8_t salt[16], check[32];
     enum cof_err err = cof_rng_fill(cof_standin_rng(c->s), salt, sizeof salt);
 
     kek->len = 32;
     if (err == COF_OK)
-        err = derive(cof_secret_view(&sse->customer), "coffer-local SSE-C wrap", cof_view_of(salt, sizeof salt), kek->bytes);
+        err = derive(
+            cof_secret_view(&sse->customer), "coffer-local SSE-C wrap", cof_view_of(salt, sizeof salt), kek->bytes);
     if (err == COF_OK)
-        err = derive(cof_secret_view(&sse->customer), "coffer-local SSE-C check", cof_view_of(salt, sizeof salt), check);
+        err =
+            derive(cof_secret_view(&sse->customer), "coffer-local SSE-C check", cof_view_of(salt, sizeof salt), check);
     if (err == COF_OK)
         err = set_hex(record, "salt", salt, sizeof salt);
     if (err == COF_OK)
@@ -253,7 +274,8 @@ static enum cof_err begin_customer(struct cof_s3_call *c, const struct cof_s3_ss
     return err;
 }
 
-bool cof_s3_sse_begin(struct cof_s3_call *c, const struct cof_s3_sse *sse, json_t **record, struct cof_secret *kek, enum cof_err *err)
+bool cof_s3_sse_begin(
+    struct cof_s3_call *c, const struct cof_s3_sse *sse, json_t **record, struct cof_secret *kek, enum cof_err *err)
 {
     static const char *const names[] = {"AES256", "AES256", "aws:kms", "SSE-C"};
     bool good;
@@ -275,7 +297,8 @@ bool cof_s3_sse_begin(struct cof_s3_call *c, const struct cof_s3_sse *sse, json_
     return good;
 }
 
-static bool open_customer(struct cof_s3_call *c, const json_t *record, const struct cof_s3_sse *sse, struct cof_secret *kek, enum cof_err *err)
+static bool open_customer(struct cof_s3_call *c, const json_t *record, const struct cof_s3_sse *sse,
+    struct cof_secret *kek, enum cof_err *err)
 {
     uint8_t salt[16], check[32], want[32];
 
@@ -291,7 +314,8 @@ static bool open_customer(struct cof_s3_call *c, const json_t *record, const str
         return false;
     }
     kek->len = 32;
-    *err = derive(cof_secret_view(&sse->customer), "coffer-local SSE-C wrap", cof_view_of(salt, sizeof salt), kek->bytes);
+    *err =
+        derive(cof_secret_view(&sse->customer), "coffer-local SSE-C wrap", cof_view_of(salt, sizeof salt), kek->bytes);
     return *err == COF_OK;
 }
 
@@ -311,8 +335,8 @@ static bool open_kms(struct cof_s3_call *c, const json_t *record, struct cof_sec
     cof_buf_init(&why, 16384);
     *err = kms == NULL ? COF_E_STATE : cof_hex_decode(cof_view_str(cof_s3_text(record, "blob")), &blob);
     if (*err == COF_OK)
-        *err = kms->decrypt(c->s, c->req, "s3", cof_view_str(cof_s3_text(record, "key_id")), json_object_get(record, "context"),
-            cof_buf_view(&blob), kek, code, &why);
+        *err = kms->decrypt(c->s, c->req, "s3", cof_view_str(cof_s3_text(record, "key_id")),
+            json_object_get(record, "context"), cof_buf_view(&blob), kek, code, &why);
     memcpy(c->req->action, action, sizeof action);
     good = *err == COF_OK || kms_refused(c, err, code, &why);
     cof_buf_done(&blob);
@@ -320,14 +344,17 @@ static bool open_kms(struct cof_s3_call *c, const json_t *record, struct cof_sec
     return good;
 }
 
-bool cof_s3_sse_open(struct cof_s3_call *c, const json_t *record, const struct cof_s3_sse *sse, struct cof_secret *kek, enum cof_err *err)
+bool cof_s3_sse_open(struct cof_s3_call *c, const json_t *record, const struct cof_s3_sse *sse, struct cof_secret *kek,
+    enum cof_err *err)
 {
     const char *mode = cof_s3_text(record, "mode");
     bool customer = strcmp(mode, "SSE-C") == 0;
 
     *err = COF_OK;
     if (customer && sse->mode != COF_S3_SSE_C)
-        return invalid(c, "InvalidRequest", "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.");
+        return invalid(c, "InvalidRequest",
+            "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to "
+            "retrieve the object.");
     if (!customer && sse->mode == COF_S3_SSE_C)
         return invalid(c, "InvalidRequest", "The encryption parameters are not applicable to this object.");
     if (customer)

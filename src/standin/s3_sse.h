@@ -31,9 +31,11 @@ bool cof_s3_sse_for_read(struct cof_s3_call *call, bool copy_source, struct cof_
 void cof_s3_sse_done(struct cof_s3_sse *sse);
 
 /* Starts an object: its "sse" record and the key-encryption key. False: reply or *err. */
-bool cof_s3_sse_begin(struct cof_s3_call *call, const struct cof_s3_sse *sse, json_t **record, struct cof_secret *kek, enum cof_err *err);
+bool cof_s3_sse_begin(
+    struct cof_s3_call *call, const struct cof_s3_sse *sse, json_t **record, struct cof_secret *kek, enum cof_err *err);
 /* The key-encryption key of a stored object (or upload). False: reply or *err. */
-bool cof_s3_sse_open(struct cof_s3_call *call, const json_t *record, const struct cof_s3_sse *sse, struct cof_secret *kek, enum cof_err *err);
+bool cof_s3_sse_open(struct cof_s3_call *call, const json_t *record, const struct cof_s3_sse *sse,
+    struct cof_secret *kek, enum cof_err *err);
 /* The reply's encryption headers. */
 void cof_s3_sse_headers(struct cof_s3_call *call, const json_t *record);
 

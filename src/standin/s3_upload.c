@@ -66,7 +66,8 @@ void cof_s3_bound(const struct cof_s3_call *c, struct cof_buf *out)
     cof_buf_add(out, cof_buf_view(&c->key));
 }
 
-enum cof_err cof_s3_intake_close(struct cof_s3_intake *in, struct cof_s3_call *c, const struct cof_secret *kek, int n, json_t **segment)
+enum cof_err cof_s3_intake_close(
+    struct cof_s3_intake *in, struct cof_s3_call *c, const struct cof_secret *kek, int n, json_t **segment)
 {
     struct cof_blob_id id;
     uint8_t wrapped[COF_S3_WRAPPED];
@@ -170,7 +171,8 @@ static bool take_trailer(struct upload *u, const struct cof_headers *trailers)
     if (!u->promised.trailer)
         return true;
     if (from == NULL || !cof_headers_get(from, cof_s3_sum_header(u->promised.alg), &u->promised.value))
-        return refuse(u, 400, "MalformedTrailerError", "The request contained trailing data that was not well-formed or did not conform to our published schema.");
+        return refuse(u, 400, "MalformedTrailerError",
+            "The request contained trailing data that was not well-formed or did not conform to our published schema.");
     u->promised.value = cof_view_trim(u->promised.value);
     return true;
 }
@@ -183,9 +185,11 @@ static bool check_digests(struct upload *u, const struct cof_s3_digests *d)
     bool good = true;
 
     if (u->has_length && u->intake.size != u->length)
-        return refuse(u, 400, "IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header");
+        return refuse(u, 400, "IncompleteBody",
+            "You did not provide the number of bytes specified by the Content-Length HTTP header");
     if (u->intake.sha256 != NULL && memcmp(d->sha256, auth->payload_hash, 32) != 0)
-        return refuse(u, 400, "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.");
+        return refuse(u, 400, "XAmzContentSHA256Mismatch",
+            "The provided 'x-amz-content-sha256' header does not match what was computed.");
     if (u->has_md5 && memcmp(d->md5, u->md5, 16) != 0)
         return refuse(u, 400, "BadDigest", "The Content-MD5 you specified did not match what we received.");
     if (u->promised.alg == COF_CHECKSUM_NONE)
@@ -194,7 +198,8 @@ static bool check_digests(struct upload *u, const struct cof_s3_digests *d)
     cof_base64_add(&text, cof_view_of(d->sum, cof_checksum_size(u->promised.alg)));
     if (!cof_view_eq(cof_buf_view(&text), u->promised.value)) {
         cof_buf_reset(&text);
-        cof_buf_printf(&text, "The %s you specified did not match the calculated checksum.", cof_checksum_name(u->promised.alg));
+        cof_buf_printf(
+            &text, "The %s you specified did not match the calculated checksum.", cof_checksum_name(u->promised.alg));
         good = refuse(u, 400, "BadDigest", cof_buf_cstr(&text));
     }
     cof_buf_done(&text);
@@ -214,10 +219,12 @@ static enum cof_err end_object(struct upload *u, const struct cof_s3_digests *d)
     err = cof_s3_make_etag(c, sse, d->md5, etag);
     if (err == COF_OK)
         err = cof_s3_intake_close(&u->intake, c, &kek, 1, &segment);
-    if (err == COF_OK && json_object_update_new(u->record, json_pack("{s:I, s:s, s:I, s:O, s:[O], s:{s:s, s:o, s:s}}",
-            "size", (json_int_t)u->intake.size, "etag", etag, "modified", (json_int_t)c->req->now_ms, "sse", sse, "parts", segment,
-            "sum", "alg", cof_checksum_name(u->intake.sum.alg), "value", cof_s3_base64(d->sum, cof_checksum_size(u->intake.sum.alg)),
-            "type", "FULL_OBJECT")) != 0)
+    if (err == COF_OK &&
+        json_object_update_new(u->record,
+            json_pack("{s:I, s:s, s:I, s:O, s:[O], s:{s:s, s:o, s:s}}", "size", (json_int_t)u->intake.size, "etag",
+                etag, "modified", (json_int_t)c->req->now_ms, "sse", sse, "parts", segment, "sum", "alg",
+                cof_checksum_name(u->intake.sum.alg), "value",
+                cof_s3_base64(d->sum, cof_checksum_size(u->intake.sum.alg)), "type", "FULL_OBJECT")) != 0)
         err = COF_E_MEMORY;
     if (err == COF_OK)
         err = cof_s3_object_add(c, u->record);
@@ -230,7 +237,8 @@ static enum cof_err end_object(struct upload *u, const struct cof_s3_digests *d)
     return err;
 }
 
-static enum cof_err upload_end(void *ctx, struct cof_standin_request *req, const struct cof_headers *trailers, struct cof_standin_reply *reply)
+static enum cof_err upload_end(
+    void *ctx, struct cof_standin_request *req, const struct cof_headers *trailers, struct cof_standin_reply *reply)
 {
     struct upload *u = ctx;
     struct cof_s3_digests digests;
@@ -239,7 +247,8 @@ static enum cof_err upload_end(void *ctx, struct cof_standin_request *req, const
     (void)req;
     (void)reply;
     if (u->err == COF_E_AUTH)
-        return cof_s3_fail(&u->call, 403, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided.");
+        return cof_s3_fail(&u->call, 403, "SignatureDoesNotMatch",
+            "The request signature we calculated does not match the signature you provided.");
     if (u->err == COF_E_FORMAT || (u->err == COF_OK && u->is_chunked && !u->chunked.ended))
         return cof_s3_fail(&u->call, 400, "IncompleteBody", "The request body terminated unexpectedly");
     if (u->err != COF_OK)
@@ -299,7 +308,8 @@ static bool prepare_object(struct upload *u, enum cof_err *err)
         *err = COF_E_MEMORY;
         return false;
     }
-    return cof_s3_put_fields(&u->call, u->record, err) && cof_s3_sse_for_write(&u->call, &u->sse) && cof_s3_put_conditions(&u->call, err);
+    return cof_s3_put_fields(&u->call, u->record, err) && cof_s3_sse_for_write(&u->call, &u->sse) &&
+        cof_s3_put_conditions(&u->call, err);
 }
 
 static bool prepare(struct upload *u, enum cof_err *err)
@@ -313,7 +323,8 @@ static bool prepare(struct upload *u, enum cof_err *err)
     u->is_chunked = auth->payload >= COF_PAYLOAD_CHUNKS_SIGNED;
     if (u->is_chunked && !auth->is_signed && auth->payload != COF_PAYLOAD_CHUNKS_TRAILER)
         return refuse(u, 403, "AccessDenied", "Access Denied");
-    if (!cof_s3_allowed(c, "s3:PutObject", true, NULL, false, err) || !read_length(u) || !read_md5(u) || !cof_s3_put_sum(c, &u->promised))
+    if (!cof_s3_allowed(c, "s3:PutObject", true, NULL, false, err) || !read_length(u) || !read_md5(u) ||
+        !cof_s3_put_sum(c, &u->promised))
         return false;
     if (u->is_part ? !cof_s3_part_prepare(c, &u->record, &u->number, &u->sse, err) : !prepare_object(u, err))
         return false;

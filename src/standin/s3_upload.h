@@ -18,7 +18,8 @@ struct cof_s3_intake {
     uint64_t size;
 };
 
-COF_MUST_USE enum cof_err cof_s3_intake_init(struct cof_s3_intake *in, struct cof_s3_call *call, enum cof_checksum_alg alg, bool sha256);
+COF_MUST_USE enum cof_err cof_s3_intake_init(
+    struct cof_s3_intake *in, struct cof_s3_call *call, enum cof_checksum_alg alg, bool sha256);
 COF_MUST_USE enum cof_err cof_s3_intake_add(struct cof_s3_intake *in, struct cof_view piece);
 void cof_s3_intake_done(struct cof_s3_intake *in);
 
@@ -27,13 +28,14 @@ struct cof_s3_digests {
 };
 COF_MUST_USE enum cof_err cof_s3_intake_digests(struct cof_s3_intake *in, struct cof_s3_digests *out);
 /* Closes the blob and makes the segment's record: wrapped key, size, number n. */
-COF_MUST_USE enum cof_err cof_s3_intake_close(struct cof_s3_intake *in, struct cof_s3_call *call, const struct cof_secret *kek, int n,
-                                              json_t **segment);
+COF_MUST_USE enum cof_err cof_s3_intake_close(
+    struct cof_s3_intake *in, struct cof_s3_call *call, const struct cof_secret *kek, int n, json_t **segment);
 /* What segment keys are bound to: "BUCKET/KEY". */
 void cof_s3_bound(const struct cof_s3_call *call, struct cof_buf *out);
 /* Base64 of a digest into a fresh JSON string. */
 json_t *cof_s3_base64(const uint8_t *bytes, size_t len);
 /* The ETag of an object in one piece: its MD5, or (SSE-KMS, SSE-C) 16 random bytes, as the service's is no digest then. */
-COF_MUST_USE enum cof_err cof_s3_make_etag(struct cof_s3_call *call, const json_t *sse, const uint8_t md5[16], char out[static 40]);
+COF_MUST_USE enum cof_err cof_s3_make_etag(
+    struct cof_s3_call *call, const json_t *sse, const uint8_t md5[16], char out[static 40]);
 
 #endif

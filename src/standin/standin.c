@@ -18,8 +18,8 @@ enum cof_err cof_standin_new(const struct cof_standin_opts *opts, struct cof_sta
     if (s == NULL)
         return COF_E_MEMORY;
     s->opts = *opts;
-    if (opts->n_services > COF_STANDIN_SERVICES_MAX || opts->master_key->len != 32 || strlen(opts->account) >= sizeof s->account ||
-        strlen(opts->region) >= sizeof s->region)
+    if (opts->n_services > COF_STANDIN_SERVICES_MAX || opts->master_key->len != 32 ||
+        strlen(opts->account) >= sizeof s->account || strlen(opts->region) >= sizeof s->region)
         goto out;
     memcpy(s->account, opts->account, strlen(opts->account) + 1);
     memcpy(s->region, opts->region, strlen(opts->region) + 1);

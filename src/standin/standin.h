@@ -110,12 +110,12 @@ struct cof_service {
  * "KMS.DisabledException") and why (may be NULL) the sentence. */
 struct cof_kms_hooks {
     /* A fresh 256-bit key: plain, and as the blob that decrypt takes; arn gets the key's ARN. */
-    enum cof_err (*generate)(struct cof_standin *s, struct cof_standin_request *req, const char *via, struct cof_view key_id,
-                             const struct json_t *context, struct cof_secret *key, struct cof_buf *blob, struct cof_buf *arn,
-                             char error[static 64], struct cof_buf *why);
-    enum cof_err (*decrypt)(struct cof_standin *s, struct cof_standin_request *req, const char *via, struct cof_view key_id,
-                            const struct json_t *context, struct cof_view blob, struct cof_secret *key,
-                            char error[static 64], struct cof_buf *why);
+    enum cof_err (*generate)(struct cof_standin *s, struct cof_standin_request *req, const char *via,
+        struct cof_view key_id, const struct json_t *context, struct cof_secret *key, struct cof_buf *blob,
+        struct cof_buf *arn, char error[static 64], struct cof_buf *why);
+    enum cof_err (*decrypt)(struct cof_standin *s, struct cof_standin_request *req, const char *via,
+        struct cof_view key_id, const struct json_t *context, struct cof_view blob, struct cof_secret *key,
+        char error[static 64], struct cof_buf *why);
 };
 
 struct cof_standin_opts {
