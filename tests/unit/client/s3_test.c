@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * S3 bodies in both directions: whole, streamed, checked, cut and altered.
+ */
+#include "world.h"
+
+#include "client/s3.h"
+
+#define BODY "The quick brown fox jumps over the lazy dog"
+
+static void crc64_text(struct cof_view body, char out[16])
+{
+    struct cof_checksum sum;
+    uint8_t value[COF_CHECKSUM_MAX];
+    struct cof_buf text;
+
+    assert_ok(cof_checksum_init(&sum, COF_CHECKSUM_CRC64NVME));
+    assert_ok(cof_checksum_update(&sum, body));
+    assert_ok(cof_checksum_final(&sum, value));
+    cof_checksum_done(&sum);
+    cof_buf_init(&text, 64);
+    cof_base64_add(&text, cof_view_of(value, 8));
+    (void)snprintf(out, 16, "%s", cof_buf_cstr(&text));
+    cof_buf_done(&text);
+}
+
+static struct cof_s3_put put_of(struct cof_view body)
+{
+    return (struct cof_s3_put){.bucket = COF_LIT("bucket"), .key = COF_LIT("jobs/a b+c"), .body = body};
+}
+
+/* A small body goes with its checksum in a header, and the stored one is compared. */
+static void put_whole(void **state)
+{
+    struct world *w = *state;
+    struct cof_s3_put put = put_of(COF_LIT(BODY));
+    struct cof_s3_object object;
+    struct cof_diag diag = {0};
+    char sum[16], headers[200];
+
+    crc64_text(put.body, sum);
+    (void)snprintf(headers, sizeof headers, "ETag: \"abc\"\nx-amz-version-id: v1\nx-amz-checksum-crc64nvme: %s", sum);
+    script(w, 200, headers, "");
+    put.create_only = true;
+    assert_ok(cof_s3_run_put(&w->aws, &put, NULL, &object, NULL));
+    assert_string_equal(object.etag, "\"abc\"");
+    assert_string_equal(object.version_id, "v1");
+    assert_int_equal(object.size, strlen(BODY));
+    assert_true(w->seen[0].is_signed);
+    assert_string_equal(w->seen[0].target, "/bucket/jobs/a%20b%2Bc");
+    assert_true(seen_header(w, 0, "if-none-match", "*"));
+    assert_true(seen_header(w, 0, "x-amz-checksum-crc64nvme", sum));
+    script(w, 200, "x-amz-checksum-crc64nvme: AAAAAAAAAAA=", "");
+    assert_int_equal(cof_s3_run_put(&w->aws, &put, NULL, &object, &diag), COF_E_AUTH);
+    script(w, 412, NULL, "<Error><Code>PreconditionFailed</Code></Error>");
+    assert_int_equal(cof_s3_run_put(&w->aws, &put, NULL, &object, NULL), COF_E_PRECONDITION);
+}
+
+/* S3 that did not encrypt as asked is caught. */
+static void put_checks_encryption(void **state)
+{
+    struct world *w = *state;
+    struct cof_s3_put put = put_of(COF_LIT(BODY));
+    struct cof_s3_object object;
+
+    put.sse.mode = COF_SSE_KMS;
+    put.sse.kms_key_id = COF_LIT(KEY_ARN);
+    script(w, 200, "x-amz-server-side-encryption: aws:kms\nx-amz-server-side-encryption-aws-kms-key-id: " KEY_ARN, "");
+    script(w, 200, "x-amz-server-side-encryption: AES256", "");
+    script(w, 200, "x-amz-server-side-encryption: aws:kms\nx-amz-server-side-encryption-aws-kms-key-id: " OTHER_ARN, "");
+    assert_ok(cof_s3_run_put(&w->aws, &put, NULL, &object, NULL));
+    assert_int_equal(cof_s3_run_put(&w->aws, &put, NULL, &object, NULL), COF_E_AUTH);
+    assert_int_equal(cof_s3_run_put(&w->aws, &put, NULL, &object, NULL), COF_E_AUTH);
+}
+
+struct source {
+    size_t left, rewound, total;
+    uint8_t next;
+};
+
+static enum cof_err pull(void *ctx, size_t want, struct cof_buf *out)
+{
+    struct source *s = ctx;
+    size_t n = want < s->left ? want : s->left;
+
+    n = n > 1000 ? n - 1 : n; /* never in step with the chunks */
+    for (size_t i = 0; i < n; i++)
+        cof_buf_add_u8(out, s->next++);
+    s->left -= n;
+    return COF_OK;
+}
+
+static enum cof_err rewind_source(void *ctx)
+{
+    struct source *s = ctx;
+
+    s->left = s->total;
+    s->next = 0;
+    s->rewound++;
+    return COF_OK;
+}
+
+/* Undoes aws-chunked; the trailing part after the last chunk stays in *rest. */
+static void unchunk(struct cof_view in, struct cof_buf *out, struct cof_view *rest)
+{
+    for (;;) {
+        size_t at = cof_view_find(in, '\r'), n = 0;
+        assert_true(at != SIZE_MAX);
+        for (size_t i = 0; i < at && in.data[i] != ';'; i++)
+            n = n * 16 + (size_t)(in.data[i] <= '9' ? in.data[i] - '0' : in.data[i] - 'a' + 10);
+        in = cof_view_sub(in, at + 2, SIZE_MAX);
+        cof_buf_add(out, cof_view_sub(in, 0, n));
+        if (n == 0)
+            break;
+        assert_true(in.len > n + 2);
+        in = cof_view_sub(in, n + 2, SIZE_MAX);
+    }
+    *rest = in;
+}
+
+/* A streamed body over plain HTTP: every chunk signed, the checksum as trailer, the stated length exact, and after a 503
+ * the whole body again from its start. */
+static void put_streamed(void **state)
+{
+    struct world *w = *state;
+    static const size_t sizes[] = {0, 1, 65535, 65536, 65537, 300000};
+    struct cof_s3_object object;
+
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct source source = {.left = sizes[i], .total = sizes[i]};
+        struct cof_s3_pipe pipe = {.source = pull, .rewind = rewind_source, .ctx = &source};
+        struct cof_s3_put put = put_of((struct cof_view){0});
+        struct cof_buf plain;
+        struct cof_view rest;
+        char sum[16], length[32], trailer[64];
+        size_t at = w->n_seen + 1;
+
+        put.streaming = true;
+        put.length = sizes[i];
+        script(w, 503, NULL, "<Error><Code>SlowDown</Code></Error>");
+        script(w, 200, "ETag: \"abc\"", "");
+        assert_ok(cof_s3_run_put(&w->aws, &put, &pipe, &object, NULL));
+        assert_int_equal(source.rewound, 1);
+        assert_int_equal(w->n_seen, at + 1);
+        assert_true(w->seen[at].is_signed);
+        assert_true(seen_header(w, at, "x-amz-content-sha256", COF_SIGV4_STREAMING_TRAILER));
+        assert_true(seen_header(w, at, "x-amz-trailer", "x-amz-checksum-crc64nvme"));
+        (void)snprintf(length, sizeof length, "%zu", sizes[i]);
+        assert_true(seen_header(w, at, "x-amz-decoded-content-length", length));
+        cof_buf_init(&plain, (size_t)1 << 24);
+        unchunk(cof_buf_view(&w->seen[at].body), &plain, &rest);
+        assert_int_equal(plain.len, sizes[i]);
+        for (size_t k = 0; k < plain.len; k++)
+            assert_int_equal(plain.data[k], (uint8_t)k);
+        crc64_text(cof_buf_view(&plain), sum);
+        (void)snprintf(trailer, sizeof trailer, "x-amz-checksum-crc64nvme:%s\r\n", sum);
+        assert_true(cof_view_starts(rest, cof_view_str(trailer)));
+        assert_true(cof_view_ends(rest, COF_LIT("\r\n\r\n")));
+        cof_buf_done(&plain);
+    }
+}
+
+/* A source that gives less or more than was announced stores nothing. */
+static void put_wrong_length(void **state)
+{
+    struct world *w = *state;
+    struct cof_s3_put put = put_of((struct cof_view){0});
+    struct cof_s3_object object;
+    struct source s = {.left = 100000, .total = 100000};
+    struct cof_s3_pipe pipe = {.source = pull, .ctx = &s};
+
+    put.streaming = true;
+    put.length = 100001;
+    assert_int_equal(cof_s3_run_put(&w->aws, &put, &pipe, &object, NULL), COF_E_TRUNCATED);
+    s.left = 100000;
+    put.length = 99999;
+    assert_int_equal(cof_s3_run_put(&w->aws, &put, &pipe, &object, NULL), COF_E_TOO_LARGE);
+    assert_int_equal(w->n_seen, 0);
+    assert_string_equal(object.etag, "");
+}
+
+static enum cof_err get_body(struct world *w, struct cof_buf *body, struct cof_diag *diag)
+{
+    struct cof_s3_get get = {.bucket = COF_LIT("bucket"), .key = COF_LIT("key")};
+    struct cof_s3_object object;
+
+    return cof_s3_run_get_whole(&w->aws, &get, body, &object, diag);
+}
+
+/* A body that matches its checksum comes through; altered or cut, nothing of it stays. */
+static void get_checked(void **state)
+{
+    struct world *w = *state;
+    struct cof_buf body;
+    struct cof_diag diag = {0};
+    char sum[16], good[80];
+
+    cof_buf_init(&body, 4096);
+    cof_buf_add_str(&body, "before");
+    crc64_text(COF_LIT(BODY), sum);
+    (void)snprintf(good, sizeof good, "x-amz-checksum-crc64nvme: %s", sum);
+    script(w, 200, good, BODY);
+    assert_ok(get_body(w, &body, NULL));
+    assert_true(cof_view_eq_str(cof_buf_view(&body), "before" BODY));
+    cof_buf_truncate(&body, 6);
+    script(w, 200, good, "The quick brown fox jumps over the lazy cog");
+    assert_int_equal(get_body(w, &body, &diag), COF_E_AUTH);
+    assert_non_null(strstr(diag.text, "CRC64NVME"));
+    assert_true(cof_view_eq_str(cof_buf_view(&body), "before"));
+    script(w, 200, good, BODY);
+    last_step(w)->cut = true;
+    assert_int_not_equal(get_body(w, &body, NULL), COF_OK);
+    assert_true(cof_view_eq_str(cof_buf_view(&body), "before"));
+    script(w, 200, "x-amz-checksum-sha256: 16j7swfXgJRpypq8sAguT41WUeRtPNt2LQLQvzfJ5ZI=", BODY);
+    assert_ok(get_body(w, &body, NULL));
+    cof_buf_truncate(&body, 6);
+    script(w, 200, "x-amz-checksum-sha256: 16j7swfXgJRpypq8sAguT41WUeRtPNt2LQLQvzfJ5ZI=", BODY ".");
+    assert_int_equal(get_body(w, &body, NULL), COF_E_AUTH);
+    script(w, 200, "x-amz-checksum-crc64nvme: !!!", BODY);
+    assert_int_equal(get_body(w, &body, NULL), COF_E_FORMAT);
+    script(w, 200, "x-amz-checksum-crc32: AAAAAA==-3\nx-amz-checksum-type: COMPOSITE", BODY); /* of parts: not ours to check */
+    assert_ok(get_body(w, &body, NULL));
+    cof_buf_done(&body);
+}
+
+static void get_limits(void **state)
+{
+    struct world *w = *state;
+    struct cof_buf body;
+    struct cof_diag diag = {0};
+
+    cof_buf_init(&body, 10);
+    script(w, 200, NULL, BODY);
+    assert_int_equal(get_body(w, &body, &diag), COF_E_TOO_LARGE);
+    assert_int_equal(body.len, 0);
+    script(w, 404, NULL, "<Error><Code>NoSuchKey</Code><Message>gone</Message></Error>");
+    assert_int_equal(get_body(w, &body, &diag), COF_E_NOT_FOUND);
+    cof_buf_done(&body);
+}
+
+static enum cof_err collect(void *ctx, const struct cof_s3_entry *entry)
+{
+    struct cof_buf *out = ctx;
+
+    cof_buf_add(out, entry->key);
+    cof_buf_printf(out, entry->is_prefix ? "/;" : " %llu;", (unsigned long long)entry->size);
+    return COF_OK;
+}
+
+/* All pages of a listing, keys decoded. */
+static void lists(void **state)
+{
+    struct world *w = *state;
+    struct cof_buf names;
+
+    cof_buf_init(&names, 4096);
+    script(w, 200, NULL,
+           "<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>"
+           "<NextContinuationToken>t+1=</NextContinuationToken><Contents><Key>a+b%2Bc</Key><Size>12</Size>"
+           "<LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents></ListBucketResult>");
+    script(w, 200, NULL,
+           "<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>false</IsTruncated><Contents><Key>z</Key>"
+           "<Size>0</Size><LastModified>2026-01-01T00:00:00Z</LastModified></Contents>"
+           "<CommonPrefixes><Prefix>jobs/</Prefix></CommonPrefixes></ListBucketResult>");
+    assert_ok(cof_s3_run_list(&w->aws, COF_LIT("bucket"), COF_LIT(""), COF_LIT("/"), collect, &names, NULL));
+    assert_string_equal(cof_buf_cstr(&names), "a b+c 12;z 0;jobs//;");
+    assert_non_null(strstr(w->seen[1].target, "continuation-token=t%2B1%3D"));
+    assert_true(w->seen[1].is_signed);
+    cof_buf_done(&names);
+    script(w, 200, NULL, "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>");
+    assert_int_equal(cof_s3_run_list(&w->aws, COF_LIT("bucket"), COF_LIT(""), COF_LIT(""), collect, &names, NULL),
+                     COF_E_FORMAT);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
+    const struct CMUnitTest tests[] = {
+        T(put_whole), T(put_checks_encryption), T(put_streamed), T(put_wrong_length), T(get_checked), T(get_limits), T(lists),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
