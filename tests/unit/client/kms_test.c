@@ -170,7 +170,8 @@ static enum cof_err nsm_call(void *ctx, struct cof_view request, struct cof_buf 
 
 static void launch(struct world *w, struct enclave *e)
 {
-    struct cof_hv_launch l = {.image = {.kernel = COF_LIT("kernel"), .cmdline = COF_LIT("cmdline")}};
+    struct cof_view ramdisks[2] = {COF_LIT("init"), COF_LIT("application")};
+    struct cof_hv_launch l = {.image = {COF_LIT("kernel"), COF_LIT("cmdline"), ramdisks, 2, COF_LIT("")}};
     struct cof_nsm_port port = {nsm_call, e};
 
     memset(e, 0, sizeof *e);
@@ -243,6 +244,7 @@ static void attested(void **state)
     assert_ok(cof_attest_verify(cof_buf_view(&e.document), &policy, &seen, NULL));
     digest[0] ^= 1;
     assert_int_equal(cof_attest_verify(cof_buf_view(&e.document), &policy, &seen, NULL), COF_E_AUTH);
+    script(w, 200, NULL, sealed_reply(w, &e, 32));
     assert_ok(cof_kms_attested_generate(&e.att, &use, &key, &blob, NULL));
     assert_int_equal(blob.len, 3);
     cof_buf_done(&spki);
