@@ -423,7 +423,7 @@ static enum cof_err data_end(struct cof_chunked *c, struct cof_view *in)
 
     if (err == COF_E_LIMIT || (err == COF_OK && line.len != 0))
         return COF_E_FORMAT;
-    if (err == COF_E_SHORT && c->trailer_raw.len == 1 && c->trailer_raw.data[0] != '\r')
+    if (err == COF_E_SHORT && (c->trailer_raw.len != 1 || c->trailer_raw.data[0] != '\r'))
         return COF_E_FORMAT;
     if (err != COF_OK)
         return err;

@@ -354,6 +354,7 @@ static void refuses_bad_chunks(void **state)
         B("5\r\nabcde\n0\r\n\r\n"),
         B("5\r\nabcde\r0\r\n\r\n"),
         B("5\r\nabcde0\r\n\r\n"),
+        B("5\r\nabcdehh"),
         B("0\r\nbad trailer\r\n\r\n"),
         B("0\r\nA: b\r\n c\r\n\r\n"),
         B("0\r\nA : b\r\n\r\n"),
