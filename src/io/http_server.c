@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define LINGER_MAX 1048576   /* read and dropped after the last reply, so that a sending peer still gets it */
+#define LINGER_MAX 16777216  /* read and dropped after the last reply, so that a sending peer still gets it */
 #define LINGER_MS 2000
 #define PROGRESS_MIN 4096    /* bytes in a stall deadline's time that count as progress */
 #define ACCEPTS_PER_TURN 64

@@ -315,6 +315,13 @@ static void pump_in(struct cof_stream *s)
     }
 }
 
+/* The peer takes nothing more, but what it sent before may still be in the socket. */
+static void read_last_words(struct cof_stream *s)
+{
+    s->more_in = true;
+    pump_in(s);
+}
+
 static void tell_drained(struct cof_stream *s)
 {
     bool low = s->over_high && s->out.len - s->out_at < COF_STREAM_OUT_LOW;
@@ -341,12 +348,14 @@ static void pump(struct cof_stream *s)
     err = s->up ? COF_OK : go_up(s, &diag);
     if (err == COF_OK && !was_up && s->up)
         s->events.ready(s->events.ctx);
+    if (err == COF_OK && !gone(s) && s->up)
+        pump_in(s); /* first: a peer about to stop reading may have said why */
     if (err == COF_OK && !gone(s) && s->up) {
         err = flush(s);
         if (err == COF_OK)
             tell_drained(s);
-        if (s->tls == NULL || err == COF_OK)
-            pump_in(s); /* a peer that stopped reading may have said why */
+        else if (s->tls == NULL)
+            read_last_words(s);
     }
     if (err == COF_OK && !gone(s) && s->up)
         err = flush(s); /* what the callbacks wrote */
