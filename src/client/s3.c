@@ -27,7 +27,7 @@ static void put_text(char *out, size_t size, struct cof_view v)
 void cof_s3_object_read(const struct cof_http_head *head, struct cof_s3_object *out)
 {
     struct cof_s3_facts facts;
-    struct cof_view modified;
+    struct cof_view modified, length;
 
     *out = (struct cof_s3_object){0};
     cof_s3_facts_read(head, &facts);
@@ -37,7 +37,9 @@ void cof_s3_object_read(const struct cof_http_head *head, struct cof_s3_object *
     put_text(out->kms_key_id, sizeof out->kms_key_id, facts.kms_key_id);
     put_text(out->crc64, sizeof out->crc64, facts.crc64);
     out->sse = facts.sse;
-    out->size = head->has_length ? head->length : 0;
+    /* The field, since in a reply to HEAD it does not announce a body. */
+    if (cof_headers_get(&head->headers, "content-length", &length) && cof_parse_u64(length, INT64_MAX, &out->size) != COF_OK)
+        out->size = 0;
     if (cof_headers_get(&head->headers, "last-modified", &modified) &&
         cof_date_parse_http(modified, &out->modified_ms) != COF_OK)
         out->modified_ms = 0;

@@ -238,6 +238,21 @@ static void get_limits(void **state)
     cof_buf_done(&body);
 }
 
+/* What HEAD says, the size too, though no body comes. */
+static void head(void **state)
+{
+    struct world *w = *state;
+    struct cof_s3_get get = {.bucket = COF_LIT("bucket"), .key = COF_LIT("key")};
+    struct cof_s3_object object;
+
+    script(w, 200, "ETag: \"abc\"\nLast-Modified: Thu, 01 Jan 2026 00:00:00 GMT\nContent-Type: image/png", BODY);
+    assert_ok(cof_s3_run_head(&w->aws, &get, &object, NULL));
+    assert_string_equal(w->seen[0].method, "HEAD");
+    assert_int_equal(object.size, strlen(BODY));
+    assert_int_equal(object.modified_ms, NOW_MS);
+    assert_string_equal(object.content_type, "image/png");
+}
+
 static enum cof_err collect(void *ctx, const struct cof_s3_entry *entry)
 {
     struct cof_buf *out = ctx;
@@ -276,7 +291,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
-        T(put_whole), T(put_checks_encryption), T(put_streamed), T(put_wrong_length), T(get_checked), T(get_limits), T(lists),
+        T(put_whole), T(put_checks_encryption), T(put_streamed), T(put_wrong_length), T(get_checked), T(get_limits), T(head), T(lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
