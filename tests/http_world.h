@@ -328,6 +328,11 @@ static inline void raw_send(int fd, const char *bytes, size_t len)
     assert_int_equal(send(fd, bytes, len, MSG_NOSIGNAL), (ssize_t)len);
 }
 
+static inline void raw_say(int fd, const char *text)
+{
+    raw_send(fd, text, strlen(text));
+}
+
 static inline void raw_reset(int fd)
 {
     const struct linger hard = {1, 0};
