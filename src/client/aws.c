@@ -194,7 +194,8 @@ static void on_head(void *ctx, struct cof_http_call *http, const struct cof_http
     }
     cof_headers_reset(&call->error_headers);
     for (size_t i = 0; i < head->headers.n; i++)
-        cof_headers_add(&call->error_headers, cof_headers_name(&head->headers, i), cof_headers_value(&head->headers, i));
+        cof_headers_add(&call->error_headers, cof_headers_name(&head->headers, i),
+                        cof_headers_value(&head->headers, i));
 }
 
 static void on_body(void *ctx, struct cof_http_call *http, struct cof_view piece)
@@ -387,7 +388,8 @@ static enum cof_err sign(struct cof_aws_call *call, const struct cof_sigv4_reque
     struct cof_sigv4_scope scope = {wall(aws), cof_view_str(aws->region),
                                     cof_view_str(cof_aws_service_name(call->request.service))};
     char seed[COF_SIGV4_SIGNATURE + 1] = "";
-    enum cof_err err = call->request.is_anonymous ? COF_OK : cof_sigv4_sign(request, headers, &credentials, &scope, seed);
+    enum cof_err err = call->request.is_anonymous ? COF_OK
+                                                  : cof_sigv4_sign(request, headers, &credentials, &scope, seed);
 
     cof_aws_chunked_done(&call->chunked);
     if (err == COF_OK && call->is_chunked)
@@ -415,7 +417,8 @@ static enum cof_err signed_head(struct cof_aws_call *call, const struct cof_aws_
     cof_headers_init(&headers);
     add_host(&headers, endpoint, host);
     for (size_t i = 0; i < call->request.headers.n; i++)
-        cof_headers_add(&headers, cof_headers_name(&call->request.headers, i), cof_headers_value(&call->request.headers, i));
+        cof_headers_add(&headers, cof_headers_name(&call->request.headers, i),
+                        cof_headers_value(&call->request.headers, i));
     add_chunked(call, &headers);
     if (request.s3_path)
         cof_headers_set(&headers, "x-amz-content-sha256", word);
@@ -478,8 +481,8 @@ static enum cof_err attempt(struct cof_aws_call *call)
     return err;
 }
 
-enum cof_err cof_aws_start(struct cof_aws *aws, struct cof_aws_request *request, const struct cof_aws_callbacks *callbacks,
-                           struct cof_aws_call **out)
+enum cof_err cof_aws_start(struct cof_aws *aws, struct cof_aws_request *request,
+                           const struct cof_aws_callbacks *callbacks, struct cof_aws_call **out)
 {
     struct cof_aws_call *call = calloc(1, sizeof *call);
     enum cof_err err;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The AWS client: signs requests, sends them through the HTTP client, tries again what is worth it (standard mode: up to
- * max_attempts, exponential back-off with full jitter, a quota that failing services use up), corrects clock skew once, and
- * turns error replies into codes with words. Asynchronous on a loop, with a blocking form for programs that do one thing.
+ * The AWS client: signs requests, sends them through the HTTP client, tries again what is worth it (standard mode: up
+ * to max_attempts, exponential back-off with full jitter, a quota that failing services use up), corrects clock skew
+ * once, and turns error replies into codes with words. Asynchronous on a loop, with a blocking form for programs that
+ * do one thing.
  */
 #ifndef COF_CLIENT_AWS_H
 #define COF_CLIENT_AWS_H
@@ -102,8 +103,8 @@ COF_MUST_USE enum cof_err cof_aws_run(struct cof_aws *aws, struct cof_aws_reques
                                       struct cof_aws_reply *out, struct cof_diag *diag);
 void cof_aws_reply_done(struct cof_aws_reply *reply);
 
-/* The same with pieces: source gives the request's body (appends up to want bytes to out; nothing: the end), sink takes the
- * reply's. Either may be NULL. */
+/* The same with pieces: source gives the request's body (appends up to want bytes to out; nothing: the end), sink takes
+ * the reply's. Either may be NULL. */
 struct cof_aws_pipes {
     enum cof_err (*source)(void *ctx, size_t want, struct cof_buf *out);
     enum cof_err (*sink)(void *ctx, struct cof_view piece);

@@ -53,7 +53,8 @@ static enum cof_err load_file(const struct cof_env *env, const char *variable, c
 
     if (named == NULL && home == NULL)
         return COF_OK;
-    if (snprintf(path, sizeof path, "%s%s", named != NULL ? named : home, named != NULL ? "" : usual) >= (int)sizeof path)
+    if (snprintf(path, sizeof path, "%s%s", named != NULL ? named : home, named != NULL ? "" : usual) >=
+        (int)sizeof path)
         return cof_diag_set(diag, COF_E_CONFIG, "%s: the path is too long", variable);
     cof_buf_init_secret(&text, FILE_MAX);
     err = cof_file_read(path, &text, &inner);
@@ -82,7 +83,8 @@ bool cof_aws_profile_get(const struct cof_aws_settings *settings, const char *pr
         return false;
     if (strcmp(profile, "default") == 0 && cof_ini_get(&settings->config, "profile default", name, value))
         return value->len > 0;
-    if (cof_ini_get(&settings->config, section, name, value) || cof_ini_get(&settings->credentials, profile, name, value))
+    if (cof_ini_get(&settings->config, section, name, value) ||
+        cof_ini_get(&settings->credentials, profile, name, value))
         return value->len > 0;
     return false;
 }
@@ -122,7 +124,8 @@ static enum cof_err choose_profile(struct cof_aws_settings *s, const char *optio
         return cof_diag_set(diag, COF_E_CONFIG, "the profile's name is too long");
     if (name != NULL && strcmp(name, "default") != 0 && !profile_exists(s)) {
         (void)cof_diag_set(diag, COF_E_CONFIG, "there is no profile '%s'", name);
-        cof_diag_hint(diag, "profiles stand in ~/.aws/config as [profile %s], in ~/.aws/credentials as [%s]", name, name);
+        cof_diag_hint(diag, "profiles stand in ~/.aws/config as [profile %s], in ~/.aws/credentials as [%s]", name,
+                      name);
         return COF_E_CONFIG;
     }
     return COF_OK;
@@ -151,7 +154,8 @@ static bool profile_endpoint(const struct cof_aws_settings *s, size_t service, s
     char section[160];
 
     if (cof_aws_profile_get(s, s->profile, "services", &name) &&
-        snprintf(section, sizeof section, "services %.*s", (int)(name.len < 140 ? name.len : 140), (const char *)name.data) > 0 &&
+        snprintf(section, sizeof section, "services %.*s", (int)(name.len < 140 ? name.len : 140),
+                 (const char *)name.data) > 0 &&
         cof_ini_get_nested(&s->config, section, word, "endpoint_url", out) && out->len > 0)
         return true;
     return cof_aws_profile_get(s, s->profile, "endpoint_url", out);
@@ -274,7 +278,8 @@ static enum cof_err choose_proxy(struct cof_aws_settings *s, struct cof_diag *di
 
 static enum cof_err choose_rest(struct cof_aws_settings *s, const struct cof_aws_overrides *o, struct cof_diag *diag)
 {
-    static const char *const bundle[] = {"AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", NULL}, *const attempts[] = {"AWS_MAX_ATTEMPTS", NULL},
+    static const char *const bundle[] = {"AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", NULL},
+                             *const attempts[] = {"AWS_MAX_ATTEMPTS", NULL},
                              *const checksum[] = {"AWS_REQUEST_CHECKSUM_CALCULATION", NULL};
     struct cof_view v;
     uint64_t n = 3;
@@ -367,7 +372,8 @@ enum cof_err cof_aws_json_read(struct cof_view text, struct cof_aws_json *out, s
         err = cof_json_text_or(object, "region", "", &region, diag);
     if (err == COF_OK && (access_key.len == 0 || secret_key.len == 0))
         err = cof_diag_set(diag, COF_E_CONFIG, "access_key and secret_key must not be empty");
-    if (err == COF_OK && (!copy(bucket, out->bucket, sizeof out->bucket) || !copy(region, out->region, sizeof out->region)))
+    if (err == COF_OK &&
+        (!copy(bucket, out->bucket, sizeof out->bucket) || !copy(region, out->region, sizeof out->region)))
         err = cof_diag_set(diag, COF_E_CONFIG, "bucket_name or region is too long");
     if (err == COF_OK) {
         cof_buf_add(&out->credentials.access_key_id, access_key);

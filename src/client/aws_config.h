@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the AWS tools read to know where to go: options, environment, ~/.aws/config and ~/.aws/credentials, in their order of
- * precedence ("Configuration and credential file settings", AWS SDKs Reference Guide). The environment comes as a getter.
- * Credentials are found by src/client/credentials.h from the same settings.
+ * What the AWS tools read to know where to go: options, environment, ~/.aws/config and ~/.aws/credentials, in their
+ * order of precedence ("Configuration and credential file settings", AWS SDKs Reference Guide). The environment comes
+ * as a getter. Credentials are found by src/client/credentials.h from the same settings.
  */
 #ifndef COF_CLIENT_AWS_CONFIG_H
 #define COF_CLIENT_AWS_CONFIG_H

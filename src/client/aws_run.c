@@ -21,7 +21,8 @@ static void b_head(void *ctx, struct cof_aws_call *call, const struct cof_http_h
     cof_http1_head_done(&b->reply->head);
     cof_buf_reset(&b->reply->body);
     b->reply->status = head->status;
-    b->reply->head = (struct cof_http_head){.status = head->status, .length = head->length, .has_length = head->has_length};
+    b->reply->head = (struct cof_http_head){
+        .status = head->status, .length = head->length, .has_length = head->has_length};
     cof_headers_init(&b->reply->head.headers);
     for (size_t i = 0; i < head->headers.n; i++)
         cof_headers_add(&b->reply->head.headers, cof_headers_name(&head->headers, i),
@@ -114,7 +115,8 @@ static enum cof_err run(struct cof_aws *aws, struct cof_aws_request *request, co
                         size_t body_max, struct cof_aws_reply *out, struct cof_diag *diag)
 {
     struct blocking b = {.reply = out, .diag = diag, .pipes = pipes};
-    struct cof_aws_callbacks cb = {.head = b_head, .body = b_body, .writable = b_writable, .rewind = b_rewind, .done = b_done, .ctx = &b};
+    struct cof_aws_callbacks cb = {
+        .head = b_head, .body = b_body, .writable = b_writable, .rewind = b_rewind, .done = b_done, .ctx = &b};
     struct cof_aws_call *call;
     enum cof_err err = COF_OK;
 
@@ -141,8 +143,8 @@ static enum cof_err run(struct cof_aws *aws, struct cof_aws_request *request, co
     return err;
 }
 
-enum cof_err cof_aws_run(struct cof_aws *aws, struct cof_aws_request *request, size_t body_max, struct cof_aws_reply *out,
-                         struct cof_diag *diag)
+enum cof_err cof_aws_run(struct cof_aws *aws, struct cof_aws_request *request, size_t body_max,
+                         struct cof_aws_reply *out, struct cof_diag *diag)
 {
     return run(aws, request, NULL, body_max, out, diag);
 }

@@ -55,8 +55,8 @@ static void finish(struct cof_credentials *c, enum cof_err err);
 static void assume_next(struct cof_credentials *c);
 static void ask_imds(struct cof_credentials *c);
 
-static enum cof_err set(struct cof_aws_credentials *out, struct cof_view id, struct cof_view secret, struct cof_view token,
-                        int64_t expires_ms)
+static enum cof_err set(struct cof_aws_credentials *out, struct cof_view id, struct cof_view secret,
+                        struct cof_view token, int64_t expires_ms)
 {
     cof_aws_credentials_done(out);
     cof_aws_credentials_init(out);
@@ -294,7 +294,8 @@ static enum cof_err container_place(struct cof_credentials *c)
         err = cof_diag_set(&c->diag, COF_E_CONFIG, "AWS_CONTAINER_CREDENTIALS_FULL_URI is not set");
     }
     if (err == COF_OK && !c->endpoint.https && !c->endpoint.has_addr && !may_be_plain(c->endpoint.host))
-        err = cof_diag_set(&c->diag, COF_E_CONFIG, "AWS_CONTAINER_CREDENTIALS_FULL_URI: '%s' needs https", c->endpoint.host);
+        err = cof_diag_set(&c->diag, COF_E_CONFIG, "AWS_CONTAINER_CREDENTIALS_FULL_URI: '%s' needs https",
+                           c->endpoint.host);
     if (err == COF_OK && !c->endpoint.https && !c->endpoint.has_addr) { /* past any proxy */
         c->endpoint.has_addr = true;
         c->endpoint.addr = (struct cof_addr){.kind = COF_ADDR_TCP, .port = c->endpoint.port};
@@ -334,7 +335,8 @@ static enum cof_err start_container(struct cof_credentials *c)
 static enum cof_err no_imds(struct cof_credentials *c, enum cof_err err)
 {
     (void)cof_diag_set(&c->diag, COF_E_CONFIG, "no AWS credentials: %s",
-                       c->opts.settings->imds_disabled ? "none are configured" : "none are configured, and no instance role answers");
+                       c->opts.settings->imds_disabled ? "none are configured"
+                                                       : "none are configured, and no instance role answers");
     cof_diag_hint(&c->diag, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile in ~/.aws/credentials");
     return err == COF_E_MEMORY ? err : COF_E_CONFIG;
 }
@@ -433,7 +435,8 @@ static enum cof_err start_base(struct cof_credentials *c, bool *at_once)
     case COF_BASE_ENVIRONMENT:
         *at_once = true;
         (void)snprintf(c->origin, sizeof c->origin, "environment");
-        return set(&c->got, env(c, "AWS_ACCESS_KEY_ID"), env(c, "AWS_SECRET_ACCESS_KEY"), env(c, "AWS_SESSION_TOKEN"), 0);
+        return set(&c->got, env(c, "AWS_ACCESS_KEY_ID"), env(c, "AWS_SECRET_ACCESS_KEY"), env(c, "AWS_SESSION_TOKEN"),
+                   0);
     case COF_BASE_FILE:
         *at_once = true;
         (void)snprintf(c->origin, sizeof c->origin, "profile %s", c->plan.profile);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Where AWS credentials come from, in the tools' order: given, environment (not when a profile was named by option),
- * assume-role profile, web identity, shared files, credential_process, container endpoint, instance metadata (IMDSv2 only).
- * What expires is fetched anew before it does (C-27). Asynchronous on a loop, since programs refresh while they serve; the
- * blocking form is the `refresh` hook of struct cof_aws.
+ * assume-role profile, web identity, shared files, credential_process, container endpoint, instance metadata (IMDSv2
+ * only). What expires is fetched anew before it does (C-27). Asynchronous on a loop, since programs refresh while they
+ * serve; the blocking form is the `refresh` hook of struct cof_aws.
  */
 #ifndef COF_CLIENT_CREDENTIALS_H
 #define COF_CLIENT_CREDENTIALS_H
@@ -14,7 +14,7 @@ struct cof_credentials;
 
 struct cof_credentials_opts {
     const struct cof_aws_settings *settings; /* outlives the source */
-    struct cof_aws *aws;                     /* whose credentials are filled; its loop, HTTP client, clock and randomness */
+    struct cof_aws *aws; /* whose credentials are filled; its loop, HTTP client, clock and randomness */
     const struct cof_aws_credentials *given; /* explicit: used as they are; copied */
     /* The container endpoint reached at this address whatever the host in its URL: a Unix socket, or a parent's vsock
      * port that hands role credentials to an enclave. Then only this source is used. */
@@ -27,8 +27,8 @@ struct cof_credentials_opts {
                             struct cof_diag *diag);
 };
 
-/* Runs the command without a shell (quotes and backslashes as in one), at most 60 s, and takes what it prints. Blocks, on a
- * loop of its own. */
+/* Runs the command without a shell (quotes and backslashes as in one), at most 60 s, and takes what it prints. Blocks,
+ * on a loop of its own. */
 enum cof_err cof_credentials_process(const struct cof_env *env, struct cof_view command, struct cof_buf *out,
                                      struct cof_diag *diag);
 
@@ -41,8 +41,8 @@ COF_MUST_USE enum cof_err cof_credentials_start(struct cof_credentials *source,
                                                 void *ctx);
 /* The same, running the loop until it is done: not from within its callbacks. */
 COF_MUST_USE enum cof_err cof_credentials_run(struct cof_credentials *source, struct cof_diag *diag);
-/* Keeps them fresh from now on by a timer on the loop, COF_AWS_REFRESH_MS before they end; failures are logged and tried
- * again every 30 s. For programs that use the asynchronous calls. */
+/* Keeps them fresh from now on by a timer on the loop, COF_AWS_REFRESH_MS before they end; failures are logged and
+ * tried again every 30 s. For programs that use the asynchronous calls. */
 COF_MUST_USE enum cof_err cof_credentials_keep(struct cof_credentials *source);
 /* What was used last, in words: "environment", "profile dev", "container"; static or the source's. */
 const char *cof_credentials_origin(const struct cof_credentials *source);

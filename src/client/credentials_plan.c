@@ -33,8 +33,10 @@ static enum cof_err read_role(const struct cof_aws_settings *s, const char *prof
         return cof_diag_set(diag, COF_E_CONFIG, "profile %s: duration_seconds must be 900 to 43200", profile);
     out->duration_s = (unsigned)n;
     if (get(s, profile, "mfa_serial").len > 0)
-        return cof_diag_set(diag, COF_E_CONFIG, "profile %s: roles that ask for an MFA code are not supported: assume it "
-                                                "first and pass the session by the environment", profile);
+        return cof_diag_set(diag, COF_E_CONFIG,
+                            "profile %s: roles that ask for an MFA code are not supported: assume it "
+                            "first and pass the session by the environment",
+                            profile);
     return COF_OK;
 }
 
@@ -42,16 +44,18 @@ static enum cof_err from_environment(const struct cof_aws_settings *s, struct co
                                      struct cof_diag *diag)
 {
     if (env(s, "AWS_SECRET_ACCESS_KEY").len == 0 || env(s, "AWS_ACCESS_KEY_ID").len == 0)
-        return cof_diag_set(diag, COF_E_CONFIG, "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY belong together: one is missing");
+        return cof_diag_set(diag, COF_E_CONFIG,
+                            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY belong together: one is missing");
     out->base = COF_BASE_ENVIRONMENT;
     return COF_OK;
 }
 
-static enum cof_err from_profile(const struct cof_aws_settings *s, const char *profile, struct cof_credentials_plan *out,
-                                 struct cof_diag *diag);
+static enum cof_err from_profile(const struct cof_aws_settings *s, const char *profile,
+                                 struct cof_credentials_plan *out, struct cof_diag *diag);
 
-static enum cof_err from_credential_source(const struct cof_aws_settings *s, const char *profile, struct cof_view source,
-                                           struct cof_credentials_plan *out, struct cof_diag *diag)
+static enum cof_err from_credential_source(const struct cof_aws_settings *s, const char *profile,
+                                           struct cof_view source, struct cof_credentials_plan *out,
+                                           struct cof_diag *diag)
 {
     if (cof_view_eq(source, COF_LIT("Environment")))
         return from_environment(s, out, diag);
@@ -61,7 +65,8 @@ static enum cof_err from_credential_source(const struct cof_aws_settings *s, con
         out->base = COF_BASE_IMDS;
     else
         return cof_diag_set(diag, COF_E_CONFIG,
-                            "profile %s: credential_source must be Environment, EcsContainer or Ec2InstanceMetadata", profile);
+                            "profile %s: credential_source must be Environment, EcsContainer or Ec2InstanceMetadata",
+                            profile);
     return COF_OK;
 }
 
@@ -69,7 +74,8 @@ static enum cof_err static_keys(const struct cof_aws_settings *s, const char *pr
                                 struct cof_diag *diag)
 {
     if (get(s, profile, "aws_access_key_id").len == 0 || get(s, profile, "aws_secret_access_key").len == 0)
-        return cof_diag_set(diag, COF_E_CONFIG, "profile %s: aws_access_key_id or aws_secret_access_key is missing", profile);
+        return cof_diag_set(diag, COF_E_CONFIG, "profile %s: aws_access_key_id or aws_secret_access_key is missing",
+                            profile);
     out->base = COF_BASE_FILE;
     (void)memcpy(out->profile, profile, strlen(profile) + 1);
     return COF_OK;
@@ -93,10 +99,11 @@ static enum cof_err from_role(const struct cof_aws_settings *s, const char *prof
         return COF_OK;
     }
     if ((source.len > 0) == (kind.len > 0))
-        return cof_diag_set(diag, COF_E_CONFIG, "profile %s: role_arn needs one of source_profile and credential_source",
-                            profile);
+        return cof_diag_set(diag, COF_E_CONFIG,
+                            "profile %s: role_arn needs one of source_profile and credential_source", profile);
     if (out->n_hops == COF_HOPS_MAX)
-        return cof_diag_set(diag, COF_E_CONFIG, "profile %s: more than %d roles one after the other", profile, COF_HOPS_MAX);
+        return cof_diag_set(diag, COF_E_CONFIG, "profile %s: more than %d roles one after the other", profile,
+                            COF_HOPS_MAX);
     out->hops[out->n_hops++] = role;
     if (kind.len > 0)
         return from_credential_source(s, profile, kind, out, diag);
@@ -113,8 +120,8 @@ static enum cof_err from_role(const struct cof_aws_settings *s, const char *prof
 }
 
 /* COF_E_NOT_FOUND: the profile says nothing about credentials. */
-static enum cof_err from_profile(const struct cof_aws_settings *s, const char *profile, struct cof_credentials_plan *out,
-                                 struct cof_diag *diag)
+static enum cof_err from_profile(const struct cof_aws_settings *s, const char *profile,
+                                 struct cof_credentials_plan *out, struct cof_diag *diag)
 {
     if (get(s, profile, "role_arn").len > 0)
         return from_role(s, profile, out, diag);
@@ -137,8 +144,8 @@ static enum cof_err from_profile(const struct cof_aws_settings *s, const char *p
 static bool web_identity_in_environment(const struct cof_aws_settings *s, struct cof_credentials_plan *out)
 {
     out->token_file = env(s, "AWS_WEB_IDENTITY_TOKEN_FILE");
-    out->web = (struct cof_credentials_role){.arn = env(s, "AWS_ROLE_ARN"), .session_name = env(s, "AWS_ROLE_SESSION_NAME"),
-                                             .duration_s = DURATION_S};
+    out->web = (struct cof_credentials_role){
+        .arn = env(s, "AWS_ROLE_ARN"), .session_name = env(s, "AWS_ROLE_SESSION_NAME"), .duration_s = DURATION_S};
     if (out->token_file.len == 0 || out->web.arn.len == 0)
         return false;
     out->base = COF_BASE_WEB_IDENTITY;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which source of credentials the settings point to, decided without asking any: a base, and the roles to assume from it.
- * Private to the credentials.
+ * Which source of credentials the settings point to, decided without asking any: a base, and the roles to assume from
+ * it. Private to the credentials.
  */
 #ifndef COF_CLIENT_CREDENTIALS_PLAN_H
 #define COF_CLIENT_CREDENTIALS_PLAN_H
@@ -35,7 +35,7 @@ struct cof_credentials_plan {
 };
 
 /* COF_E_CONFIG with words for settings that cannot be meant, and for sources that are not supported. */
-COF_MUST_USE enum cof_err cof_credentials_plan(const struct cof_aws_settings *settings, struct cof_credentials_plan *out,
-                                               struct cof_diag *diag);
+COF_MUST_USE enum cof_err cof_credentials_plan(const struct cof_aws_settings *settings,
+                                               struct cof_credentials_plan *out, struct cof_diag *diag);
 
 #endif

@@ -143,8 +143,8 @@ static enum cof_err drive(struct cof_loop *loop, const char *path, const char *c
                           struct cof_buf *out, struct cof_diag *diag)
 {
     struct run r = {.watch = {.ready = on_output, .fd = -1}, .out = out};
-    struct cof_process_opts opts = {.path = path, .argv = argv, .envp = envp, .die_with_us = true, .exited = on_exit_code,
-                                    .ctx = &r};
+    struct cof_process_opts opts = {
+        .path = path, .argv = argv, .envp = envp, .die_with_us = true, .exited = on_exit_code, .ctx = &r};
     struct cof_process_fd fds[2];
     struct cof_process *process = NULL;
     int pipe_fds[2];

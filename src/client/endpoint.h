@@ -8,7 +8,7 @@
 #include "engine/aws_request.h"
 
 /* COF_E_CONFIG with words for a region that is no region name, or FIPS where there is none. */
-COF_MUST_USE enum cof_err cof_endpoint_host(enum cof_aws_service service, const char *region, bool fips, bool dual_stack,
-                                            char out[static 256], struct cof_diag *diag);
+COF_MUST_USE enum cof_err cof_endpoint_host(enum cof_aws_service service, const char *region, bool fips,
+                                            bool dual_stack, char out[static 256], struct cof_diag *diag);
 
 #endif

@@ -38,8 +38,9 @@ static void as_context(const struct cof_esdk_pair *pairs, size_t n, struct cof_p
         out[i] = (struct cof_pair){pairs[i].name, pairs[i].value};
 }
 
-enum cof_err cof_keyring_kms_generate(const struct cof_keyring_kms *keyring, const struct cof_esdk_pair *pairs, size_t n,
-                                      struct cof_secret *data_key, struct cof_buf *blob, struct cof_diag *diag)
+enum cof_err cof_keyring_kms_generate(const struct cof_keyring_kms *keyring, const struct cof_esdk_pair *pairs,
+                                      size_t n, struct cof_secret *data_key, struct cof_buf *blob,
+                                      struct cof_diag *diag)
 {
     struct cof_pair context[COF_ESDK_PAIRS_MAX];
     struct cof_kms_key_use use = {.context = context, .n_context = n};
@@ -64,8 +65,8 @@ enum cof_err cof_keyring_kms_generate(const struct cof_keyring_kms *keyring, con
     return err;
 }
 
-static enum cof_err open_one(const struct cof_keyring_kms *keyring, const struct cof_kms_key_use *use, struct cof_view blob,
-                             struct cof_secret *data_key, struct cof_diag *diag)
+static enum cof_err open_one(const struct cof_keyring_kms *keyring, const struct cof_kms_key_use *use,
+                             struct cof_view blob, struct cof_secret *data_key, struct cof_diag *diag)
 {
     struct cof_kms_reply reply;
     enum cof_err err;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The KMS keyring of AWS Encryption SDK messages ("AWS KMS keyrings", framework specification): data keys from and to KMS,
- * under keys pinned by ARN. Provider "aws-kms", provider info = key ARN, ciphertext = KMS's blob. A strict keyring names its
- * keys; a discovery keyring opens whatever key a message names, within one partition and the accounts listed. With
- * `attested` set, all goes through the enclave's attested calls.
+ * The KMS keyring of AWS Encryption SDK messages ("AWS KMS keyrings", framework specification): data keys from and to
+ * KMS, under keys pinned by ARN. Provider "aws-kms", provider info = key ARN, ciphertext = KMS's blob. A strict keyring
+ * names its keys; a discovery keyring opens whatever key a message names, within one partition and the accounts listed.
+ * With `attested` set, all goes through the enclave's attested calls.
  */
 #ifndef COF_CLIENT_KEYRING_KMS_H
 #define COF_CLIENT_KEYRING_KMS_H
@@ -24,12 +24,14 @@ struct cof_keyring_kms {
     size_t n_accounts;
 };
 
-/* A fresh 32-byte data key, and the same sealed (appended to blob): its edk has the provider above and keys[0] as info. */
-COF_MUST_USE enum cof_err cof_keyring_kms_generate(const struct cof_keyring_kms *keyring, const struct cof_esdk_pair *pairs,
-                                                   size_t n, struct cof_secret *data_key, struct cof_buf *blob,
+/* A fresh 32-byte data key, and the same sealed (appended to blob): its edk has the provider above and keys[0] as info.
+ */
+COF_MUST_USE enum cof_err cof_keyring_kms_generate(const struct cof_keyring_kms *keyring,
+                                                   const struct cof_esdk_pair *pairs, size_t n,
+                                                   struct cof_secret *data_key, struct cof_buf *blob,
                                                    struct cof_diag *diag);
-/* Opens the first encrypted data key that is this keyring's. COF_E_NOT_FOUND: none is; else the last failure: RETRY class
- * failures stop at once, others go on to the next. data_key is 32 bytes. */
+/* Opens the first encrypted data key that is this keyring's. COF_E_NOT_FOUND: none is; else the last failure: RETRY
+ * class failures stop at once, others go on to the next. data_key is 32 bytes. */
 COF_MUST_USE enum cof_err cof_keyring_kms_decrypt(const struct cof_keyring_kms *keyring,
                                                   const struct cof_esdk_header *header, struct cof_secret *data_key,
                                                   struct cof_diag *diag);

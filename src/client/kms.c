@@ -22,7 +22,8 @@ static enum cof_err build(struct cof_aws_request *request, enum operation operat
     if (!cof_kms_is_key_arn(use->key_arn)) {
         (void)cof_diag_set(diag, COF_E_CONFIG, "'%.*s' is not the full ARN of a KMS key",
                            use->key_arn.len < 200 ? (int)use->key_arn.len : 200, (const char *)use->key_arn.data);
-        cof_diag_hint(diag, "aliases and bare ids can be made to mean another key: write arn:aws:kms:REGION:ACCOUNT:key/ID");
+        cof_diag_hint(diag,
+                      "aliases and bare ids can be made to mean another key: write arn:aws:kms:REGION:ACCOUNT:key/ID");
         return COF_E_CONFIG;
     }
     switch (operation) {
@@ -36,11 +37,11 @@ static enum cof_err build(struct cof_aws_request *request, enum operation operat
     return COF_E_BUG;
 }
 
-static enum cof_err read_reply(enum operation operation, struct cof_view key_arn, bool with_recipient, struct cof_view body,
-                               struct cof_kms_reply *out, struct cof_diag *diag)
+static enum cof_err read_reply(enum operation operation, struct cof_view key_arn, bool with_recipient,
+                               struct cof_view body, struct cof_kms_reply *out, struct cof_diag *diag)
 {
-    enum cof_err err = cof_kms_parse_reply(body, key_arn, with_recipient, operation != ENCRYPT, operation != DECRYPT, out,
-                                           diag);
+    enum cof_err err = cof_kms_parse_reply(body, key_arn, with_recipient, operation != ENCRYPT, operation != DECRYPT,
+                                           out, diag);
 
     if (err == COF_OK && operation == GENERATE && !with_recipient && out->plaintext.len != DATA_KEY_BYTES) {
         cof_kms_reply_done(out);

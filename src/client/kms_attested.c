@@ -170,8 +170,9 @@ static enum cof_err open_key(struct cof_kms_attested *att, const struct cof_kms_
     return err;
 }
 
-enum cof_err cof_kms_attested_decrypt(struct cof_kms_attested *att, const struct cof_kms_key_use *use, struct cof_view blob,
-                                      size_t key_bytes, struct cof_secret *out, struct cof_diag *diag)
+enum cof_err cof_kms_attested_decrypt(struct cof_kms_attested *att, const struct cof_kms_key_use *use,
+                                      struct cof_view blob, size_t key_bytes, struct cof_secret *out,
+                                      struct cof_diag *diag)
 {
     struct cof_kms_reply reply;
     enum cof_err err;

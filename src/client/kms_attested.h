@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * KMS for an enclave: every answer that holds a key comes sealed for an RSA key which an attestation document vouches for and
- * which never leaves this process (FACTS D1). The document carries the key (public_key), a fresh nonce, and as user_data a
- * digest of the request, so that it says for which question it was made (C-06):
+ * KMS for an enclave: every answer that holds a key comes sealed for an RSA key which an attestation document vouches
+ * for and which never leaves this process (FACTS D1). The document carries the key (public_key), a fresh nonce, and as
+ * user_data a digest of the request, so that it says for which question it was made (C-06):
  *
  *   SHA-256( "coffer kms request v1" 00 | operation 00 | key ARN 00 | u16 pairs { u16 len name | u16 len value } sorted
  *            by name | u32 len blob )
  *
- * Refused: a Plaintext, another key than the pinned ARN, an answer without CiphertextForRecipient, a key of another length
- * (C-04, C-07). The envelope itself is not authenticated (C-05): TLS to KMS ends in this process, with roots of its own.
+ * Refused: a Plaintext, another key than the pinned ARN, an answer without CiphertextForRecipient, a key of another
+ * length (C-04, C-07). The envelope itself is not authenticated (C-05): TLS to KMS ends in this process, with roots of
+ * its own.
  */
 #ifndef COF_CLIENT_KMS_ATTESTED_H
 #define COF_CLIENT_KMS_ATTESTED_H
@@ -16,7 +17,8 @@
 #include "client/kms.h"
 #include "crypto/rsa.h"
 
-/* The way to the Nitro Security Module (io/nsm_dev.h, or a simulated one): a request as bytes, its response appended. */
+/* The way to the Nitro Security Module (io/nsm_dev.h, or a simulated one): a request as bytes, its response appended.
+ */
 struct cof_nsm_port {
     enum cof_err (*call)(void *ctx, struct cof_view request, struct cof_buf *out);
     void *ctx;
@@ -41,7 +43,8 @@ COF_MUST_USE enum cof_err cof_kms_attested_decrypt(struct cof_kms_attested *att,
                                                    struct cof_diag *diag);
 /* A 32-byte data key, and the same sealed by KMS (appended to blob). */
 COF_MUST_USE enum cof_err cof_kms_attested_generate(struct cof_kms_attested *att, const struct cof_kms_key_use *use,
-                                                    struct cof_secret *out, struct cof_buf *blob, struct cof_diag *diag);
+                                                    struct cof_secret *out, struct cof_buf *blob,
+                                                    struct cof_diag *diag);
 
 /* The digest above, for verifiers of a document. */
 COF_MUST_USE enum cof_err cof_kms_attested_digest(const char *operation, const struct cof_kms_key_use *use,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Small GETs (and the one PUT) of the endpoints on the machine that hand out credentials: container agents and the instance
- * metadata service. Private to the credentials.
+ * Small GETs (and the one PUT) of the endpoints on the machine that hand out credentials: container agents and the
+ * instance metadata service. Private to the credentials.
  */
 #ifndef COF_CLIENT_METADATA_H
 #define COF_CLIENT_METADATA_H
@@ -21,7 +21,8 @@ struct cof_metadata_request {
 
 /* done: once, from the loop; body lives until it returns. Refuses replies over 64 KiB. */
 COF_MUST_USE enum cof_err cof_metadata_start(struct cof_http_client *http, const struct cof_metadata_request *request,
-                                             void (*done)(void *ctx, enum cof_err err, int status, struct cof_view body),
+                                             void (*done)(void *ctx, enum cof_err err, int status,
+                                                          struct cof_view body),
                                              void *ctx, struct cof_metadata **out);
 void cof_metadata_cancel(struct cof_metadata *metadata); /* takes NULL */
 

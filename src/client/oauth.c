@@ -15,7 +15,8 @@
 #define LIFE_S 300     /* when the issuer does not say */
 
 enum cof_err cof_oauth_init(struct cof_oauth *oauth, struct cof_http_client *http, const char *token_url,
-                            const char *client_id, struct cof_view client_secret, const char *scope, struct cof_diag *diag)
+                            const char *client_id, struct cof_view client_secret, const char *scope,
+                            struct cof_diag *diag)
 {
     struct cof_view target;
     enum cof_err err;
@@ -29,7 +30,8 @@ enum cof_err cof_oauth_init(struct cof_oauth *oauth, struct cof_http_client *htt
         return err;
     local = strcmp(oauth->issuer.host, "localhost") == 0 || strcmp(oauth->issuer.host, "127.0.0.1") == 0;
     if (!oauth->issuer.https && !local)
-        return cof_diag_set(diag, COF_E_CONFIG, "the token issuer '%s' needs https: the client's secret goes there", token_url);
+        return cof_diag_set(diag, COF_E_CONFIG, "the token issuer '%s' needs https: the client's secret goes there",
+                            token_url);
     if (snprintf(oauth->path, sizeof oauth->path, "%s", (const char *)target.data) >= (int)sizeof oauth->path ||
         snprintf(oauth->client_id, sizeof oauth->client_id, "%s", client_id) >= (int)sizeof oauth->client_id ||
         snprintf(oauth->scope, sizeof oauth->scope, "%s", scope) >= (int)sizeof oauth->scope)
@@ -183,7 +185,8 @@ static enum cof_err refusal(struct cof_oauth *o, const struct exchange *x, struc
         code = words = (struct cof_view){0};
     (void)snprintf(o->code, sizeof o->code, "%.*s", code.len < 63 ? (int)code.len : 63, (const char *)code.data);
     (void)cof_diag_set(diag, err, "the token issuer refuses: %s%s%.*s (status %d)", o->code, words.len > 0 ? ": " : "",
-                       words.len < 200 ? (int)words.len : 200, words.len > 0 ? (const char *)words.data : "", x->status);
+                       words.len < 200 ? (int)words.len : 200, words.len > 0 ? (const char *)words.data : "",
+                       x->status);
     if (err == COF_E_DENIED)
         cof_diag_hint(diag, "check the client's id, its secret and the scope");
     json_decref(object);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * OAuth 2.0 client credentials grant (RFC 6749 section 4.4): a bearer token from an issuer, kept until shortly before it
- * ends. The client authenticates by HTTP Basic (section 2.3.1). Only https, except to loopback.
+ * OAuth 2.0 client credentials grant (RFC 6749 section 4.4): a bearer token from an issuer, kept until shortly before
+ * it ends. The client authenticates by HTTP Basic (section 2.3.1). Only https, except to loopback.
  */
 #ifndef COF_CLIENT_OAUTH_H
 #define COF_CLIENT_OAUTH_H

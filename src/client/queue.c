@@ -172,8 +172,8 @@ void cof_queue_message_drop(struct cof_queue_message *message)
 enum cof_err cof_queue_message_run_delete(struct cof_queue_message *message, struct cof_diag *diag)
 {
     struct cof_queue *q = message->queue;
-    enum cof_err err = cof_sqs_run_delete(q->opts.aws, cof_buf_view(&q->url), cof_buf_view(&message->sqs.receipt_handle),
-                                          diag);
+    enum cof_err err = cof_sqs_run_delete(q->opts.aws, cof_buf_view(&q->url),
+                                          cof_buf_view(&message->sqs.receipt_handle), diag);
 
     if (err == COF_OK)
         cof_queue_message_drop(message);
@@ -245,7 +245,8 @@ static void on_pause(struct cof_timer *timer)
     if (!q->running || q->poll != NULL || q->in_work >= q->opts.in_work || q->has_arrived)
         return;
     q->polled_ms = now_ms(q);
-    err = cof_sqs_start_receive(q->opts.aws, cof_buf_view(&q->url), q->opts.wait_s, q->opts.visibility_s, &events, &q->poll);
+    err = cof_sqs_start_receive(q->opts.aws, cof_buf_view(&q->url), q->opts.wait_s, q->opts.visibility_s, &events,
+                                &q->poll);
     if (err != COF_OK)
         on_polled(q, err, NULL, NULL);
 }
@@ -258,7 +259,8 @@ static void poll_soon(struct cof_queue *q, int64_t after_ms)
         q->events.trouble(q->events.ctx, COF_E_MEMORY, NULL);
 }
 
-enum cof_err cof_queue_new(const struct cof_queue_opts *opts, const struct cof_queue_events *events, struct cof_queue **out)
+enum cof_err cof_queue_new(const struct cof_queue_opts *opts, const struct cof_queue_events *events,
+                           struct cof_queue **out)
 {
     struct cof_queue *q;
     enum cof_err err;

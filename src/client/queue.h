@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reads jobs from a queue: long polls, one message after the other, up to a number in work at a time; while a message is in
- * work its visibility is renewed by a timer, so that nobody else gets it; it ends by delete (done) or by coming back after
- * a while (retry), from where the queue's redrive policy moves poison to the dead-letter queue. A renewal that the queue
- * refuses tells the worker that the message is lost to it.
+ * Reads jobs from a queue: long polls, one message after the other, up to a number in work at a time; while a message
+ * is in work its visibility is renewed by a timer, so that nobody else gets it; it ends by delete (done) or by coming
+ * back after a while (retry), from where the queue's redrive policy moves poison to the dead-letter queue. A renewal
+ * that the queue refuses tells the worker that the message is lost to it.
  *
- * Everything hangs on the AWS client's loop. A worker that blocks (cof_*_run_*) keeps the heartbeats going too, as those
- * run the loop; one that computes for longer than the visibility without the loop loses the message.
+ * Everything hangs on the AWS client's loop. A worker that blocks (cof_*_run_*) keeps the heartbeats going too, as
+ * those run the loop; one that computes for longer than the visibility without the loop loses the message.
  */
 #ifndef COF_CLIENT_QUEUE_H
 #define COF_CLIENT_QUEUE_H

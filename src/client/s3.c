@@ -38,7 +38,8 @@ void cof_s3_object_read(const struct cof_http_head *head, struct cof_s3_object *
     put_text(out->crc64, sizeof out->crc64, facts.crc64);
     out->sse = facts.sse;
     /* The field, since in a reply to HEAD it does not announce a body. */
-    if (cof_headers_get(&head->headers, "content-length", &length) && cof_parse_u64(length, INT64_MAX, &out->size) != COF_OK)
+    if (cof_headers_get(&head->headers, "content-length", &length) &&
+        cof_parse_u64(length, INT64_MAX, &out->size) != COF_OK)
         out->size = 0;
     if (cof_headers_get(&head->headers, "last-modified", &modified) &&
         cof_date_parse_http(modified, &out->modified_ms) != COF_OK)
@@ -123,7 +124,8 @@ enum cof_err cof_s3_run_put(struct cof_aws *aws, const struct cof_s3_put *put, c
     struct blocking b = {.pipe = pipe, .object = out, .diag = diag};
     struct cof_s3_upload_events events = {put_writable, put_done, put_rewind, &b};
     struct cof_s3_upload *upload = NULL;
-    enum cof_err err = put->streaming && (pipe == NULL || pipe->source == NULL) ? COF_E_USAGE : cof_aws_ready(aws, diag);
+    enum cof_err err = put->streaming && (pipe == NULL || pipe->source == NULL) ? COF_E_USAGE
+                                                                                : cof_aws_ready(aws, diag);
 
     if (out != NULL)
         *out = (struct cof_s3_object){0};
@@ -303,7 +305,8 @@ static enum cof_err give_page(struct listing *l, const struct cof_xml_node *root
     return err;
 }
 
-enum cof_err cof_s3_run_list(struct cof_aws *aws, struct cof_view bucket, struct cof_view prefix, struct cof_view delimiter,
+enum cof_err cof_s3_run_list(struct cof_aws *aws, struct cof_view bucket, struct cof_view prefix,
+                             struct cof_view delimiter,
                              enum cof_err (*entry)(void *ctx, const struct cof_s3_entry *entry), void *ctx,
                              struct cof_diag *diag)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * S3 as a program uses it: put from a reader, get to a writer, head, delete, list; and the asynchronous, streamed put. Bodies
- * carry a CRC-64/NVME and replies are checked against the checksum S3 sends (C-31); the encryption S3 reports is compared with
- * what was asked for. run_*: blocking, outside the loop's callbacks only.
+ * S3 as a program uses it: put from a reader, get to a writer, head, delete, list; and the asynchronous, streamed put.
+ * Bodies carry a CRC-64/NVME and replies are checked against the checksum S3 sends (C-31); the encryption S3 reports is
+ * compared with what was asked for. run_*: blocking, outside the loop's callbacks only.
  */
 #ifndef COF_CLIENT_S3_H
 #define COF_CLIENT_S3_H
@@ -22,19 +22,21 @@ struct cof_s3_object {
 typedef enum cof_err cof_s3_source_fn(void *ctx, size_t want, struct cof_buf *out);
 typedef enum cof_err cof_s3_sink_fn(void *ctx, struct cof_view piece);
 
-/* put->streaming: length bytes come from source (a body that ends early or late is COF_E_TRUNCATED or COF_E_TOO_LARGE and
- * nothing is stored). rewind (may be NULL) starts the source again and so allows retries. */
+/* put->streaming: length bytes come from source (a body that ends early or late is COF_E_TRUNCATED or COF_E_TOO_LARGE
+ * and nothing is stored). rewind (may be NULL) starts the source again and so allows retries. */
 struct cof_s3_pipe {
     cof_s3_source_fn *source;
     enum cof_err (*rewind)(void *ctx);
     cof_s3_sink_fn *sink;
     void *ctx;
 };
-COF_MUST_USE enum cof_err cof_s3_run_put(struct cof_aws *aws, const struct cof_s3_put *put, const struct cof_s3_pipe *pipe,
-                                         struct cof_s3_object *out, struct cof_diag *diag);
+COF_MUST_USE enum cof_err cof_s3_run_put(struct cof_aws *aws, const struct cof_s3_put *put,
+                                         const struct cof_s3_pipe *pipe, struct cof_s3_object *out,
+                                         struct cof_diag *diag);
 /* The sink's bytes are good only when this returns COF_OK: COF_E_AUTH when the checksum differs, COF_E_TRUNCATED. */
-COF_MUST_USE enum cof_err cof_s3_run_get(struct cof_aws *aws, const struct cof_s3_get *get, const struct cof_s3_pipe *pipe,
-                                         struct cof_s3_object *out, struct cof_diag *diag);
+COF_MUST_USE enum cof_err cof_s3_run_get(struct cof_aws *aws, const struct cof_s3_get *get,
+                                         const struct cof_s3_pipe *pipe, struct cof_s3_object *out,
+                                         struct cof_diag *diag);
 /* Into a builder, whose cap is the limit; on failure it is as it was before. */
 COF_MUST_USE enum cof_err cof_s3_run_get_whole(struct cof_aws *aws, const struct cof_s3_get *get, struct cof_buf *body,
                                                struct cof_s3_object *out, struct cof_diag *diag);
@@ -59,7 +61,8 @@ COF_MUST_USE enum cof_err cof_s3_run_list(struct cof_aws *aws, struct cof_view b
 struct cof_s3_upload;
 struct cof_s3_upload_events {
     void (*writable)(void *ctx, struct cof_s3_upload *upload);
-    /* Once, last; object is NULL on failure, error what S3 said, or NULL. COF_E_PRECONDITION: create_only and it is there. */
+    /* Once, last; object is NULL on failure, error what S3 said, or NULL. COF_E_PRECONDITION: create_only and it is
+     * there. */
     void (*done)(void *ctx, struct cof_s3_upload *upload, enum cof_err err, const struct cof_s3_object *object,
                  const struct cof_aws_error *error, const struct cof_diag *diag);
     /* A retry: writable will ask for the body from its start again. False, or NULL: no retry. */

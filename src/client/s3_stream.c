@@ -145,8 +145,8 @@ static enum cof_err build_put(struct cof_s3_upload *u, const struct cof_s3_put *
     return COF_OK;
 }
 
-enum cof_err cof_s3_start_put(struct cof_aws *aws, const struct cof_s3_put *put, const struct cof_s3_upload_events *events,
-                              struct cof_s3_upload **out)
+enum cof_err cof_s3_start_put(struct cof_aws *aws, const struct cof_s3_put *put,
+                              const struct cof_s3_upload_events *events, struct cof_s3_upload **out)
 {
     struct cof_s3_upload *u = calloc(1, sizeof *u);
     struct cof_aws_callbacks cb = {.head = upload_head, .writable = upload_writable, .rewind = upload_rewind,

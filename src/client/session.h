@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Everything a program needs to talk to AWS, put together once: settings, TLS, the HTTP client, credentials, the AWS client.
+ * Everything a program needs to talk to AWS, put together once: settings, TLS, the HTTP client, credentials, the AWS
+ * client.
  */
 #ifndef COF_CLIENT_SESSION_H
 #define COF_CLIENT_SESSION_H

@@ -19,7 +19,8 @@ static enum cof_err run(struct cof_aws *aws, struct cof_aws_request *request, st
     return cof_aws_run(aws, request, REPLY_MAX, reply, diag);
 }
 
-enum cof_err cof_sqs_run_send(struct cof_aws *aws, struct cof_view queue_url, struct cof_view body, struct cof_diag *diag)
+enum cof_err cof_sqs_run_send(struct cof_aws *aws, struct cof_view queue_url, struct cof_view body,
+                              struct cof_diag *diag)
 {
     struct cof_aws_request request;
     struct cof_aws_reply reply;
@@ -72,8 +73,8 @@ enum cof_err cof_sqs_run_delete(struct cof_aws *aws, struct cof_view queue_url, 
     return run_plain(aws, err, &request, diag);
 }
 
-enum cof_err cof_sqs_run_change_visibility(struct cof_aws *aws, struct cof_view queue_url, struct cof_view receipt_handle,
-                                           unsigned visibility_s, struct cof_diag *diag)
+enum cof_err cof_sqs_run_change_visibility(struct cof_aws *aws, struct cof_view queue_url,
+                                           struct cof_view receipt_handle, unsigned visibility_s, struct cof_diag *diag)
 {
     struct cof_aws_request request;
     enum cof_err err = cof_sqs_change_visibility(&request, queue_url, receipt_handle, visibility_s);
@@ -147,8 +148,8 @@ enum cof_err cof_sqs_start_send(struct cof_aws *aws, struct cof_view queue_url, 
     return start(aws, SEND, err, &request, body, events, out);
 }
 
-enum cof_err cof_sqs_start_receive(struct cof_aws *aws, struct cof_view queue_url, unsigned wait_s, unsigned visibility_s,
-                                   const struct cof_sqs_events *events, struct cof_fetch **out)
+enum cof_err cof_sqs_start_receive(struct cof_aws *aws, struct cof_view queue_url, unsigned wait_s,
+                                   unsigned visibility_s, const struct cof_sqs_events *events, struct cof_fetch **out)
 {
     struct cof_aws_request request;
     enum cof_err err = cof_sqs_receive(&request, queue_url, wait_s, visibility_s);
@@ -165,9 +166,9 @@ enum cof_err cof_sqs_start_delete(struct cof_aws *aws, struct cof_view queue_url
     return start(aws, DELETE, err, &request, (struct cof_view){0}, events, out);
 }
 
-enum cof_err cof_sqs_start_change_visibility(struct cof_aws *aws, struct cof_view queue_url, struct cof_view receipt_handle,
-                                             unsigned visibility_s, const struct cof_sqs_events *events,
-                                             struct cof_fetch **out)
+enum cof_err cof_sqs_start_change_visibility(struct cof_aws *aws, struct cof_view queue_url,
+                                             struct cof_view receipt_handle, unsigned visibility_s,
+                                             const struct cof_sqs_events *events, struct cof_fetch **out)
 {
     struct cof_aws_request request;
     enum cof_err err = cof_sqs_change_visibility(&request, queue_url, receipt_handle, visibility_s);

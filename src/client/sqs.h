@@ -12,9 +12,10 @@ COF_MUST_USE enum cof_err cof_sqs_run_send(struct cof_aws *aws, struct cof_view 
                                            struct cof_diag *diag);
 /* Waits up to wait_s (0..20) for one message. COF_E_NOT_FOUND: none came. */
 COF_MUST_USE enum cof_err cof_sqs_run_receive(struct cof_aws *aws, struct cof_view queue_url, unsigned wait_s,
-                                              unsigned visibility_s, struct cof_sqs_message *out, struct cof_diag *diag);
-COF_MUST_USE enum cof_err cof_sqs_run_delete(struct cof_aws *aws, struct cof_view queue_url, struct cof_view receipt_handle,
-                                             struct cof_diag *diag);
+                                              unsigned visibility_s, struct cof_sqs_message *out,
+                                              struct cof_diag *diag);
+COF_MUST_USE enum cof_err cof_sqs_run_delete(struct cof_aws *aws, struct cof_view queue_url,
+                                             struct cof_view receipt_handle, struct cof_diag *diag);
 COF_MUST_USE enum cof_err cof_sqs_run_change_visibility(struct cof_aws *aws, struct cof_view queue_url,
                                                         struct cof_view receipt_handle, unsigned visibility_s,
                                                         struct cof_diag *diag);

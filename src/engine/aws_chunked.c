@@ -52,7 +52,8 @@ static uint64_t framed(bool is_signed, uint64_t n)
 uint64_t cof_aws_chunked_length(bool is_signed, enum cof_checksum_alg trailer, uint64_t plain_length)
 {
     uint64_t whole = plain_length / COF_AWS_CHUNK, rest = plain_length % COF_AWS_CHUNK;
-    uint64_t n = whole * framed(is_signed, COF_AWS_CHUNK) + (rest > 0 ? framed(is_signed, rest) : 0) + framed(is_signed, 0);
+    uint64_t n = whole * framed(is_signed, COF_AWS_CHUNK) + (rest > 0 ? framed(is_signed, rest) : 0) +
+                 framed(is_signed, 0);
 
     if (trailer != COF_CHECKSUM_NONE) {
         n += strlen(cof_aws_checksum_header(trailer)) + 1 + (cof_checksum_size(trailer) + 2) / 3 * 4 + 2;

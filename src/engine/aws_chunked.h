@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The writing side of S3's aws-chunked bodies ("Signature calculations: transferring payload in multiple chunks" and
- * "Checking object integrity"): 64 KiB chunks, each signed where the connection is plain, unsigned under TLS, and a checksum
- * as trailer.
+ * "Checking object integrity"): 64 KiB chunks, each signed where the connection is plain, unsigned under TLS, and a
+ * checksum as trailer.
  */
 #ifndef COF_ENGINE_AWS_CHUNKED_H
 #define COF_ENGINE_AWS_CHUNKED_H

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The AWS tools' shared files (~/.aws/config, ~/.aws/credentials): sections, "name = value" or "name: value", comment lines
- * begun by '#' or ';', and one level of nesting (indented lines below a name without a value). As tolerant as botocore where
- * people rely on it: CRLF, a byte order mark, quotes in section names, names in any case. Refused, with the line: two sections
- * or names alike, text outside a section, NUL and control bytes, anything that is no name and value.
+ * The AWS tools' shared files (~/.aws/config, ~/.aws/credentials): sections, "name = value" or "name: value", comment
+ * lines begun by '#' or ';', and one level of nesting (indented lines below a name without a value). As tolerant as
+ * botocore where people rely on it: CRLF, a byte order mark, quotes in section names, names in any case. Refused, with
+ * the line: two sections or names alike, text outside a section, NUL and control bytes, anything that is no name and
+ * value.
  */
 #ifndef COF_FORMAT_INI_H
 #define COF_FORMAT_INI_H
@@ -24,7 +25,8 @@ struct cof_ini {
 };
 
 /* COF_E_FORMAT with the line in diag; COF_E_LIMIT over max_bytes or 4096 entries. A zeroed struct is an empty file. */
-COF_MUST_USE enum cof_err cof_ini_parse(struct cof_view text, size_t max_bytes, struct cof_ini *out, struct cof_diag *diag);
+COF_MUST_USE enum cof_err cof_ini_parse(struct cof_view text, size_t max_bytes, struct cof_ini *out,
+                                        struct cof_diag *diag);
 void cof_ini_done(struct cof_ini *ini);
 
 bool cof_ini_has(const struct cof_ini *ini, const char *section);

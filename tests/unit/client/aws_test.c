@@ -135,7 +135,8 @@ static void corrects_skew(void **state)
     server_now = cof_clock_wall_ms(); /* what the server writes into Date */
     world_now = server_now - 3600000;
     script(w, 403, NULL,
-           "<ErrorResponse><Error><Code>SignatureDoesNotMatch</Code><Message>Signature expired</Message></Error></ErrorResponse>");
+           "<ErrorResponse><Error><Code>SignatureDoesNotMatch</Code><Message>Signature "
+           "expired</Message></Error></ErrorResponse>");
     script(w, 200, NULL, IDENTITY);
     script(w, 200, NULL, IDENTITY);
     assert_ok(who(w, NULL));
@@ -246,8 +247,10 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
-        T(signs), T(checks_account), T(retries), T(gives_up), T(honours_retry_after), T(maps_errors), T(corrects_skew),
-        T(wrong_secret_is_no_skew), T(follows_no_redirect), T(truncated_reply), T(refuses_huge_reply), T(needs_credentials),
+        T(signs),           T(checks_account),          T(retries),
+        T(gives_up),        T(honours_retry_after),     T(maps_errors),
+        T(corrects_skew),   T(wrong_secret_is_no_skew), T(follows_no_redirect),
+        T(truncated_reply), T(refuses_huge_reply),      T(needs_credentials),
         T(refreshes_early),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

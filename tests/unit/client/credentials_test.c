@@ -94,8 +94,10 @@ static void endpoints(void **state)
     struct cof_aws_overrides o = {0};
 
     (void)state;
-    set_files("[default]\nregion = eu-central-1\n[profile dev]\nregion = eu-west-1\nservices = mine\nendpoint_url = http://all:1\n"
-              "[services mine]\nkms =\n  endpoint_url = http://kms:2\n", NULL);
+    set_files("[default]\nregion = eu-central-1\n[profile dev]\nregion = eu-west-1\nservices = mine\nendpoint_url = "
+              "http://all:1\n"
+              "[services mine]\nkms =\n  endpoint_url = http://kms:2\n",
+              NULL);
     assert_ok(cof_aws_settings_load(&s, &test_env, NULL, NULL));
     assert_string_equal(s.region, "eu-central-1");
     expect_host(&s, COF_AWS_S3, "s3.eu-central-1.amazonaws.com");
@@ -208,8 +210,12 @@ static void refuses_settings(void **state)
 {
     static const struct {
         const char *name, *value;
-    } cases[] = {{"AWS_PROFILE", "absent"},          {"AWS_MAX_ATTEMPTS", "0"},      {"AWS_MAX_ATTEMPTS", "many"},
-                 {"AWS_USE_FIPS_ENDPOINT", "maybe"}, {"AWS_ENDPOINT_URL", "ftp://x"}, {"AWS_ENDPOINT_URL_S3", "http://x/path"},
+    } cases[] = {{"AWS_PROFILE", "absent"},
+                 {"AWS_MAX_ATTEMPTS", "0"},
+                 {"AWS_MAX_ATTEMPTS", "many"},
+                 {"AWS_USE_FIPS_ENDPOINT", "maybe"},
+                 {"AWS_ENDPOINT_URL", "ftp://x"},
+                 {"AWS_ENDPOINT_URL_S3", "http://x/path"},
                  {"AWS_REQUEST_CHECKSUM_CALCULATION", "never"}};
 
     (void)state;
@@ -238,13 +244,15 @@ static void reads_json(void **state)
     struct cof_aws_json json;
 
     (void)state;
-    assert_ok(cof_aws_json_read(COF_LIT("{\"access_key\":\"AK\",\"secret_key\":\"SK\",\"bucket_name\":\"b\",\"region\":\"eu-west-1\"}"),
-                                &json, NULL));
+    assert_ok(cof_aws_json_read(
+        COF_LIT("{\"access_key\":\"AK\",\"secret_key\":\"SK\",\"bucket_name\":\"b\",\"region\":\"eu-west-1\"}"), &json,
+        NULL));
     assert_string_equal(json.bucket, "b");
     assert_true(cof_view_eq_str(cof_buf_view(&json.credentials.secret_access_key), "SK"));
     cof_aws_json_done(&json);
     assert_int_equal(cof_aws_json_read(COF_LIT("{\"access_key\":\"AK\"}"), &json, NULL), COF_E_FORMAT);
-    assert_int_equal(cof_aws_json_read(COF_LIT("{\"access_key\":\"\",\"secret_key\":\"\"}"), &json, NULL), COF_E_CONFIG);
+    assert_int_equal(cof_aws_json_read(COF_LIT("{\"access_key\":\"\",\"secret_key\":\"\"}"), &json, NULL),
+                     COF_E_CONFIG);
 }
 
 /* A fetch with the settings of the moment; the STS endpoint is the scripted server's. */
@@ -308,22 +316,23 @@ static void static_sources(void **state)
     assert_non_null(strstr(diag.text, "belong together"));
 }
 
-#define STS_REPLY(kind, id)                                                                                          \
+#define STS_REPLY(kind, id)                                                                                            \
     "<" kind "Response><" kind "Result><Credentials><AccessKeyId>" id "</AccessKeyId><SecretAccessKey>" SECRET         \
-    "</SecretAccessKey><SessionToken>tok</SessionToken><Expiration>2026-01-01T01:00:00Z</Expiration></Credentials></" kind \
-    "Result></" kind "Response>"
+    "</SecretAccessKey><SessionToken>tok</SessionToken><Expiration>2026-01-01T01:00:00Z</Expiration></"                \
+    "Credentials></" kind "Result></" kind "Response>"
 
 /* A role over a role: the inner one is assumed with the user's keys, the outer one with the inner one's. */
 static void assumes_roles(void **state)
 {
     struct world *w = *state;
 
-    set_files("[profile outer]\nrole_arn = arn:aws:iam::1:role/outer\nsource_profile = inner\nexternal_id = e&x\n"
-              "[profile inner]\nrole_arn = arn:aws:iam::1:role/inner\nsource_profile = user\nrole_session_name = me\n"
-              "[profile loop]\nrole_arn = arn:aws:iam::1:role/loop\nsource_profile = loop2\n"
-              "[profile loop2]\nrole_arn = arn:aws:iam::1:role/loop\nsource_profile = loop\n"
-              "[profile mfa]\nrole_arn = arn:aws:iam::1:role/m\nsource_profile = user\nmfa_serial = arn:aws:iam::1:mfa/me\n",
-              "[user]\naws_access_key_id = USER\naws_secret_access_key = " SECRET "\n");
+    set_files(
+        "[profile outer]\nrole_arn = arn:aws:iam::1:role/outer\nsource_profile = inner\nexternal_id = e&x\n"
+        "[profile inner]\nrole_arn = arn:aws:iam::1:role/inner\nsource_profile = user\nrole_session_name = me\n"
+        "[profile loop]\nrole_arn = arn:aws:iam::1:role/loop\nsource_profile = loop2\n"
+        "[profile loop2]\nrole_arn = arn:aws:iam::1:role/loop\nsource_profile = loop\n"
+        "[profile mfa]\nrole_arn = arn:aws:iam::1:role/m\nsource_profile = user\nmfa_serial = arn:aws:iam::1:mfa/me\n",
+        "[user]\naws_access_key_id = USER\naws_secret_access_key = " SECRET "\n");
     script(w, 200, NULL, STS_REPLY("AssumeRole", "INNER"));
     script(w, 200, NULL, STS_REPLY("AssumeRole", "OUTER"));
     assert_ok(fetch(w, "outer", NULL, NULL));
@@ -357,7 +366,9 @@ static void web_identity(void **state)
     assert_int_equal(cof_headers_count(&w->seen[0].headers, "authorization"), 0);
 }
 
-#define JSON_KEYS(id, token) "{\"AccessKeyId\":\"" id "\",\"SecretAccessKey\":\"s\",\"" token "\":\"t\",\"Expiration\":\"2026-01-01T02:00:00Z\"}"
+#define JSON_KEYS(id, token)                                                                                           \
+    "{\"AccessKeyId\":\"" id "\",\"SecretAccessKey\":\"s\",\"" token "\":\"t\",\"Expiration\":\"2026-01-01T02:00:"     \
+                                                                     "00Z\"}"
 
 static void container(void **state)
 {
@@ -445,9 +456,12 @@ static void process(void **state)
     struct world *w = *state;
     struct cof_diag diag = {0};
 
-    set_files("[profile good]\ncredential_process = /usr/bin/printf '%s' \"" "{\\\"Version\\\":1,\\\"AccessKeyId\\\":\\\"PROC;$HOME\\\","
-              "\\\"SecretAccessKey\\\":\\\"s\\\"}\"\n[profile bad]\ncredential_process = /bin/false\n"
-              "[profile none]\ncredential_process = /nonexistent/program\n[profile open]\ncredential_process = printf 'x\n", NULL);
+    set_files(
+        "[profile good]\ncredential_process = /usr/bin/printf '%s' \""
+        "{\\\"Version\\\":1,\\\"AccessKeyId\\\":\\\"PROC;$HOME\\\","
+        "\\\"SecretAccessKey\\\":\\\"s\\\"}\"\n[profile bad]\ncredential_process = /bin/false\n"
+        "[profile none]\ncredential_process = /nonexistent/program\n[profile open]\ncredential_process = printf 'x\n",
+        NULL);
     assert_ok(fetch(w, "good", NULL, &diag));
     expect_key(w, "PROC;$HOME");
     assert_int_equal(fetch(w, "bad", NULL, &diag), COF_E_CONFIG);
@@ -460,13 +474,16 @@ static void keeps_fresh(void **state)
 {
     struct world *w = *state;
     struct cof_aws_settings s;
-    struct cof_credentials_opts opts = {.settings = &s, .aws = &w->aws, .has_container_addr = true, .container_addr = w->addr};
+    struct cof_credentials_opts opts = {
+        .settings = &s, .aws = &w->aws, .has_container_addr = true, .container_addr = w->addr};
     struct cof_credentials *source;
     bool never = false;
 
     assert_ok(cof_aws_settings_load(&s, &test_env, NULL, NULL));
     assert_ok(cof_credentials_new(&opts, &source));
-    script(w, 200, NULL, "{\"AccessKeyId\":\"ONE\",\"SecretAccessKey\":\"s\",\"Token\":\"t\",\"Expiration\":\"2026-01-01T00:00:11Z\"}");
+    script(
+        w, 200, NULL,
+        "{\"AccessKeyId\":\"ONE\",\"SecretAccessKey\":\"s\",\"Token\":\"t\",\"Expiration\":\"2026-01-01T00:00:11Z\"}");
     script(w, 200, NULL, JSON_KEYS("TWO", "Token"));
     cof_buf_reset(&w->aws.credentials.access_key_id);
     assert_ok(cof_credentials_keep(source));
@@ -486,8 +503,8 @@ static void session(void **state)
 {
     struct world *w = *state;
     struct cof_session session;
-    struct cof_session_opts opts = {.loop = w->loop, .env = &test_env, .resolve = cof_resolve_literal, .rng = &cof_rng_os,
-                                    .now_ms = world_clock};
+    struct cof_session_opts opts = {
+        .loop = w->loop, .env = &test_env, .resolve = cof_resolve_literal, .rng = &cof_rng_os, .now_ms = world_clock};
     struct cof_diag diag = {0};
 
     assert_int_equal(cof_session_open(&session, &opts, &diag), COF_E_CONFIG);
@@ -514,8 +531,9 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(endpoints), T(endpoint_names), T(proxies), T(refuses_settings), T(reads_json), T(static_sources), T(assumes_roles),
-        T(web_identity), T(container), T(container_by_address), T(instance_role), T(process), T(keeps_fresh), T(session),
+        T(endpoints),      T(endpoint_names), T(proxies),      T(refuses_settings), T(reads_json),
+        T(static_sources), T(assumes_roles),  T(web_identity), T(container),        T(container_by_address),
+        T(instance_role),  T(process),        T(keeps_fresh),  T(session),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

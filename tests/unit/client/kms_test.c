@@ -26,7 +26,8 @@ static void refuses_unpinned(void **state)
 {
     struct world *w = *state;
     static const char *const names[] = {"alias/data", "arn:aws:kms:us-east-1:111122223333:alias/data",
-                                        "1234abcd-12ab-34cd-56ef-1234567890ab", "", "arn:aws:s3:us-east-1:111122223333:key/a"};
+                                        "1234abcd-12ab-34cd-56ef-1234567890ab", "",
+                                        "arn:aws:s3:us-east-1:111122223333:key/a"};
     struct cof_kms_reply reply;
     struct cof_diag diag = {0};
 
@@ -67,11 +68,14 @@ static void refuses_replies(void **state)
         {"{\"KeyId\":\"" OTHER_ARN "\",\"Plaintext\":\"" KEY32 "\"}", false, false, COF_E_AUTH},
         {"{\"Plaintext\":\"" KEY32 "\"}", false, false, COF_E_FORMAT},
         {"{\"KeyId\":\"" KEY_ARN "\"}", false, false, COF_E_FORMAT},
-        {"{\"KeyId\":\"" KEY_ARN "\",\"KeyId\":\"" KEY_ARN "\",\"Plaintext\":\"" KEY32 "\"}", false, false, COF_E_FORMAT},
+        {"{\"KeyId\":\"" KEY_ARN "\",\"KeyId\":\"" KEY_ARN "\",\"Plaintext\":\"" KEY32 "\"}", false, false,
+         COF_E_FORMAT},
         {"{\"KeyId\":\"" KEY_ARN "\",\"Plaintext\":\"AAEC\",\"CiphertextBlob\":\"AAEC\"}", true, false, COF_E_FORMAT},
-        {"{\"KeyId\":\"" OTHER_ARN "\",\"Plaintext\":\"" KEY32 "\",\"CiphertextBlob\":\"AAEC\"}", true, false, COF_E_AUTH},
+        {"{\"KeyId\":\"" OTHER_ARN "\",\"Plaintext\":\"" KEY32 "\",\"CiphertextBlob\":\"AAEC\"}", true, false,
+         COF_E_AUTH},
         {"{\"KeyId\":\"" KEY_ARN "\",\"Plaintext\":\"" KEY32 "\"}", false, true, COF_E_AUTH},
-        {"{\"KeyId\":\"" KEY_ARN "\",\"Plaintext\":\"" KEY32 "\",\"CiphertextForRecipient\":\"AAEC\"}", false, true, COF_E_AUTH},
+        {"{\"KeyId\":\"" KEY_ARN "\",\"Plaintext\":\"" KEY32 "\",\"CiphertextForRecipient\":\"AAEC\"}", false, true,
+         COF_E_AUTH},
         {"{\"KeyId\":\"" KEY_ARN "\"}", false, true, COF_E_AUTH},
     };
 
@@ -206,7 +210,8 @@ static const char *sealed_reply(struct world *w, struct enclave *e, size_t n)
     assert_ok(cof_rsa_spki(e->att.key, &spki));
     assert_ok(cof_kms_recipient_seal(cof_buf_view(&spki), cof_view_of(bytes, n), &w->rng, &cms));
     cof_base64_add(&b64, cof_buf_view(&cms));
-    (void)snprintf(text, sizeof text, "{\"KeyId\":\"" KEY_ARN "\",\"CiphertextForRecipient\":\"%s\",\"CiphertextBlob\":\"AAEC\"}",
+    (void)snprintf(text, sizeof text,
+                   "{\"KeyId\":\"" KEY_ARN "\",\"CiphertextForRecipient\":\"%s\",\"CiphertextBlob\":\"AAEC\"}",
                    cof_buf_cstr(&b64));
     cof_buf_done(&spki);
     cof_buf_done(&cms);

@@ -67,7 +67,8 @@ static void refuses(void **state)
     }
     assert_string_equal(o.code, "");
     cof_oauth_done(&o);
-    assert_int_equal(cof_oauth_init(&o, w->http, "http://issuer.example/token", "a", COF_LIT("b"), "", NULL), COF_E_CONFIG);
+    assert_int_equal(cof_oauth_init(&o, w->http, "http://issuer.example/token", "a", COF_LIT("b"), "", NULL),
+                     COF_E_CONFIG);
     cof_oauth_done(&o);
 }
 

@@ -7,8 +7,8 @@
 #include "client/queue.h"
 
 /* MD5 of "job" */
-#define MESSAGE(id)                                                                                                  \
-    "{\"Messages\":[{\"MessageId\":\"" id "\",\"ReceiptHandle\":\"handle-" id "\",\"MD5OfBody\":"                       \
+#define MESSAGE(id)                                                                                                    \
+    "{\"Messages\":[{\"MessageId\":\"" id "\",\"ReceiptHandle\":\"handle-" id "\",\"MD5OfBody\":"                      \
     "\"9dddd5ce1b1375bc497feeb871842d4b\",\"Body\":\"job\",\"Attributes\":{\"ApproximateReceiveCount\":\"2\"}}]}"
 
 struct reader {
@@ -198,6 +198,7 @@ static void blocking(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
-    const struct CMUnitTest tests[] = {T(reads_and_deletes), T(renews), T(gives_back), T(survives_trouble), T(blocking)};
+    const struct CMUnitTest tests[] = {T(reads_and_deletes), T(renews), T(gives_back), T(survives_trouble),
+                                       T(blocking)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,7 +69,8 @@ static void put_checks_encryption(void **state)
     put.sse.kms_key_id = COF_LIT(KEY_ARN);
     script(w, 200, "x-amz-server-side-encryption: aws:kms\nx-amz-server-side-encryption-aws-kms-key-id: " KEY_ARN, "");
     script(w, 200, "x-amz-server-side-encryption: AES256", "");
-    script(w, 200, "x-amz-server-side-encryption: aws:kms\nx-amz-server-side-encryption-aws-kms-key-id: " OTHER_ARN, "");
+    script(w, 200, "x-amz-server-side-encryption: aws:kms\nx-amz-server-side-encryption-aws-kms-key-id: " OTHER_ARN,
+           "");
     assert_ok(cof_s3_run_put(&w->aws, &put, NULL, &object, NULL));
     assert_int_equal(cof_s3_run_put(&w->aws, &put, NULL, &object, NULL), COF_E_AUTH);
     assert_int_equal(cof_s3_run_put(&w->aws, &put, NULL, &object, NULL), COF_E_AUTH);
@@ -120,8 +121,8 @@ static void unchunk(struct cof_view in, struct cof_buf *out, struct cof_view *re
     *rest = in;
 }
 
-/* A streamed body over plain HTTP: every chunk signed, the checksum as trailer, the stated length exact, and after a 503
- * the whole body again from its start. */
+/* A streamed body over plain HTTP: every chunk signed, the checksum as trailer, the stated length exact, and after a
+ * 503 the whole body again from its start. */
 static void put_streamed(void **state)
 {
     struct world *w = *state;
@@ -167,7 +168,8 @@ static void put_streamed_tls(void **state)
 {
     struct world *w = *state;
     static const char *const names[] = {"localhost"}, *const files[] = {"ca.pem", "ca.key", "server.pem", "server.key"};
-    struct cof_http_server_opts so = {.handler = {server_head, server_body, server_end, server_writable, server_closed, w}};
+    struct cof_http_server_opts so = {
+        .handler = {server_head, server_body, server_end, server_writable, server_closed, w}};
     struct cof_http_client_opts co = {.resolve = cof_resolve_literal};
     struct cof_tls_server_opts ts = {0};
     struct cof_tls_client_opts tc = {0};
@@ -197,8 +199,12 @@ static void put_streamed_tls(void **state)
     assert_ok(cof_http_server_new(w->loop, &so, &server, NULL));
     assert_ok(cof_http_client_new(w->loop, &co, &w->aws.http));
     cof_http_server_addr(server, &addr);
-    *endpoint = (struct cof_aws_endpoint){.https = true, .host = "localhost", .port = (uint16_t)addr.port, .custom = true,
-                                          .has_addr = true, .addr = addr};
+    *endpoint = (struct cof_aws_endpoint){.https = true,
+                                          .host = "localhost",
+                                          .port = (uint16_t)addr.port,
+                                          .custom = true,
+                                          .has_addr = true,
+                                          .addr = addr};
     put.streaming = true;
     put.length = source.total;
     script(w, 200, NULL, "");
@@ -284,7 +290,8 @@ static void get_checked(void **state)
     assert_int_equal(get_body(w, &body, NULL), COF_E_AUTH);
     script(w, 200, "x-amz-checksum-crc64nvme: !!!", BODY);
     assert_int_equal(get_body(w, &body, NULL), COF_E_FORMAT);
-    script(w, 200, "x-amz-checksum-crc32: AAAAAA==-3\nx-amz-checksum-type: COMPOSITE", BODY); /* of parts: not ours to check */
+    script(w, 200, "x-amz-checksum-crc32: AAAAAA==-3\nx-amz-checksum-type: COMPOSITE",
+           BODY); /* of parts: not ours to check */
     assert_ok(get_body(w, &body, NULL));
     cof_buf_done(&body);
 }
@@ -357,7 +364,15 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
-        T(put_whole), T(put_checks_encryption), T(put_streamed), T(put_streamed_tls), T(put_wrong_length), T(get_checked), T(get_limits), T(head), T(lists),
+        T(put_whole),
+        T(put_checks_encryption),
+        T(put_streamed),
+        T(put_streamed_tls),
+        T(put_wrong_length),
+        T(get_checked),
+        T(get_limits),
+        T(head),
+        T(lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

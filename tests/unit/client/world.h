@@ -160,8 +160,8 @@ static void server_closed(void *ctx, struct cof_xchg *x, enum cof_err why)
 static int world_setup(void **state)
 {
     static struct world w;
-    struct cof_http_server_opts so = {.handler = {server_head, server_body, server_end, server_writable, server_closed, &w},
-                                      .allow_plain = true};
+    struct cof_http_server_opts so = {
+        .handler = {server_head, server_body, server_end, server_writable, server_closed, &w}, .allow_plain = true};
     struct cof_http_client_opts co = {.resolve = cof_resolve_literal};
 
     memset(&w, 0, sizeof w);
@@ -169,7 +169,8 @@ static int world_setup(void **state)
     w.rng_state = 1;
     w.rng = (struct cof_rng){test_rng_fill, &w.rng_state};
     if (cof_loop_new(&w.loop) != COF_OK || cof_addr_parse("tcp:127.0.0.1:0", &so.listen, NULL) != COF_OK ||
-        cof_http_server_new(w.loop, &so, &w.server, NULL) != COF_OK || cof_http_client_new(w.loop, &co, &w.http) != COF_OK)
+        cof_http_server_new(w.loop, &so, &w.server, NULL) != COF_OK ||
+        cof_http_client_new(w.loop, &co, &w.http) != COF_OK)
         return -1;
     cof_http_server_addr(w.server, &w.addr);
     (void)snprintf(w.url, sizeof w.url, "http://127.0.0.1:%u", w.addr.port);
