@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * coffer attest verify and coffer receipt verify: may this document, this receipt, be believed?
+ */
+#include "verbs.h"
+#include "common.h"
+
+#include "base/codec.h"
+#include "base/date.h"
+#include "base/num.h"
+#include "crypto/hash.h"
+#include "engine/receipt.h"
+#include "format/json.h"
+#include "io/file.h"
+#include "receipt_view.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct config {
+    const char *at, *root, *nonce, *result;
+    struct cof_text_list pcrs;
+    bool allow_debug, json;
+};
+
+#define O(field) offsetof(struct config, field)
+static const struct cof_option attest_options[] = {
+    {"at", 0, COF_OPT_TEXT, "UNIX_MS", "judge at this time instead of the document's own", O(at)},
+    {"root", 0, COF_OPT_TEXT, "PEMFILE", "the root certificate to pin (default: AWS's Nitro root)", O(root)},
+    {"nonce", 0, COF_OPT_TEXT, "HEX", "the nonce that the document must carry", O(nonce)},
+    {"pcr", 0, COF_OPT_LIST, "N=HEX", "a measurement that the document must have; repeatable", O(pcrs)},
+    {"allow-debug", 0, COF_OPT_FLAG, NULL, "accept a debug enclave (PCR0 all zero)", O(allow_debug)},
+    {"json", 0, COF_OPT_FLAG, NULL, "print the document's fields as JSON", O(json)},
+};
+static const struct cof_command attest_command = {
+    .name = "attest verify",
+    .args = "FILE",
+    .summary = "Verifies a Nitro attestation document.",
+    .details = "The document (COSE_Sign1 bytes) is judged at its own signed time unless --at says otherwise.\n"
+               "Exit code 0: proved. 3: refused.",
+    .options = attest_options,
+    .n_options = sizeof attest_options / sizeof attest_options[0],
+    .min_args = 1,
+    .max_args = 1,
+};
+static const struct cof_option receipt_options[] = {
+    {"root", 0, COF_OPT_TEXT, "PEMFILE", "the root certificate to pin (default: AWS's Nitro root)", O(root)},
+    {"pcr", 0, COF_OPT_LIST, "N=HEX", "a measurement that the enclave must have; repeatable", O(pcrs)},
+    {"result", 0, COF_OPT_TEXT, "FILE", "the sealed result: its digest is compared", O(result)},
+    {"json", 0, COF_OPT_FLAG, NULL, "print the receipt's fields as JSON", O(json)},
+};
+static const struct cof_command receipt_command = {
+    .name = "receipt verify",
+    .args = "FILE",
+    .summary = "Verifies a receipt: which code made which result of which input.",
+    .options = receipt_options,
+    .n_options = sizeof receipt_options / sizeof receipt_options[0],
+    .min_args = 1,
+    .max_args = 1,
+};
+
+/* The certificate inside the PEM armour, as DER. */
+static enum cof_err read_root(const char *path, struct cof_buf *der, struct cof_diag *diag)
+{
+    static const char begin[] = "-----BEGIN CERTIFICATE-----", end[] = "-----END CERTIFICATE-----";
+    struct cof_buf text, body;
+    const char *from, *to;
+    enum cof_err err;
+
+    cof_buf_init(&text, 65536);
+    cof_buf_init(&body, 65536);
+    err = cof_file_read(path, &text, diag);
+    from = err == COF_OK ? strstr(cof_buf_cstr(&text), begin) : NULL;
+    to = from != NULL ? strstr(from, end) : NULL;
+    if (err == COF_OK && to == NULL)
+        err = cof_diag_set(diag, COF_E_FORMAT, "%s: holds no PEM certificate", path);
+    for (from = from == NULL ? NULL : from + sizeof begin - 1; err == COF_OK && from < to; from++)
+        if (*from != '\n' && *from != '\r' && *from != ' ')
+            cof_buf_add_u8(&body, (uint8_t)*from);
+    if (err == COF_OK && cof_base64_decode(cof_buf_view(&body), der) != COF_OK)
+        err = cof_diag_set(diag, COF_E_FORMAT, "%s: the certificate is damaged", path);
+    cof_buf_done(&text);
+    cof_buf_done(&body);
+    return err;
+}
+
+enum cof_err expected_parse(const struct cof_text_list *pcrs, const char *root, struct expected *out, struct cof_diag *diag)
+{
+    enum cof_err err = COF_OK;
+
+    *out = (struct expected){0};
+    cof_buf_init(&out->root, 65536);
+    if (root != NULL)
+        err = read_root(root, &out->root, diag);
+    for (size_t i = 0; err == COF_OK && i < pcrs->n; i++) {
+        struct cof_view index, hex;
+        uint64_t n;
+
+        if (!cof_view_split(cof_view_str(pcrs->items[i]), '=', &index, &hex) || cof_parse_u64(index, 31, &n) != COF_OK ||
+            out->n == EXPECTED_PCRS_MAX || cof_hex_decode_fixed(hex, out->bytes[out->n], COF_ATTEST_PCR_SIZE) != COF_OK) {
+            err = cof_diag_set(diag, COF_E_USAGE, "'%s': write a PCR as N=HEX with 96 hex digits", pcrs->items[i]);
+        } else {
+            out->pcrs[out->n] = (struct cof_attest_pcr){(unsigned)n, cof_view_of(out->bytes[out->n], COF_ATTEST_PCR_SIZE)};
+            out->n++;
+        }
+    }
+    out->policy = (struct cof_attest_policy){.root_der = cof_buf_view(&out->root), .mode = COF_ATTEST_ARCHIVE,
+                                             .pcrs = out->pcrs, .n_pcrs = out->n, .any_image = out->n == 0};
+    return err;
+}
+
+void expected_done(struct expected *expected)
+{
+    cof_buf_done(&expected->root);
+}
+
+static void hex_member(struct cof_buf *out, const char *name, const struct cof_attest_field *field)
+{
+    cof_json_add_name(out, name);
+    if (!field->present) {
+        cof_buf_add_str(out, "null");
+        return;
+    }
+    cof_buf_add_u8(out, '"');
+    cof_hex_add(out, field->bytes);
+    cof_buf_add_u8(out, '"');
+}
+
+static void print_attest_json(const struct cof_attest *a)
+{
+    struct cof_buf out;
+    bool first = true;
+
+    cof_buf_init(&out, 65536);
+    cof_buf_add_str(&out, "{\"verified\":true");
+    cof_json_add_member(&out, "module_id", a->doc.module_id);
+    cof_json_add_member_int(&out, "timestamp_ms", a->doc.timestamp_ms);
+    cof_buf_printf(&out, ",\"debug\":%s,\"pcrs\":{", a->debug ? "true" : "false");
+    for (unsigned i = 0; i < COF_ATTEST_PCRS; i++) {
+        if ((a->doc.pcr_mask >> i & 1) == 0)
+            continue;
+        cof_buf_printf(&out, "%s\"%u\":\"", first ? "" : ",", i);
+        cof_hex_add(&out, a->doc.pcrs[i]);
+        cof_buf_add_str(&out, "\"");
+        first = false;
+    }
+    cof_buf_add_str(&out, "}");
+    hex_member(&out, "public_key", &a->doc.public_key);
+    hex_member(&out, "user_data", &a->doc.user_data);
+    hex_member(&out, "nonce", &a->doc.nonce);
+    cof_buf_add_str(&out, "}");
+    (void)puts(cof_buf_cstr(&out));
+    cof_buf_done(&out);
+}
+
+void print_pcrs(const struct cof_attest *a)
+{
+    for (unsigned i = 0; i < COF_ATTEST_PCRS; i++) {
+        char hex[2 * COF_ATTEST_PCR_SIZE + 1];
+        if ((a->doc.pcr_mask >> i & 1) == 0 || cof_attest_doc_pcr_is_zero(&a->doc, i))
+            continue;
+        cof_hex_encode(a->doc.pcrs[i].data, COF_ATTEST_PCR_SIZE, hex);
+        (void)printf("PCR%-2u       %s\n", i, hex);
+    }
+}
+
+static void print_attest(const struct cof_attest *a, bool measured)
+{
+    char date[COF_DATE_MAX];
+
+    cof_date_iso(a->doc.timestamp_ms, date);
+    (void)printf("verified: signed by the Nitro hypervisor under the pinned root\nmodule      %.*s\nsigned at   %s\n",
+                 (int)a->doc.module_id.len, (const char *)a->doc.module_id.data, date);
+    print_pcrs(a);
+    if (!measured)
+        (void)printf("note: no --pcr was given, so any enclave's document passes\n");
+}
+
+static enum cof_err attest_verify(const struct config *config, const char *path, struct cof_diag *diag)
+{
+    struct expected expected;
+    struct cof_attest attest;
+    struct cof_buf doc, nonce;
+    struct cof_view nonce_view;
+    uint64_t at;
+    enum cof_err err = expected_parse(&config->pcrs, config->root, &expected, diag);
+
+    cof_buf_init(&doc, COF_ATTEST_DOC_MAX);
+    cof_buf_init(&nonce, COF_ATTEST_NONCE_MAX);
+    expected.policy.allow_debug = config->allow_debug;
+    if (err == COF_OK && config->at != NULL) {
+        err = cof_parse_u64(cof_view_str(config->at), INT64_MAX / 2, &at);
+        if (err != COF_OK)
+            err = cof_diag_set(diag, COF_E_USAGE, "--at: milliseconds since 1970");
+        expected.policy.at_given = true;
+        expected.policy.at_ms = (int64_t)at;
+    }
+    if (err == COF_OK && config->nonce != NULL) {
+        if (cof_hex_decode(cof_view_str(config->nonce), &nonce) != COF_OK)
+            err = cof_diag_set(diag, COF_E_USAGE, "--nonce: hex digits");
+        nonce_view = cof_buf_view(&nonce);
+        expected.policy.nonce = &nonce_view;
+    }
+    if (err == COF_OK)
+        err = cof_file_read(path, &doc, diag);
+    if (err == COF_E_TOO_LARGE)
+        err = cof_diag_set(diag, COF_E_AUTH, "%s: too large for an attestation document", path);
+    if (err == COF_OK)
+        err = cof_attest_verify(cof_buf_view(&doc), &expected.policy, &attest, diag);
+    if (err == COF_OK && config->json)
+        print_attest_json(&attest);
+    else if (err == COF_OK)
+        print_attest(&attest, expected.n > 0);
+    else if (err == COF_E_AUTH && config->json)
+        (void)puts("{\"verified\":false}");
+    cof_buf_done(&doc);
+    cof_buf_done(&nonce);
+    expected_done(&expected);
+    return err;
+}
+
+static void line(const char *label, struct cof_view v)
+{
+    struct cof_buf out;
+
+    cof_buf_init(&out, 65536);
+    cof_json_escape(&out, v);
+    (void)printf("%-11s %s\n", label, cof_buf_cstr(&out));
+    cof_buf_done(&out);
+}
+
+static void digest_line(const char *label, struct cof_view digest)
+{
+    char hex[65] = "none";
+
+    if (digest.len == 32)
+        cof_hex_encode(digest.data, 32, hex);
+    (void)printf("%-11s %s\n", label, hex);
+}
+
+void print_receipt(const struct cof_receipt *r, const struct cof_attest *a)
+{
+    char from[COF_DATE_MAX], to[COF_DATE_MAX];
+
+    cof_date_iso(r->started_ms, from);
+    cof_date_iso(r->finished_ms, to);
+    line("enclave", a->doc.module_id);
+    print_pcrs(a);
+    line("job", r->job);
+    line("tenant", r->tenant);
+    (void)printf("%-11s %s to %s (%lld ms)\n", "worked", from, to, (long long)(r->finished_ms - r->started_ms));
+    line("input", r->input.key);
+    digest_line("  sealed", r->input.sealed_sha256);
+    line("output", r->output.key);
+    digest_line("  sealed", r->output.sealed_sha256);
+    digest_line("processor", r->processor_sha256);
+    digest_line("model", r->model_sha256);
+    digest_line("config", r->config_sha256);
+    line("data key", r->data_key_arn);
+    line("result key", r->results_key_arn);
+}
+
+void receipt_json(const struct cof_receipt *r, const struct cof_attest *a, struct cof_buf *out)
+{
+    static const char *const names[] = {"input_sealed_sha256", "output_sealed_sha256", "processor_sha256", "config_sha256"};
+    const struct cof_view digests[] = {r->input.sealed_sha256, r->output.sealed_sha256, r->processor_sha256, r->config_sha256};
+
+    cof_buf_add_str(out, "{\"verified\":true");
+    cof_json_add_member(out, "module_id", a->doc.module_id);
+    cof_json_add_member(out, "tenant", r->tenant);
+    cof_json_add_member(out, "job", r->job);
+    for (size_t i = 0; i < 4; i++) {
+        cof_json_add_name(out, names[i]);
+        cof_buf_add_u8(out, '"');
+        cof_hex_add(out, digests[i]);
+        cof_buf_add_u8(out, '"');
+    }
+    cof_json_add_member(out, "output_media_type", r->output.media_type);
+    cof_json_add_member_int(out, "started_ms", r->started_ms);
+    cof_json_add_member_int(out, "finished_ms", r->finished_ms);
+    cof_json_add_member(out, "data_key_arn", r->data_key_arn);
+    cof_json_add_member(out, "results_key_arn", r->results_key_arn);
+    cof_json_add_name(out, "pcrs");
+    cof_buf_add_str(out, "{");
+    for (unsigned i = 0; i < COF_ATTEST_PCRS; i++) {
+        if ((a->doc.pcr_mask >> i & 1) == 0 || cof_attest_doc_pcr_is_zero(&a->doc, i))
+            continue;
+        cof_buf_printf(out, "%s\"%u\":\"", out->data[out->len - 1] == '{' ? "" : ",", i);
+        cof_hex_add(out, a->doc.pcrs[i]);
+        cof_buf_add_str(out, "\"");
+    }
+    cof_buf_add_str(out, "}}");
+}
+
+static enum cof_err check_result(const char *path, const struct cof_receipt *r, struct cof_diag *diag)
+{
+    struct cof_buf sealed;
+    uint8_t digest[32];
+    enum cof_err err;
+
+    cof_buf_init(&sealed, (size_t)1 << 31);
+    err = cof_file_read(path, &sealed, diag);
+    if (err == COF_OK)
+        err = cof_hash_once(COF_SHA256, cof_buf_view(&sealed), digest);
+    if (err == COF_OK && !cof_view_eq(cof_view_of(digest, 32), r->output.sealed_sha256))
+        err = cof_diag_set(diag, COF_E_AUTH, "%s is not the result that the receipt speaks of", path);
+    cof_buf_done(&sealed);
+    return err;
+}
+
+static enum cof_err receipt_verify(const struct config *config, const char *path, struct cof_diag *diag)
+{
+    struct expected expected;
+    struct cof_receipt receipt;
+    struct cof_attest attest;
+    struct cof_buf bytes, json;
+    enum cof_err err = expected_parse(&config->pcrs, config->root, &expected, diag);
+
+    cof_buf_init(&bytes, COF_RECEIPT_MAX);
+    cof_buf_init(&json, 65536);
+    if (err == COF_OK)
+        err = cof_file_read(path, &bytes, diag);
+    if (err == COF_OK)
+        err = cof_receipt_verify(cof_buf_view(&bytes), &expected.policy, &receipt, &attest, diag);
+    if (err == COF_OK && config->result != NULL)
+        err = check_result(config->result, &receipt, diag);
+    if (err == COF_OK && config->json) {
+        receipt_json(&receipt, &attest, &json);
+        (void)puts(cof_buf_cstr(&json));
+    } else if (err == COF_OK) {
+        (void)printf("verified: signed by an attested enclave%s\n",
+                     expected.n > 0 ? " with the expected measurements" : " (any: no --pcr was given)");
+        print_receipt(&receipt, &attest);
+    }
+    cof_buf_done(&bytes);
+    cof_buf_done(&json);
+    expected_done(&expected);
+    return err;
+}
+
+static int run_attest(int argc, char **argv)
+{
+    struct config config = {0};
+    struct cof_diag diag = {0};
+    char **args;
+    int n_args;
+    bool exit_now;
+
+    if (cof_options_parse("coffer attest verify", &attest_command, argc, argv, &config, &args, &n_args, &exit_now) != COF_OK)
+        return COF_EXIT_USAGE;
+    return exit_now ? COF_EXIT_DONE : verb_end("coffer attest verify", attest_verify(&config, args[0], &diag), &diag);
+}
+
+static int run_receipt(int argc, char **argv)
+{
+    struct config config = {0};
+    struct cof_diag diag = {0};
+    char **args;
+    int n_args;
+    bool exit_now;
+
+    if (cof_options_parse("coffer receipt verify", &receipt_command, argc, argv, &config, &args, &n_args, &exit_now) != COF_OK)
+        return COF_EXIT_USAGE;
+    return exit_now ? COF_EXIT_DONE : verb_end("coffer receipt verify", receipt_verify(&config, args[0], &diag), &diag);
+}
+
+const struct verb verb_attest_verify = {"attest verify", &attest_command, run_attest};
+const struct verb verb_receipt_verify = {"receipt verify", &receipt_command, run_receipt};
