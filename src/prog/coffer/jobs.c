@@ -1,0 +1,636 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * coffer submit, status and result: a job from the device's and from the owner's side.
+ */
+#include "common.h"
+#include "receipt_view.h"
+#include "verbs.h"
+
+#include "base/codec.h"
+#include "client/kms.h"
+#include "client/oauth.h"
+#include "client/s3.h"
+#include "crypto/hash.h"
+#include "engine/job.h"
+#include "format/json.h"
+#include "io/file.h"
+#include "io/rng_os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define REPLY_MAX 65536
+#define RESULT_MAX ((size_t)256 << 20)
+#define SALT_LABEL "receipt salt v1"
+
+struct config {
+    struct aws_options aws;
+    const char *producer, *token_file, *token_url, *client_file, *ca_file, *type;
+    const char *bucket, *tenant, *results_key, *output, *receipt_file, *root, *input;
+    struct cof_text_list pcrs;
+    uint64_t wait_s;
+    bool json;
+};
+
+#define O(field) offsetof(struct config, field)
+#define PRODUCER_OPTIONS                                                                                               \
+    {"producer", 'p', COF_OPT_TEXT, "URL", "the gateway, https://HOST:PORT", O(producer)},                              \
+    {"token-file", 0, COF_OPT_TEXT, "FILE", "a bearer token (or COFFER_TOKEN)", O(token_file)},                         \
+    {"token-url", 0, COF_OPT_TEXT, "URL", "fetch a token here, as the client of --client-file", O(token_url)},          \
+    {"client-file", 0, COF_OPT_TEXT, "FILE", "client_id=... and client_secret=... lines", O(client_file)},              \
+    {"ca-file", 0, COF_OPT_TEXT, "FILE", "trusted certificate authorities, PEM", O(ca_file)},                           \
+    {"json", 0, COF_OPT_FLAG, NULL, "print JSON", O(json)}
+
+static const struct cof_option submit_options[] = {
+    PRODUCER_OPTIONS,
+    {"type", 't', COF_OPT_TEXT, "TYPE", "media type (default: by the file's first bytes)", O(type)},
+};
+static const struct cof_command submit_command = {
+    .name = "submit",
+    .args = "FILE",
+    .summary = "Sends a file to the gateway as a job; prints the job's id.",
+    .options = submit_options,
+    .n_options = sizeof submit_options / sizeof submit_options[0],
+    .min_args = 1,
+    .max_args = 1,
+};
+static const struct cof_option status_options[] = {
+    PRODUCER_OPTIONS,
+    {"wait", 'w', COF_OPT_NUMBER, "SECONDS", "wait so long for the job to end", O(wait_s)},
+};
+static const struct cof_command status_command = {
+    .name = "status",
+    .args = "JOB",
+    .summary = "Says what has become of a job: pending, done or refused.",
+    .details = "Exit code 0: done. 3: refused. 4: pending.",
+    .options = status_options,
+    .n_options = sizeof status_options / sizeof status_options[0],
+    .min_args = 1,
+    .max_args = 1,
+};
+static const struct cof_option result_options[] = {
+    {"output", 'o', COF_OPT_TEXT, "FILE", "where the result goes (default: standard output)", O(output)},
+    {"bucket", 'b', COF_OPT_TEXT, "NAME", "where results are stored", O(bucket)},
+    {"tenant", 0, COF_OPT_TEXT, "NAME", "whose job it is", O(tenant)},
+    {"results-key-arn", 'k', COF_OPT_TEXT, "ARN", "the KMS key that results are sealed under", O(results_key)},
+    {"pcr", 0, COF_OPT_LIST, "N=HEX", "a measurement that the enclave must have; repeatable", O(pcrs)},
+    {"root", 0, COF_OPT_TEXT, "PEMFILE", "the root certificate to pin (default: AWS's Nitro root)", O(root)},
+    {"input", 'i', COF_OPT_TEXT, "FILE", "the file that was submitted: is the result made from it?", O(input)},
+    {"receipt", 'r', COF_OPT_TEXT, "FILE", "keep the receipt here", O(receipt_file)},
+    {"json", 0, COF_OPT_FLAG, NULL, "tell what was proved as JSON (on standard error without -o)", O(json)},
+    AWS_OPTIONS(struct config),
+};
+static const struct cof_command result_command = {
+    .name = "result",
+    .args = "JOB",
+    .summary = "Fetches and opens a job's result with the owner's rights, and verifies its receipt.",
+    .details = "Nothing is written unless everything is proved. Exit code 3: refused. 4: no result yet.",
+    .options = result_options,
+    .n_options = sizeof result_options / sizeof result_options[0],
+    .min_args = 1,
+    .max_args = 1,
+};
+
+/* --- the gateway over HTTPS --- */
+
+struct gateway {
+    const struct config *config;
+    struct cof_loop *loop;
+    struct cof_tls_ctx *tls;
+    struct cof_http_client *http;
+    struct cof_aws_endpoint endpoint;
+    struct cof_buf token;
+    /* one exchange */
+    int status, fd;
+    struct cof_buf reply;
+    struct cof_diag *diag;
+    uint64_t left;
+    enum cof_err err, read_err;
+    bool done;
+};
+
+static enum cof_err read_line_value(struct cof_view text, const char *name, struct cof_buf *out)
+{
+    struct cof_view line, key, value;
+
+    while (text.len > 0) {
+        (void)cof_view_split(text, '\n', &line, &text);
+        if (cof_view_split(line, '=', &key, &value) && cof_view_eq_str(cof_view_trim(key), name)) {
+            cof_buf_add(out, cof_view_trim(value));
+            return cof_buf_err(out);
+        }
+    }
+    return COF_E_NOT_FOUND;
+}
+
+static enum cof_err fetch_token(struct gateway *g, struct cof_diag *diag)
+{
+    struct cof_buf text, id, secret;
+    struct cof_oauth oauth;
+    struct cof_view token;
+    enum cof_err err;
+
+    if (g->config->client_file == NULL)
+        return cof_diag_set(diag, COF_E_USAGE, "--token-url needs --client-file");
+    cof_buf_init_secret(&text, 16384);
+    cof_buf_init(&id, 256);
+    cof_buf_init_secret(&secret, 1024);
+    err = cof_file_read(g->config->client_file, &text, diag);
+    if (err == COF_OK && (read_line_value(cof_buf_view(&text), "client_id", &id) != COF_OK ||
+                          read_line_value(cof_buf_view(&text), "client_secret", &secret) != COF_OK))
+        err = cof_diag_set(diag, COF_E_CONFIG, "%s: needs the lines client_id=... and client_secret=...", g->config->client_file);
+    if (err == COF_OK)
+        err = cof_oauth_init(&oauth, g->http, g->config->token_url, cof_buf_cstr(&id), cof_buf_view(&secret), "", diag);
+    if (err == COF_OK) {
+        err = cof_oauth_run_token(&oauth, &token, diag);
+        if (err == COF_OK)
+            cof_buf_add(&g->token, token);
+        cof_oauth_done(&oauth);
+    }
+    cof_buf_done(&text);
+    cof_buf_done(&id);
+    cof_buf_done(&secret);
+    return err;
+}
+
+static enum cof_err find_token(struct gateway *g, struct cof_diag *diag)
+{
+    const char *env = getenv("COFFER_TOKEN");
+    enum cof_err err = COF_OK;
+
+    if (g->config->token_file != NULL) {
+        err = cof_file_read(g->config->token_file, &g->token, diag);
+        while (err == COF_OK && g->token.len > 0 && (g->token.data[g->token.len - 1] == '\n' || g->token.data[g->token.len - 1] == '\r'))
+            cof_buf_truncate(&g->token, g->token.len - 1);
+    } else if (g->config->token_url != NULL) {
+        err = fetch_token(g, diag);
+    } else if (env != NULL) {
+        cof_buf_add_str(&g->token, env);
+    } else {
+        err = cof_diag_set(diag, COF_E_USAGE, "no token: give --token-file, --token-url with --client-file, or COFFER_TOKEN");
+    }
+    return err;
+}
+
+static enum cof_err gateway_open(struct gateway *g, const struct config *config, struct cof_diag *diag)
+{
+    struct cof_tls_client_opts tls = {.ca_file = config->ca_file};
+    struct cof_http_client_opts http = {.resolve = cof_resolve_dns};
+    enum cof_err err;
+
+    *g = (struct gateway){.config = config, .fd = -1, .diag = diag};
+    cof_buf_init_secret(&g->token, 32768);
+    cof_buf_init(&g->reply, REPLY_MAX);
+    if (config->producer == NULL)
+        return cof_diag_set(diag, COF_E_USAGE, "--producer URL is needed");
+    err = cof_aws_endpoint_parse(config->producer, &g->endpoint, diag);
+    if (err == COF_OK && !g->endpoint.https)
+        err = cof_diag_set(diag, COF_E_USAGE, "the gateway speaks https only");
+    if (err == COF_OK)
+        err = cof_loop_new(&g->loop);
+    if (err == COF_OK)
+        err = cof_tls_client_new(&tls, &g->tls, diag);
+    http.tls = g->tls;
+    if (err == COF_OK)
+        err = cof_http_client_new(g->loop, &http, &g->http);
+    return err == COF_OK ? find_token(g, diag) : err;
+}
+
+static void gateway_close(struct gateway *g)
+{
+    cof_http_client_free(g->http);
+    cof_tls_unref(g->tls);
+    cof_loop_free(g->loop);
+    cof_buf_done(&g->token);
+    cof_buf_done(&g->reply);
+    if (g->fd >= 0)
+        (void)close(g->fd);
+}
+
+static void on_head(void *ctx, struct cof_http_call *call, const struct cof_http_head *head)
+{
+    (void)call;
+    ((struct gateway *)ctx)->status = head->status;
+}
+
+static void on_body(void *ctx, struct cof_http_call *call, struct cof_view piece)
+{
+    (void)call;
+    cof_buf_add(&((struct gateway *)ctx)->reply, piece);
+}
+
+static void on_writable(void *ctx, struct cof_http_call *call)
+{
+    static uint8_t block[65536];
+    struct gateway *g = ctx;
+    bool more = true;
+
+    while (more && g->left > 0) {
+        size_t want = g->left < sizeof block ? (size_t)g->left : sizeof block;
+        ssize_t n = read(g->fd, block, want);
+        if (n <= 0) { /* the file has shrunk or cannot be read: the request must not look whole */
+            g->read_err = cof_diag_set(g->diag, COF_E_IO, "the file could not be read to its end");
+            g->done = true;
+            cof_http_call_cancel(call);
+            return;
+        }
+        g->left -= (uint64_t)n;
+        more = cof_http_call_write(call, cof_view_of(block, (size_t)n));
+    }
+    if (g->left == 0)
+        cof_http_call_end(call);
+}
+
+static void on_done(void *ctx, struct cof_http_call *call, enum cof_err err, const struct cof_diag *diag, bool sent)
+{
+    struct gateway *g = ctx;
+
+    (void)call;
+    (void)sent;
+    g->done = true;
+    g->err = err;
+    if (err != COF_OK && diag != NULL && g->diag != NULL)
+        *g->diag = *diag;
+}
+
+/* What the gateway's refusal means for the exit code. */
+static enum cof_err refusal(const struct gateway *g, struct cof_diag *diag)
+{
+    struct cof_view message = COF_LIT("");
+    json_t *o = NULL;
+    enum cof_err err = g->status == 404   ? COF_E_NOT_FOUND
+                       : g->status == 429 ? COF_E_THROTTLED
+                       : g->status >= 500 ? COF_E_RETRY
+                                          : COF_E_DENIED;
+
+    if (cof_json_parse_object(cof_buf_view(&g->reply), REPLY_MAX, &o, NULL) == COF_OK)
+        (void)!cof_json_text_or(o, "message", "", &message, NULL);
+    (void)cof_diag_set(diag, err, "the gateway refuses (status %d): %.*s", g->status, (int)message.len, (const char *)message.data);
+    if (g->status == 401)
+        cof_diag_hint(diag, "fetch a new token; --token-url with --client-file does it by itself");
+    json_decref(o);
+    return err;
+}
+
+static enum cof_err exchange(struct gateway *g, const char *method, const char *path, const char *type, struct cof_diag *diag)
+{
+    struct cof_http_callbacks cb = {on_head, on_body, on_writable, on_done, g};
+    struct cof_http_call_opts o = {.https = true, .host = g->endpoint.host, .port = g->endpoint.port,
+                                   .streaming = g->fd >= 0, .total_ms = -1};
+    struct cof_http_call *call;
+    struct cof_buf head;
+    enum cof_err err;
+
+    g->done = false;
+    g->status = 0;
+    cof_buf_reset(&g->reply);
+    cof_buf_init_secret(&head, 65536);
+    cof_buf_printf(&head, "%s %s HTTP/1.1\r\nHost: %s:%u\r\nUser-Agent: coffer/" COF_VERSION "\r\nAuthorization: Bearer ", method,
+                   path, g->endpoint.host, g->endpoint.port);
+    cof_buf_add(&head, cof_buf_view(&g->token));
+    if (g->fd >= 0)
+        cof_buf_printf(&head, "\r\nContent-Type: %s\r\nContent-Length: %llu\r\nExpect: 100-continue", type,
+                       (unsigned long long)g->left);
+    cof_buf_add_str(&head, "\r\n\r\n");
+    o.head = cof_buf_view(&head);
+    err = cof_http_call_start(g->http, &o, &cb, &call);
+    if (err == COF_OK)
+        err = cof_loop_run_until(g->loop, &g->done, -1);
+    if (err == COF_OK)
+        err = g->read_err != COF_OK ? g->read_err : g->err;
+    if (err == COF_OK && g->status / 100 != 2)
+        err = refusal(g, diag);
+    cof_buf_done(&head);
+    return err;
+}
+
+/* --- submit --- */
+
+static const char *sniff(int fd)
+{
+    static const struct {
+        const char *magic;
+        size_t len;
+        const char *type;
+    } known[] = {{"\x89PNG\r\n\x1a\n", 8, "image/png"}, {"\xff\xd8\xff", 3, "image/jpeg"}, {"GIF8", 4, "image/gif"},
+                 {"%PDF-", 5, "application/pdf"}};
+    char first[16] = {0};
+    ssize_t n = pread(fd, first, sizeof first, 0);
+
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (n >= (ssize_t)known[i].len && memcmp(first, known[i].magic, known[i].len) == 0)
+            return known[i].type;
+    return "application/octet-stream";
+}
+
+static enum cof_err open_file(struct gateway *g, const char *path, struct cof_diag *diag)
+{
+    struct stat st;
+
+    g->fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (g->fd < 0 || fstat(g->fd, &st) != 0)
+        return cof_diag_set(diag, cof_err_from_errno(errno), "%s: %s", path, strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return cof_diag_set(diag, COF_E_USAGE, "%s: not a file", path);
+    if (st.st_size == 0)
+        return cof_diag_set(diag, COF_E_USAGE, "%s: is empty", path);
+    g->left = (uint64_t)st.st_size;
+    return COF_OK;
+}
+
+static enum cof_err submit(const struct config *config, const char *path, struct cof_diag *diag)
+{
+    struct gateway g;
+    struct cof_view job;
+    json_t *o = NULL;
+    enum cof_err err = gateway_open(&g, config, diag);
+
+    if (err == COF_OK)
+        err = open_file(&g, path, diag);
+    if (err == COF_OK)
+        err = exchange(&g, "POST", "/encrypt", config->type != NULL ? config->type : sniff(g.fd), diag);
+    if (err == COF_OK)
+        err = cof_json_parse_object(cof_buf_view(&g.reply), REPLY_MAX, &o, diag);
+    if (err == COF_OK)
+        err = cof_json_text(o, "job", &job, diag);
+    if (err == COF_OK && !cof_job_is_id(job))
+        err = cof_diag_set(diag, COF_E_FORMAT, "the gateway's reply names no job");
+    if (err == COF_OK && config->json)
+        (void)fputs(cof_buf_cstr(&g.reply), stdout);
+    else if (err == COF_OK)
+        (void)printf("%.*s\n", (int)job.len, (const char *)job.data);
+    json_decref(o);
+    gateway_close(&g);
+    return err;
+}
+
+/* --- status --- */
+
+static enum cof_err status_once(struct gateway *g, const char *job, char state[16], struct cof_diag *diag)
+{
+    char path[128];
+    struct cof_view v;
+    json_t *o = NULL;
+    enum cof_err err;
+
+    if (!cof_job_is_id(cof_view_str(job)))
+        return cof_diag_set(diag, COF_E_USAGE, "'%s' is not a job's id", job);
+    (void)snprintf(path, sizeof path, "/jobs/%s", job);
+    err = exchange(g, "GET", path, "", diag);
+    if (err == COF_OK)
+        err = cof_json_parse_object(cof_buf_view(&g->reply), REPLY_MAX, &o, diag);
+    if (err == COF_OK)
+        err = cof_json_text(o, "state", &v, diag);
+    if (err == COF_OK)
+        (void)snprintf(state, 16, "%.*s", (int)v.len, (const char *)v.data);
+    json_decref(o);
+    return err;
+}
+
+static enum cof_err status(const struct config *config, const char *job, struct cof_diag *diag)
+{
+    struct gateway g;
+    char state[16] = "";
+    bool never = false;
+    int64_t until_ms;
+    enum cof_err err = gateway_open(&g, config, diag);
+
+    until_ms = err == COF_OK ? cof_loop_now_ms(g.loop) + (int64_t)config->wait_s * 1000 : 0;
+    if (err == COF_OK)
+        err = status_once(&g, job, state, diag);
+    while (err == COF_OK && strcmp(state, "pending") == 0 && cof_loop_now_ms(g.loop) < until_ms) {
+        (void)!cof_loop_run_until(g.loop, &never, 200);
+        err = status_once(&g, job, state, diag);
+    }
+    if (err == COF_OK && config->json)
+        (void)fputs(cof_buf_cstr(&g.reply), stdout);
+    else if (err == COF_OK)
+        (void)puts(state);
+    if (err == COF_OK && strcmp(state, "refused") == 0)
+        err = cof_diag_set(diag, COF_E_AUTH, "the enclave refused the job: %s", cof_buf_cstr(&g.reply));
+    else if (err == COF_OK && strcmp(state, "done") != 0)
+        err = cof_diag_set(diag, COF_E_RETRY, "the job is not done yet");
+    gateway_close(&g);
+    return err;
+}
+
+/* --- result --- */
+
+struct opened {
+    struct cof_job job;
+    struct cof_buf sealed, receipt, plain;
+    uint8_t salt[32], plain_sha256[32], sealed_sha256[32];
+};
+
+static enum cof_err fetch_object(struct aws_use *aws, const char *bucket, const char *key, struct cof_buf *out,
+                                 struct cof_diag *diag)
+{
+    struct cof_s3_get get = {.bucket = cof_view_str(bucket), .key = cof_view_str(key)};
+    struct cof_s3_object object;
+
+    return cof_s3_run_get_whole(&aws->session.aws, &get, out, &object, diag);
+}
+
+/* The result's context must say that it is this job's result and nobody else's. */
+static bool is_this_result(const struct opened *o, const struct cof_esdk_header *h)
+{
+    static const char *const names[] = {"tenant", "job", "bucket", "purpose", "key"};
+    char key[COF_JOB_KEY_MAX];
+    const char *values[5] = {o->job.tenant, o->job.job, o->job.bucket, "result", key};
+
+    cof_job_result_key(&o->job, key);
+    for (size_t i = 0; i < 5; i++) {
+        struct cof_view v;
+        if (!cof_esdk_find_pair(h, names[i], &v) || !cof_view_eq_str(v, values[i]))
+            return false;
+    }
+    return true;
+}
+
+static enum cof_err open_result(struct opened *o, struct aws_use *aws, const char *key_arn, struct cof_diag *diag)
+{
+    struct cof_secret data_key COF_SECRET_AUTO = {0};
+    struct keyrings keyrings = {.n = 1};
+    struct cof_view in = cof_buf_view(&o->sealed);
+    struct cof_esdk_decrypt *d;
+    enum cof_err err = cof_esdk_decrypt_new(NULL, &d);
+
+    keyrings.items[0].kind = KEYRING_KMS;
+    (void)snprintf(keyrings.items[0].arn, sizeof keyrings.items[0].arn, "%s", key_arn);
+    if (err == COF_OK)
+        err = cof_esdk_decrypt_push(d, &in, &o->plain);
+    if (err == COF_OK && (!cof_esdk_decrypt_wants_key(d) || !is_this_result(o, cof_esdk_decrypt_header(d))))
+        err = cof_diag_set(diag, COF_E_AUTH, "the stored object is not this job's result");
+    if (err == COF_OK)
+        err = keyrings_unwrap(&keyrings, aws, cof_esdk_decrypt_header(d), &data_key, diag);
+    if (err == COF_OK)
+        err = cof_esdk_decrypt_set_key(d, &data_key);
+    if (err == COF_OK)
+        err = cof_esdk_decrypt_push(d, &in, &o->plain);
+    if (err == COF_OK)
+        err = cof_esdk_decrypt_finish(d);
+    if (err == COF_OK)
+        err = cof_esdk_decrypt_export(d, SALT_LABEL, o->salt);
+    if (err == COF_OK)
+        err = cof_hash_once(COF_SHA256, cof_buf_view(&o->plain), o->plain_sha256);
+    if (err != COF_OK && diag->text[0] == '\0')
+        (void)cof_diag_set(diag, err, "the sealed result was altered");
+    cof_esdk_decrypt_free(d);
+    return err;
+}
+
+static enum cof_err check_input(const char *path, const struct opened *o, const struct cof_receipt *r, struct cof_diag *diag)
+{
+    struct cof_buf bytes;
+    uint8_t digest[32];
+    enum cof_err err;
+
+    cof_buf_init_secret(&bytes, (size_t)1 << 31);
+    err = cof_file_read(path, &bytes, diag);
+    if (err == COF_OK)
+        err = cof_hash_once(COF_SHA256, cof_buf_view(&bytes), digest);
+    if (err == COF_OK && cof_receipt_check_commitment(r->input.commitment, cof_view_of(o->salt, 32), cof_view_of(digest, 32)) != COF_OK)
+        err = cof_diag_set(diag, COF_E_AUTH, "the result was not made from %s", path);
+    cof_buf_done(&bytes);
+    return err;
+}
+
+static enum cof_err check_receipt(const struct config *config, struct opened *o, struct cof_buf *json, struct cof_diag *diag)
+{
+    struct expected expected;
+    struct cof_receipt r;
+    struct cof_attest attest;
+    enum cof_err err = expected_parse(&config->pcrs, config->root, &expected, diag);
+
+    if (err == COF_OK)
+        err = cof_receipt_verify(cof_buf_view(&o->receipt), &expected.policy, &r, &attest, diag);
+    if (err == COF_OK && (!cof_view_eq(r.output.sealed_sha256, cof_view_of(o->sealed_sha256, 32)) ||
+                          !cof_view_eq_str(r.job, o->job.job) || !cof_view_eq_str(r.tenant, o->job.tenant)))
+        err = cof_diag_set(diag, COF_E_AUTH, "the receipt speaks of another result");
+    if (err == COF_OK && cof_receipt_check_commitment(r.output.commitment, cof_view_of(o->salt, 32),
+                                                      cof_view_of(o->plain_sha256, 32)) != COF_OK)
+        err = cof_diag_set(diag, COF_E_AUTH, "the receipt speaks of another plaintext");
+    if (err == COF_OK && config->input != NULL)
+        err = check_input(config->input, o, &r, diag);
+    if (err == COF_OK) {
+        receipt_json(&r, &attest, json);
+        if (!config->json) {
+            FILE *was = stdout;
+            if (config->output == NULL)
+                stdout = stderr;
+            (void)printf("proved: the result is sealed for you, unaltered, and was made%s by an attested enclave%s\n",
+                         config->input != NULL ? " from your file" : "",
+                         expected.n > 0 ? " with the expected measurements" : " (any: no --pcr was given)");
+            print_receipt(&r, &attest);
+            stdout = was;
+        }
+        err = cof_buf_err(json);
+    }
+    expected_done(&expected);
+    return err;
+}
+
+static enum cof_err write_out(const struct config *config, const struct opened *o, const struct cof_buf *json,
+                              struct cof_diag *diag)
+{
+    enum cof_err err = COF_OK;
+
+    if (config->receipt_file != NULL)
+        err = cof_file_write(config->receipt_file, cof_buf_view(&o->receipt), 0644, diag);
+    if (err == COF_OK && config->output != NULL)
+        err = cof_file_write(config->output, cof_buf_view(&o->plain), 0600, diag);
+    else if (err == COF_OK && fwrite(o->plain.data, 1, o->plain.len, stdout) != o->plain.len)
+        err = cof_diag_set(diag, COF_E_IO, "standard output: %s", strerror(errno));
+    if (err == COF_OK && config->json)
+        (void)fprintf(config->output != NULL ? stdout : stderr, "%.*s\n", (int)json->len, (const char *)json->data);
+    return err;
+}
+
+static enum cof_err result(const struct config *config, const char *job, struct cof_diag *diag)
+{
+    struct opened o = {0};
+    struct aws_use aws = {0};
+    struct cof_buf json;
+    char key[COF_JOB_KEY_MAX], digest[65];
+    enum cof_err err = COF_OK;
+
+    cof_buf_init(&o.sealed, RESULT_MAX);
+    cof_buf_init(&o.receipt, COF_RECEIPT_MAX);
+    cof_buf_init_secret(&o.plain, RESULT_MAX);
+    cof_buf_init(&json, 65536);
+    if (config->bucket == NULL || config->tenant == NULL || config->results_key == NULL)
+        err = cof_diag_set(diag, COF_E_USAGE, "--bucket, --tenant and --results-key-arn are needed");
+    else if (!cof_kms_is_key_arn(cof_view_str(config->results_key)))
+        err = cof_diag_set(diag, COF_E_USAGE, "--results-key-arn must be a full key ARN, not an alias");
+    else if (cof_job_make(&o.job, cof_view_str(config->tenant), cof_view_str(job), cof_view_str(config->bucket), COF_LIT("-"),
+                          0) != COF_OK)
+        err = cof_diag_set(diag, COF_E_USAGE, "'%s' is not a job's id, or the tenant's name is not one", job);
+    if (err == COF_OK)
+        err = aws_open(&aws, &config->aws, diag);
+    cof_job_result_key(&o.job, key);
+    if (err == COF_OK) {
+        err = fetch_object(&aws, o.job.bucket, key, &o.sealed, diag);
+        if (err == COF_E_NOT_FOUND)
+            err = cof_diag_set(diag, COF_E_RETRY, "there is no result for %s (yet)", job);
+    }
+    if (err == COF_OK)
+        err = cof_hash_once(COF_SHA256, cof_buf_view(&o.sealed), o.sealed_sha256);
+    if (err == COF_OK) {
+        cof_hex_encode(o.sealed_sha256, 32, digest);
+        cof_job_receipt_key(&o.job, digest, key);
+        err = fetch_object(&aws, o.job.bucket, key, &o.receipt, diag);
+        if (err == COF_E_NOT_FOUND || err == COF_E_TOO_LARGE)
+            err = cof_diag_set(diag, COF_E_AUTH, "there is no receipt for this result");
+    }
+    if (err == COF_OK)
+        err = open_result(&o, &aws, config->results_key, diag);
+    if (err == COF_OK)
+        err = check_receipt(config, &o, &json, diag);
+    if (err == COF_OK)
+        err = write_out(config, &o, &json, diag);
+    cof_buf_done(&o.sealed);
+    cof_buf_done(&o.receipt);
+    cof_buf_done(&o.plain);
+    cof_buf_done(&json);
+    cof_wipe(o.salt, sizeof o.salt);
+    aws_close(&aws);
+    return err;
+}
+
+static int run(const char *prog, const struct cof_command *command,
+               enum cof_err (*verb)(const struct config *config, const char *arg, struct cof_diag *diag), int argc, char **argv)
+{
+    struct config config = {0};
+    struct cof_diag diag = {0};
+    char **args;
+    int n_args;
+    bool exit_now;
+
+    if (cof_options_parse(prog, command, argc, argv, &config, &args, &n_args, &exit_now) != COF_OK)
+        return COF_EXIT_USAGE;
+    return exit_now ? COF_EXIT_DONE : verb_end(prog, verb(&config, args[0], &diag), &diag);
+}
+
+static int run_submit(int argc, char **argv)
+{
+    return run("coffer submit", &submit_command, submit, argc, argv);
+}
+
+static int run_status(int argc, char **argv)
+{
+    return run("coffer status", &status_command, status, argc, argv);
+}
+
+static int run_result(int argc, char **argv)
+{
+    return run("coffer result", &result_command, result, argc, argv);
+}
+
+const struct verb verb_submit = {"submit", &submit_command, run_submit};
+const struct verb verb_status = {"status", &status_command, run_status};
+const struct verb verb_result = {"result", &result_command, run_result};
