@@ -461,6 +461,31 @@ static void on_closed(void *ctx, struct cof_xchg *x, enum cof_err why)
     free(body);
 }
 
+/* DIR/tls/hypervisor-root.pem: what verifiers of the simulated enclaves pin. */
+static enum cof_err write_root(const struct cof_hv *hv, const char *data, struct cof_diag *diag)
+{
+    struct cof_buf base64, pem;
+    char path[4096];
+    enum cof_err err = cof_local_path(path, data, "tls/hypervisor-root.pem") ? COF_OK : COF_E_USAGE;
+
+    cof_buf_init(&base64, 65536);
+    cof_buf_init(&pem, 65536);
+    cof_base64_add(&base64, cof_hv_root(hv));
+    cof_buf_add_str(&pem, "-----BEGIN CERTIFICATE-----\n");
+    for (size_t i = 0; i < base64.len; i += 64) {
+        cof_buf_add(&pem, cof_view_sub(cof_buf_view(&base64), i, 64));
+        cof_buf_add_str(&pem, "\n");
+    }
+    cof_buf_add_str(&pem, "-----END CERTIFICATE-----\n");
+    if (err == COF_OK)
+        err = cof_local_tls(data, diag);
+    if (err == COF_OK)
+        err = cof_file_write(path, cof_buf_view(&pem), 0644, diag);
+    cof_buf_done(&base64);
+    cof_buf_done(&pem);
+    return err;
+}
+
 enum cof_err enclaves_new(struct cof_loop *loop, struct cof_local *local, const char *data, struct enclaves **out,
                           struct cof_diag *diag)
 {
@@ -483,6 +508,8 @@ enum cof_err enclaves_new(struct cof_loop *loop, struct cof_local *local, const 
     } else {
         err = cof_hv_open(local->standin, cof_clock_wall_ms(), &all->hv);
     }
+    if (err == COF_OK)
+        err = write_root(all->hv, data, diag);
     if (err == COF_OK)
         err = cof_http_server_new(loop, &opts, &all->server, diag);
     if (err != COF_OK) {

@@ -52,6 +52,7 @@ static const struct cof_command commands[] = {
     {"reset", "", "Empties a data directory that is not being served.", NULL, &opt_data, 1, 0, 0},
     {"tls", "", "Makes the certificate authority and the certificate (serve does it too).",
      "An enclave's configuration holds the authority, DIR/tls/ca.pem, and so must be written after it.", &opt_data, 1, 0, 0},
+    {"root", "", "Prints the simulated hypervisor's root certificate, PEM, for verifiers to pin.", NULL, &opt_data, 1, 0, 0},
     {"measure", "", "Prints the PCRs an enclave of these files will have, as JSON.", NULL, measure_options,
      COUNT(measure_options), 0, 0},
 };
@@ -122,6 +123,25 @@ static enum cof_err do_tls(struct cof_local_config *config, struct cof_diag *dia
     return cof_local_tls(config->data, diag);
 }
 
+/* DIR/tls/hypervisor-root.pem, which serve writes. */
+static enum cof_err do_root(struct cof_local_config *config, struct cof_diag *diag)
+{
+    struct cof_buf pem;
+    char path[4096];
+    enum cof_err err;
+
+    if (!cof_local_path(path, config->data, "tls/hypervisor-root.pem"))
+        return COF_E_USAGE;
+    cof_buf_init(&pem, 65536);
+    err = cof_file_read(path, &pem, diag);
+    if (err == COF_OK)
+        (void)fputs(cof_buf_cstr(&pem), stdout);
+    else
+        cof_diag_hint(diag, "it is written when the data directory is served");
+    cof_buf_done(&pem);
+    return err;
+}
+
 static enum cof_err do_measure(struct cof_local_config *config, struct cof_diag *diag)
 {
     if (config->enclave == NULL || config->config == NULL || config->processor == NULL)
@@ -140,7 +160,7 @@ static void usage(FILE *out)
 int main(int argc, char **argv)
 {
     static enum cof_err (*const verbs[])(struct cof_local_config *config, struct cof_diag *diag) = {do_init, do_serve, do_status, do_reset,
-                                                                                                  do_tls, do_measure};
+                                                                                                  do_tls, do_root, do_measure};
     struct cof_local_config config = {.data = "coffer-data", .listen = "tcp:127.0.0.1:4566", .ready_fd = UINT64_MAX};
     struct cof_diag diag = {.text = ""};
     bool exit_now = false;
