@@ -186,21 +186,26 @@ static inline int world_open(struct world *w, struct cof_http_limits limits, siz
     return 0;
 }
 
-static inline int world_close(struct world *w)
+static inline int world_remove_files(struct world *w)
 {
     static const char *const names[] = {"ca.pem", "ca.key", "server.pem", "server.key"};
     char path[128];
 
-    cof_http_client_free(w->client);
-    cof_http_server_free(w->server);
-    cof_tls_unref(w->server_tls);
-    cof_tls_unref(w->client_tls);
-    cof_loop_free(w->loop);
     for (size_t i = 0; i < 4; i++) {
         (void)snprintf(path, sizeof path, "%s/%s", w->dir, names[i]);
         (void)unlink(path);
     }
     return rmdir(w->dir);
+}
+
+static inline int world_close(struct world *w)
+{
+    cof_http_client_free(w->client);
+    cof_http_server_free(w->server);
+    cof_tls_unref(w->server_tls);
+    cof_tls_unref(w->client_tls);
+    cof_loop_free(w->loop);
+    return world_remove_files(w);
 }
 
 /* Turns of the loop until cond holds, a minute at most. */

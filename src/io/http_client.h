@@ -26,7 +26,8 @@ struct cof_http_client_opts {
 
 COF_MUST_USE enum cof_err cof_http_client_new(struct cof_loop *loop, const struct cof_http_client_opts *opts,
                                               struct cof_http_client **out);
-void cof_http_client_free(struct cof_http_client *client); /* cancels what is in flight without callbacks */
+/* Cancels what is in flight without callbacks. Not from its own callbacks. */
+void cof_http_client_free(struct cof_http_client *client);
 
 struct cof_http_callbacks {
     /* Final status and headers (1xx are swallowed); views live until done. */
@@ -53,7 +54,7 @@ struct cof_http_call_opts {
     bool streaming;           /* body comes by write/end; its framing is what the head says */
     bool chunked;             /* with streaming: pieces are framed as chunks here */
     int64_t total_ms;         /* default 60000; 0 < stall_ms alone rules when total_ms < 0 */
-    int64_t stall_ms;         /* no progress for so long, default 30000 */
+    int64_t stall_ms;         /* less than 1 KiB moved in so long, and not for our own pausing; default 30000 */
 };
 
 COF_MUST_USE enum cof_err cof_http_call_start(struct cof_http_client *client, const struct cof_http_call_opts *opts,

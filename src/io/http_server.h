@@ -24,7 +24,7 @@ struct cof_http_handler {
     void (*body)(void *ctx, struct cof_xchg *x, struct cof_view piece);
     /* The whole body was received (also called for requests without one). */
     void (*end)(void *ctx, struct cof_xchg *x);
-    /* The reply's out-buffer fell below the low mark: write more. */
+    /* The reply's out-buffer fell below the low mark, or is empty: write more. Only between start and end. */
     void (*writable)(void *ctx, struct cof_xchg *x);
     /* Last call for x, always made once after head: reply fully sent (COF_OK) or connection lost (why). Free user. */
     void (*closed)(void *ctx, struct cof_xchg *x, enum cof_err why);
@@ -37,7 +37,7 @@ struct cof_http_limits {
     size_t connections;     /* default 4096; over it: accept waits */
     int64_t head_ms;        /* whole head, default 10000 */
     int64_t idle_ms;        /* keep-alive, default 60000 */
-    int64_t stall_ms;       /* no byte of body in or reply out for so long, default 30000 */
+    int64_t stall_ms;       /* less than 4 KiB of body in or reply out in so long, default 30000 */
 };
 
 struct cof_http_server_opts {
@@ -55,7 +55,7 @@ void cof_http_server_addr(const struct cof_http_server *server, struct cof_addr 
 /* Stops accepting; open exchanges finish. */
 void cof_http_server_drain(struct cof_http_server *server);
 size_t cof_http_server_open_connections(const struct cof_http_server *server);
-void cof_http_server_free(struct cof_http_server *server);
+void cof_http_server_free(struct cof_http_server *server); /* not from its own callbacks */
 
 /* The request. */
 const struct cof_http_head *cof_xchg_head(const struct cof_xchg *x);
@@ -70,7 +70,9 @@ const struct cof_headers *cof_xchg_trailers(const struct cof_xchg *x); /* after 
 void cof_xchg_pause(struct cof_xchg *x);
 void cof_xchg_resume(struct cof_xchg *x);
 
-/* The reply. Whole: status, headers (may be NULL) and body in one. Date, Content-Length and Connection are added. */
+/* The reply. Whole: status, headers (may be NULL) and body (16 MiB at most; larger ones are streamed) in one. Date,
+ * Content-Length, Transfer-Encoding and Connection are this layer's: the handler's are left out, but "Connection: close"
+ * is obeyed. A reply may be started, and streamed, while the body still arrives. */
 void cof_xchg_reply(struct cof_xchg *x, int status, const struct cof_headers *headers, struct cof_view body);
 /* Streamed: start, write..., end. length < 0: chunked. A HEAD reply states the length and writes nothing.
  * write copies; it returns false when the buffer is over the high mark: stop until `writable`. */

@@ -353,12 +353,7 @@ static void wrong_names_and_roots_are_refused(void **state)
     cof_tls_unref(tls);
     cof_tls_unref(other.client_tls);
     cof_tls_unref(other.server_tls);
-    for (const char *const *name = (const char *const[]){"ca.pem", "ca.key", "server.pem", "server.key", NULL}; *name != NULL; name++) {
-        char path[128];
-        (void)snprintf(path, sizeof path, "%s/%s", other.dir, *name);
-        (void)unlink(path);
-    }
-    (void)rmdir(other.dir);
+    assert_int_equal(world_remove_files(&other), 0);
 }
 
 /* Signs a certificate for 127.0.0.1 with the world's authority, valid from and to so many seconds from now. */

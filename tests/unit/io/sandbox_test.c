@@ -3,27 +3,21 @@
  * Each restriction is taken on by a child, which then tries what must fail and what must go on working. The child's exit
  * code is the number of the first check that failed.
  */
-#include "testing.h"
+#include "http_world.h"
 
 #include "io/harden.h"
 #include "io/sandbox.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/vm_sockets.h>
-#include <netinet/in.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 /* More than 100: killed by signal - 100. */
 static int in_child(int (*fn)(const void *arg), const void *arg)
@@ -214,6 +208,41 @@ static int files(const void *arg)
     return 6;
 }
 
+/* Server and client at work, plain and TLS, under the list: a call missing from it kills the child. */
+static int works(const void *arg)
+{
+    const enum cof_sandbox_profile *profile = arg;
+    struct world w;
+    struct cof_sockaddr sa[4];
+    size_t n;
+
+    if (world_open(&w, (struct cof_http_limits){0}, 8) != 0 || world_remove_files(&w) != 0)
+        return 50;
+    if (cof_sandbox_seccomp(*profile, true, NULL) != COF_OK)
+        return 51;
+    for (int i = 0; i < 4; i++) {
+        struct call c = {.to_send = 300000};
+        struct cof_http_call_opts o = {.host = "127.0.0.1", .port = (uint16_t)w.addr.port, .https = i % 2 == 1, .streaming = true};
+
+        begin_with(w.client, &c, o, "POST /stream HTTP/1.1\r\nHost: a\r\nContent-Length: ");
+        if (cof_loop_run_until(w.loop, &c.done, 20000) != COF_OK || c.err != COF_OK || c.body.len != c.to_send)
+            return 1;
+        cof_buf_done(&c.body);
+    }
+    if (*profile == COF_SANDBOX_HOST && cof_resolve_dns("localhost", 80, sa, 4, &n) != COF_OK)
+        return 2;
+    return 0;
+}
+
+static void programs_work_inside(void **state)
+{
+    static const enum cof_sandbox_profile profiles[] = {COF_SANDBOX_ENCLAVE, COF_SANDBOX_LAUNCHER, COF_SANDBOX_HOST,
+                                                        COF_SANDBOX_PRODUCER};
+
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(in_child(works, &profiles[i]), 0);
+}
+
 static void files_are_out_of_reach(void **state)
 {
     struct files f = {.dir = "/tmp/coffer-sandbox-XXXXXX"};
@@ -327,6 +356,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(profiles_hold),
+        cmocka_unit_test(programs_work_inside),
         cmocka_unit_test(files_are_out_of_reach),
         cmocka_unit_test(the_network_is_out_of_reach),
         cmocka_unit_test(capabilities_are_gone),
