@@ -54,6 +54,8 @@ struct blocking {
     struct cof_buf piece;
     enum cof_err err;
     bool done, source_ended;
+    unsigned attempts; /* of a put */
+    char sent[16];     /* its checksum */
 };
 
 static void end_with(struct blocking *b, enum cof_err err, const struct cof_diag *diag)
@@ -101,8 +103,8 @@ static void put_done(void *ctx, struct cof_s3_upload *upload, enum cof_err err, 
 {
     struct blocking *b = ctx;
 
-    (void)upload;
     (void)error;
+    cof_s3_upload_sent(upload, &b->attempts, b->sent);
     if (object != NULL && b->object != NULL)
         *b->object = *object;
     end_with(b, err, diag);
@@ -116,6 +118,21 @@ static enum cof_err wait_for(struct cof_aws *aws, struct blocking *b, enum cof_e
         err = cof_loop_run_until(aws->loop, &b->done, -1);
     cof_buf_done(&b->piece);
     return err == COF_OK ? b->err : err;
+}
+
+/* A create-only put was sent again after its first answer was lost, and now "it is there already": is it ours? */
+static bool was_stored(struct cof_aws *aws, const struct cof_s3_put *put, const struct blocking *b)
+{
+    struct cof_s3_get get = {.bucket = put->bucket, .key = put->key, .sse = put->sse};
+    struct cof_s3_object object;
+
+    if (!put->create_only || b->err != COF_E_PRECONDITION || b->attempts < 2 || b->sent[0] == '\0' ||
+        cof_s3_run_head(aws, &get, &object, NULL) != COF_OK ||
+        object.size != (put->streaming ? put->length : put->body.len) || strcmp(object.crc64, b->sent) != 0)
+        return false;
+    if (b->object != NULL)
+        *b->object = object;
+    return true;
 }
 
 enum cof_err cof_s3_run_put(struct cof_aws *aws, const struct cof_s3_put *put, const struct cof_s3_pipe *pipe,
@@ -135,6 +152,8 @@ enum cof_err cof_s3_run_put(struct cof_aws *aws, const struct cof_s3_put *put, c
     }
     if (!b.done)
         cof_s3_upload_cancel(upload); /* the loop was stopped */
+    else if (err == COF_E_PRECONDITION && was_stored(aws, put, &b))
+        err = COF_OK;
     return err;
 }
 

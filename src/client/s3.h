@@ -30,6 +30,8 @@ struct cof_s3_pipe {
     cof_s3_sink_fn *sink;
     void *ctx;
 };
+/* A create-only put whose first answer was lost and whose retry finds the object is COF_OK when size and checksum say
+ * that it is this one. */
 COF_MUST_USE enum cof_err cof_s3_run_put(struct cof_aws *aws, const struct cof_s3_put *put,
                                          const struct cof_s3_pipe *pipe, struct cof_s3_object *out,
                                          struct cof_diag *diag);

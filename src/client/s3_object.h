@@ -9,5 +9,7 @@
 
 /* Values too long for their field are left out. */
 void cof_s3_object_read(const struct cof_http_head *head, struct cof_s3_object *out);
+/* In an upload's done event: how often it was sent, and the checksum that went with it (empty: none). */
+void cof_s3_upload_sent(const struct cof_s3_upload *upload, unsigned *attempts, char crc64[static 16]);
 
 #endif

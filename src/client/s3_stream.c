@@ -4,6 +4,7 @@
 #include "base/codec.h"
 #include "engine/aws_chunked.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,8 @@ struct cof_s3_upload {
     struct cof_buf kms_key_id;
     struct cof_buf crc64; /* base64, as sent in a header; empty: a trailer, or none */
     bool has_trailer;
+    unsigned attempts;    /* known when it is done, as is: */
+    char sent[16];        /* the checksum that went with the body */
     struct cof_s3_object object;
     enum cof_err verdict; /* on what the reply's head says */
     struct cof_diag diag;
@@ -38,23 +41,29 @@ static void upload_free(struct cof_s3_upload *u)
     cof_loop_discard(u->aws->loop, u);
 }
 
+/* The checksum that went with the body, as text; empty when none did. */
+static void sent_checksum(const struct cof_s3_upload *u, char out[16])
+{
+    struct cof_buf text;
+
+    cof_buf_init(&text, 64);
+    if (u->crc64.len > 0)
+        cof_buf_add(&text, cof_buf_view(&u->crc64));
+    else if (u->has_trailer && u->call != NULL)
+        cof_base64_add(&text, cof_view_of(cof_aws_call_checksum(u->call), 8));
+    (void)snprintf(out, 16, "%s", text.len < 16 ? cof_buf_cstr(&text) : "");
+    cof_buf_done(&text);
+}
+
 /* The checksum S3 computed, where it says one, must be ours. */
 static enum cof_err check_stored(struct cof_s3_upload *u)
 {
-    struct cof_buf ours;
-    enum cof_err err = COF_OK;
+    char sent[16];
 
-    if (u->object.crc64[0] == '\0' || (u->crc64.len == 0 && !u->has_trailer))
+    sent_checksum(u, sent);
+    if (sent[0] == '\0' || u->object.crc64[0] == '\0' || strcmp(sent, u->object.crc64) == 0)
         return COF_OK;
-    cof_buf_init(&ours, 64);
-    if (u->crc64.len > 0)
-        cof_buf_add(&ours, cof_buf_view(&u->crc64));
-    else
-        cof_base64_add(&ours, cof_view_of(cof_aws_call_checksum(u->call), 8));
-    if (strcmp(cof_buf_cstr(&ours), u->object.crc64) != 0)
-        err = cof_diag_set(&u->diag, COF_E_AUTH, "S3 stored other bytes than were sent: the checksums differ");
-    cof_buf_done(&ours);
-    return err;
+    return cof_diag_set(&u->diag, COF_E_AUTH, "S3 stored other bytes than were sent: the checksums differ");
 }
 
 static void upload_head(void *ctx, struct cof_aws_call *call, const struct cof_http_head *head)
@@ -94,11 +103,12 @@ static void upload_done(void *ctx, struct cof_aws_call *call, enum cof_err err, 
 {
     struct cof_s3_upload *u = ctx;
 
-    (void)call;
     if (err == COF_OK && u->verdict != COF_OK) {
         err = u->verdict;
         diag = &u->diag;
     }
+    u->attempts = cof_aws_call_attempts(call);
+    sent_checksum(u, u->sent);
     u->call = NULL;
     u->events.done(u->events.ctx, u, err, err == COF_OK ? &u->object : NULL, error, diag);
     upload_free(u);
@@ -181,6 +191,12 @@ void cof_s3_upload_end(struct cof_s3_upload *upload)
 {
     if (upload->call != NULL)
         cof_aws_end(upload->call);
+}
+
+void cof_s3_upload_sent(const struct cof_s3_upload *upload, unsigned *attempts, char crc64[static 16])
+{
+    *attempts = upload->attempts;
+    memcpy(crc64, upload->sent, sizeof upload->sent);
 }
 
 void cof_s3_upload_cancel(struct cof_s3_upload *upload)

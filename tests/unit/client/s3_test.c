@@ -58,6 +58,56 @@ static void put_whole(void **state)
     assert_int_equal(cof_s3_run_put(&w->aws, &put, NULL, &object, NULL), COF_E_PRECONDITION);
 }
 
+/* The first answer is lost, the retry is told "there already": ours when the checksum says so, else not. */
+static void put_answer_lost(void **state)
+{
+    struct world *w = *state;
+    struct cof_s3_put put = put_of(COF_LIT(BODY));
+    struct cof_s3_object object;
+    char sum[16], headers[100];
+
+    put.create_only = true;
+    crc64_text(put.body, sum);
+    (void)snprintf(headers, sizeof headers, "ETag: \"abc\"\nx-amz-checksum-crc64nvme: %s", sum);
+    for (int ours = 1; ours >= 0; ours--) {
+        script(w, 500, NULL, "");
+        script(w, 412, NULL, "<Error><Code>PreconditionFailed</Code></Error>");
+        script(w, 200, ours ? headers : "x-amz-checksum-crc64nvme: AAAAAAAAAAA=", BODY);
+        assert_int_equal(cof_s3_run_put(&w->aws, &put, NULL, &object, NULL), ours ? COF_OK : COF_E_PRECONDITION);
+        assert_string_equal(object.etag, ours ? "\"abc\"" : "");
+    }
+    assert_string_equal(w->seen[2].method, "HEAD");
+}
+
+static void upload_never(void *ctx, struct cof_s3_upload *upload, enum cof_err err, const struct cof_s3_object *object,
+                         const struct cof_aws_error *error, const struct cof_diag *diag)
+{
+    *(bool *)ctx = true;
+}
+
+static void upload_some(void *ctx, struct cof_s3_upload *upload)
+{
+    (void)cof_s3_upload_write(upload, COF_LIT("some"));
+    cof_s3_upload_cancel(upload);
+}
+
+/* Cancelled in the middle of its body: no event follows, nothing is stored. */
+static void put_cancelled(void **state)
+{
+    struct world *w = *state;
+    struct cof_s3_put put = put_of((struct cof_view){0});
+    bool done = false;
+    struct cof_s3_upload_events events = {upload_some, upload_never, NULL, &done};
+    struct cof_s3_upload *upload;
+
+    put.streaming = true;
+    put.length = 100000;
+    assert_ok(cof_s3_start_put(&w->aws, &put, &events, &upload));
+    assert_int_equal(cof_loop_run_until(w->loop, &done, 100), COF_E_TIMEOUT);
+    assert_string_equal(w->seen[0].method, "PUT"); /* it had begun */
+    assert_int_equal(w->n_seen, 0);
+}
+
 /* S3 that did not encrypt as asked is caught. */
 static void put_checks_encryption(void **state)
 {
@@ -364,7 +414,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
-        T(put_whole),
+        T(put_whole), T(put_answer_lost), T(put_cancelled),
         T(put_checks_encryption),
         T(put_streamed),
         T(put_streamed_tls),
