@@ -2,6 +2,7 @@
  *
  * The local certificate authority of one machine: made at first start, kept in one folder.
  */
+#include "io/clock.h"
 #include "io/file.h"
 #include "io/rng_os.h"
 #include "io/tls.h"
@@ -136,12 +137,24 @@ static enum cof_err load(const char *dir, X509 **cert, EVP_PKEY **key)
     return *cert != NULL && *key != NULL ? COF_OK : COF_E_FORMAT;
 }
 
-static bool exists(const char *dir, const char *name)
+/* There, and good for another week: one about to expire is made again. */
+static bool is_current(const char *dir, const char *name)
 {
     char path[4096];
+    time_t soon = (time_t)(cof_clock_wall_ms() / 1000) + (time_t)7 * 86400;
+    X509 *cert;
+    FILE *f;
+    bool current;
 
     (void)snprintf(path, sizeof path, "%s/%s.pem", dir, name);
-    return access(path, F_OK) == 0;
+    f = fopen(path, "re");
+    if (f == NULL)
+        return false;
+    cert = PEM_read_X509(f, NULL, NULL, NULL);
+    (void)fclose(f);
+    current = cert != NULL && X509_cmp_time(X509_get0_notAfter(cert), &soon) > 0;
+    X509_free(cert);
+    return current;
 }
 
 enum cof_err cof_tls_local_cert(const char *dir, const char *name, const char *const *alt_names, size_t n,
@@ -152,9 +165,9 @@ enum cof_err cof_tls_local_cert(const char *dir, const char *name, const char *c
     char alt[2048] = "";
     enum cof_err err = COF_OK;
 
-    if (exists(dir, name))
+    if (is_current(dir, name))
         return COF_OK;
-    if (!exists(dir, "ca")) {
+    if (!is_current(dir, "ca")) {
         ca_key = EVP_EC_gen("P-256");
         ca = ca_key == NULL ? NULL : make("Coffer local authority", ca_key, NULL, ca_key, NULL);
         err = ca == NULL ? COF_E_MEMORY : save(dir, "ca", ca, NULL, ca_key, diag);
