@@ -41,17 +41,17 @@ void cof_fail(const char *prog, enum cof_err err, const struct cof_diag *diag)
         (void)fprintf(stderr, "%s: hint: %s\n", prog, diag->hint);
 }
 
+#if defined(__x86_64__)
+#define MACHINE "x86_64"
+#elif defined(__aarch64__)
+#define MACHINE "aarch64"
+#else
+#define MACHINE "other"
+#endif
+
 static void print_version(void)
 {
-    (void)printf("coffer " COF_VERSION " (%s, " __VERSION__ ")\n",
-#if defined(__x86_64__)
-                 "x86_64"
-#elif defined(__aarch64__)
-                 "aarch64"
-#else
-                 "other"
-#endif
-    );
+    (void)printf("coffer " COF_VERSION " (" MACHINE ", " __VERSION__ ")\n");
 }
 
 void cof_options_help(const char *prog, const struct cof_command *command)
