@@ -38,6 +38,7 @@ static void makes_and_keeps_certificates(void **state)
     static const char *const names[] = {"localhost", "127.0.0.1", "::1"};
     static const char *const files[] = {"ca.pem", "ca.key", "s.pem", "s.key"};
     X509 *ca, *cert, *again;
+    EVP_PKEY *key;
     FILE *f;
     struct stat st;
 
@@ -58,7 +59,12 @@ static void makes_and_keeps_certificates(void **state)
     again = certificate("s.pem");
     assert_int_equal(X509_cmp(cert, again), 0);
     X509_free(again);
+    assert_non_null(f = fopen(in_dir("ca.key"), "r"));
+    assert_non_null(key = PEM_read_PrivateKey(f, NULL, NULL, NULL));
+    (void)fclose(f);
     assert_non_null(X509_gmtime_adj(X509_getm_notAfter(cert), 86400)); /* a day left */
+    assert_true(X509_sign(cert, key, EVP_sha256()) > 0);
+    EVP_PKEY_free(key);
     assert_non_null(f = fopen(in_dir("s.pem"), "w"));
     assert_int_equal(PEM_write_X509(f, cert), 1);
     (void)fclose(f);
