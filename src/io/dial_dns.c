@@ -10,6 +10,13 @@
 #include <string.h>
 #include <sys/socket.h>
 
+/* RFC 6761 section 6.3: these names mean this machine, whatever a resolver or a missing hosts file says. */
+static bool is_localhost(struct cof_view host)
+{
+    return cof_view_eq_nocase(host, COF_LIT("localhost")) ||
+           (host.len > 10 && cof_view_eq_nocase(cof_view_sub(host, host.len - 10, 10), COF_LIT(".localhost")));
+}
+
 enum cof_err cof_resolve_dns(const char *host, uint16_t port, struct cof_sockaddr *out, size_t max, size_t *n)
 {
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
@@ -20,6 +27,8 @@ enum cof_err cof_resolve_dns(const char *host, uint16_t port, struct cof_sockadd
     *n = 0;
     if (cof_resolve_literal(host, port, out, max, n) == COF_OK)
         return COF_OK;
+    if (is_localhost(cof_view_str(host)))
+        return cof_resolve_literal("127.0.0.1", port, out, max, n);
     (void)snprintf(service, sizeof service, "%u", port);
     error = getaddrinfo(host, service, &hints, &list);
     if (error != 0)
