@@ -133,7 +133,8 @@ static enum cof_err version(struct cof_view v, int *minor)
 
 static void set_keep_alive(struct cof_http_head *head)
 {
-    head->keep_alive = head->minor == 1 ? !has_option(&head->headers, "close") : has_option(&head->headers, "keep-alive");
+    head->keep_alive = head->minor == 1 ? !has_option(&head->headers, "close")
+                                        : has_option(&head->headers, "keep-alive");
 }
 
 /* Copies the head's bytes, so that the views outlive the input, and parses its fields; *start is the first line. */
@@ -475,7 +476,8 @@ const char *cof_http1_reason(int status)
         int status;
         const char *reason;
     } reasons[] = {
-        {100, "Continue"}, {200, "OK"}, {201, "Created"}, {202, "Accepted"}, {204, "No Content"}, {206, "Partial Content"},
+        {100, "Continue"}, {200, "OK"}, {201, "Created"}, {202, "Accepted"}, {204, "No Content"},
+        {206, "Partial Content"},
         {301, "Moved Permanently"}, {304, "Not Modified"}, {307, "Temporary Redirect"}, {400, "Bad Request"},
         {401, "Unauthorized"}, {403, "Forbidden"}, {404, "Not Found"}, {405, "Method Not Allowed"},
         {408, "Request Timeout"}, {409, "Conflict"}, {411, "Length Required"}, {412, "Precondition Failed"},

@@ -27,9 +27,10 @@ struct cof_http_head {
     struct cof_buf raw;     /* owns the bytes behind the views */
 };
 
-/* Parses a head from the front of in. COF_E_SHORT: not complete yet (and not over max_bytes); COF_E_LIMIT; COF_E_FORMAT.
- * On COF_OK *used bytes were consumed. The head owns a copy. */
-COF_MUST_USE enum cof_err cof_http1_request(struct cof_view in, size_t max_bytes, struct cof_http_head *head, size_t *used);
+/* Parses a head from the front of in. COF_E_SHORT: not complete yet (and not over max_bytes); COF_E_LIMIT;
+ * COF_E_FORMAT. On COF_OK *used bytes were consumed. The head owns a copy. */
+COF_MUST_USE enum cof_err cof_http1_request(struct cof_view in, size_t max_bytes, struct cof_http_head *head,
+                                            size_t *used);
 COF_MUST_USE enum cof_err cof_http1_response(struct cof_view in, size_t max_bytes, bool to_head_request,
                                              struct cof_http_head *head, size_t *used);
 void cof_http1_head_done(struct cof_http_head *head);
@@ -45,8 +46,8 @@ void cof_chunked_init(struct cof_chunked *c);
 void cof_chunked_done(struct cof_chunked *c);
 /* Consumes from *in; *piece is the next data (may be empty). COF_OK with *end set after the last chunk and trailers
  * (which are added to trailers when not NULL); COF_E_SHORT: all of *in was used and no data came. */
-COF_MUST_USE enum cof_err cof_chunked_next(struct cof_chunked *c, struct cof_view *in, struct cof_view *piece, bool *end,
-                                           struct cof_headers *trailers);
+COF_MUST_USE enum cof_err cof_chunked_next(struct cof_chunked *c, struct cof_view *in, struct cof_view *piece,
+                                           bool *end, struct cof_headers *trailers);
 
 const char *cof_http1_reason(int status);
 

@@ -26,7 +26,8 @@ struct cof_file_out {
 };
 
 /* Opens a temporary beside path (mode as given). */
-COF_MUST_USE enum cof_err cof_file_out_open(struct cof_file_out *out, const char *path, mode_t mode, struct cof_diag *diag);
+COF_MUST_USE enum cof_err cof_file_out_open(struct cof_file_out *out, const char *path, mode_t mode,
+                                            struct cof_diag *diag);
 COF_MUST_USE enum cof_err cof_file_out_write(struct cof_file_out *out, struct cof_view data, struct cof_diag *diag);
 /* Makes it durable and visible under its name. */
 COF_MUST_USE enum cof_err cof_file_out_commit(struct cof_file_out *out, struct cof_diag *diag);

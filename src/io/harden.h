@@ -18,8 +18,8 @@ struct cof_harden_opts {
     size_t n_keep;
 };
 
-/* Fails only for what must not be missing: core dumps off, descriptors, undumpable. locked may be NULL; it tells whether
- * memory is locked. New files get no rights for others (umask 077). */
+/* Fails only for what must not be missing: core dumps off, descriptors, undumpable. locked may be NULL; it tells
+ * whether memory is locked. New files get no rights for others (umask 077). */
 COF_MUST_USE enum cof_err cof_harden(const struct cof_harden_opts *opts, bool *locked, struct cof_diag *diag);
 
 #endif

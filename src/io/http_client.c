@@ -413,8 +413,8 @@ static void ask_proxy(struct conn *c)
 
     c->state = EXPECT_PROXY;
     cof_buf_init(&out, 2048);
-    cof_buf_printf(&out, "CONNECT %s%s%s:%u HTTP/1.1\r\nHost: %s%s%s:%u\r\n\r\n", open, call->host, close, call->port, open,
-                   call->host, close, call->port);
+    cof_buf_printf(&out, "CONNECT %s%s%s:%u HTTP/1.1\r\nHost: %s%s%s:%u\r\n\r\n", open, call->host, close,
+                   call->port, open, call->host, close, call->port);
     cof_stream_write(&c->stream, cof_buf_view(&out));
     cof_buf_done(&out);
 }
@@ -526,7 +526,7 @@ static void place(struct cof_http_call *call)
     }
 }
 
-/* A place at this endpoint has become free: for the oldest call that waits for one. New calls stand at the list's front. */
+/* A place at this endpoint has become free: for the oldest call that waits for one. New calls stand in front. */
 static void start_waiting(struct cof_http_client *client, const char *key)
 {
     struct cof_http_call *oldest = NULL;
@@ -559,14 +559,16 @@ static void on_stall(struct cof_timer *timer)
 
     bool ours = call->conn != NULL && call->conn->state >= EXPECT_HEAD &&
                 (call->conn->stream.paused || /* it is we who do not read, or do not write */
-                 (call->may_write && !call->body_ended && !call->got_head && cof_stream_is_drained(&call->conn->stream)));
+                 (call->may_write && !call->body_ended && !call->got_head &&
+                  cof_stream_is_drained(&call->conn->stream)));
 
     if (ours || (call->conn != NULL && call->conn->state >= EXPECT_HEAD && moved(call) - call->moved >= PROGRESS_MIN)) {
         set_stall(call, call->stall_ms);
         return;
     }
     fail_call(call, COF_E_TIMEOUT,
-              call->conn == NULL || call->conn->state < EXPECT_NOTHING ? "cannot connect in time" : "no progress for too long");
+              call->conn == NULL || call->conn->state < EXPECT_NOTHING ? "cannot connect in time"
+                                                                       : "no progress for too long");
 }
 
 enum cof_err cof_http_client_new(struct cof_loop *loop, const struct cof_http_client_opts *opts,

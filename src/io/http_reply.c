@@ -47,7 +47,8 @@ static void add_fields(struct cof_http_conn *c, const struct cof_headers *header
 }
 
 /* length < 0: none is stated. */
-static void write_head(struct cof_http_conn *c, int status, const struct cof_headers *headers, int64_t length, bool chunked)
+static void write_head(struct cof_http_conn *c, int status, const struct cof_headers *headers, int64_t length,
+                       bool chunked)
 {
     struct cof_buf out;
 

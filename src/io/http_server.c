@@ -225,7 +225,8 @@ static void deliver(struct cof_http_conn *c, struct cof_view piece)
 static void read_plain_body(struct cof_http_conn *c)
 {
     struct cof_xchg *x = c->x;
-    struct cof_view piece = cof_view_sub(cof_stream_in(&c->stream), 0, x->body_left > SIZE_MAX ? SIZE_MAX : (size_t)x->body_left);
+    size_t most = x->body_left > SIZE_MAX ? SIZE_MAX : (size_t)x->body_left;
+    struct cof_view piece = cof_view_sub(cof_stream_in(&c->stream), 0, most);
 
     x->body_left -= piece.len;
     if (piece.len > 0)
@@ -252,7 +253,8 @@ static void read_chunked_body(struct cof_http_conn *c)
     } else if (err != COF_OK && err != COF_E_SHORT) {
         c->keep_alive = false;
         if (!x->started)
-            cof_xchg_reply(x, err == COF_E_TOO_LARGE ? 413 : err == COF_E_LIMIT ? 431 : 400, NULL, (struct cof_view){0});
+            cof_xchg_reply(x, err == COF_E_TOO_LARGE ? 413 : err == COF_E_LIMIT ? 431 : 400, NULL,
+                           (struct cof_view){0});
         else
             cof_xchg_abort(x);
     }

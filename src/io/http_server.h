@@ -71,8 +71,8 @@ void cof_xchg_pause(struct cof_xchg *x);
 void cof_xchg_resume(struct cof_xchg *x);
 
 /* The reply. Whole: status, headers (may be NULL) and body (16 MiB at most; larger ones are streamed) in one. Date,
- * Content-Length, Transfer-Encoding and Connection are this layer's: the handler's are left out, but "Connection: close"
- * is obeyed. A reply may be started, and streamed, while the body still arrives. */
+ * Content-Length, Transfer-Encoding and Connection are this layer's: the handler's are left out, but "Connection:
+ * close" is obeyed. A reply may be started, and streamed, while the body still arrives. */
 void cof_xchg_reply(struct cof_xchg *x, int status, const struct cof_headers *headers, struct cof_view body);
 /* Streamed: start, write..., end. length < 0: chunked. A HEAD reply states the length and writes nothing.
  * write copies; it returns false when the buffer is over the high mark: stop until `writable`. */

@@ -190,7 +190,8 @@ enum cof_err cof_nsm_call(struct cof_nsm *nsm, struct cof_view request, struct c
         return COF_E_LIMIT;
     if (nsm->fd < 0)
         return COF_E_CLOSED;
-    err = nsm->is_socket ? call_socket(nsm->fd, request, response, &len) : call_device(nsm->fd, request, response, &len);
+    err = nsm->is_socket ? call_socket(nsm->fd, request, response, &len)
+                         : call_device(nsm->fd, request, response, &len);
     if (err == COF_OK) {
         cof_buf_add_bytes(out, response, len);
         err = cof_buf_err(out);

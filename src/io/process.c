@@ -64,7 +64,8 @@ static void close_at_exec(void)
 }
 
 /* First all out of the way, then each to its place: sources and targets may overlap. */
-static enum cof_err place_descriptors(const struct cof_process_opts *opts, int *exec_fd, int *pipe_fd, struct cof_diag *diag)
+static enum cof_err place_descriptors(const struct cof_process_opts *opts, int *exec_fd, int *pipe_fd,
+                                      struct cof_diag *diag)
 {
     int high[COF_PROCESS_FDS_MAX], null;
 
@@ -209,7 +210,8 @@ enum cof_err cof_process_start(struct cof_loop *loop, const struct cof_process_o
     p = calloc(1, sizeof *p);
     if (p == NULL)
         return COF_E_MEMORY;
-    *p = (struct cof_process){.loop = loop, .watch = {.ready = on_ended, .fd = -1}, .exited = opts->exited, .ctx = opts->ctx};
+    *p = (struct cof_process){
+        .loop = loop, .watch = {.ready = on_ended, .fd = -1}, .exited = opts->exited, .ctx = opts->ctx};
     if (pipe2(pipe_fds, O_CLOEXEC) != 0) {
         err = failed(diag, "pipe");
         free(p);

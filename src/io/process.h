@@ -31,8 +31,8 @@ struct cof_process_opts {
     uint64_t open_files;     /* 0: as ours */
     /* Runs in the child just before the program, with the descriptors in place: sandboxes. A failure is the start's. */
     enum cof_err (*prepare)(void *ctx, struct cof_diag *diag);
-    /* The child has ended: exit code, or the signal that killed it (then code is -1; else signal is 0). Called once, from
-     * the loop; cof_process_free may be called in it. */
+    /* The child has ended: exit code, or the signal that killed it (then code is -1; else signal is 0). Called once,
+     * from the loop; cof_process_free may be called in it. */
     void (*exited)(void *ctx, struct cof_process *process, int code, int signal);
     void *ctx;
 };

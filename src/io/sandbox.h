@@ -24,10 +24,10 @@ enum cof_sandbox_profile {
 /* All threads of the process at once. kill: a forbidden call ends the process instead of failing. */
 COF_MUST_USE enum cof_err cof_sandbox_seccomp(enum cof_sandbox_profile profile, bool kill, struct cof_diag *diag);
 
-/* Moves the process into a network namespace of its own with the loopback up: no interface and no abstract Unix socket of
- * the machine is reachable from then on (descriptors already open stay). vsock knows no namespaces: the PROCESSOR profile
- * keeps it out. Without the right to do it directly a user namespace of its own comes with it. COF_E_UNSUPPORTED where
- * the system allows neither. Single-threaded callers only. */
+/* Moves the process into a network namespace of its own with the loopback up: no interface and no abstract Unix
+ * socket of the machine is reachable from then on (descriptors already open stay). vsock knows no namespaces: the
+ * PROCESSOR profile keeps it out. Without the right to do it directly a user namespace of its own comes with it.
+ * COF_E_UNSUPPORTED where the system allows neither. Single-threaded callers only. */
 COF_MUST_USE enum cof_err cof_sandbox_netns(struct cof_diag *diag);
 
 /* Clears all capability sets and the bounding set, and forbids regaining privileges by exec. */

@@ -18,42 +18,45 @@
 #include <termios.h>
 
 #define NAMESPACES \
-    ((uint64_t)(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET))
+    ((uint64_t)(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | \
+                CLONE_NEWNET))
 #define PR_SET_VMA_NUMBER 0x53564d41 /* names a mapping; glibc's allocator does */
 #define EQUAL(index, value) ((struct scmp_arg_cmp){.arg = (index), .op = SCMP_CMP_EQ, .datum_a = (value)})
 #define NSM_CALL 0xC0200A00u
 
 /* Memory, time, the loop, what libc does behind one's back, and leaving. */
 static const char *const base[] = {
-    "read", "readv", "pread64", "write", "writev", "pwrite64", "lseek", "close", "close_range", "fstat", "newfstatat",
-    "fstatat64", "stat", "statx", "munmap", "mremap", "madvise", "brk", "msync", "mlock", "mlock2", "munlock", "mincore",
-    "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigpending", "rt_sigtimedwait", "sigaltstack", "signalfd4",
-    "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "eventfd2", "poll", "ppoll", "select",
-    "pselect6", "timerfd_create", "timerfd_settime", "pipe2", "pipe", "dup", "dup2", "dup3", "fcntl", "futex", "clock_gettime",
-    "clock_getres", "clock_nanosleep", "nanosleep", "gettimeofday", "time", "times", "getpid", "gettid", "getppid", "getuid",
-    "geteuid", "getgid", "getegid", "getgroups", "getrandom", "getcpu", "sched_yield", "sched_getaffinity", "membarrier",
-    "rseq", "set_robust_list", "get_robust_list", "set_tid_address", "arch_prctl", "getrlimit", "getrusage", "uname",
-    "sysinfo", "exit", "exit_group", "restart_syscall", "tgkill", NULL};
+    "read", "readv", "pread64", "write", "writev", "pwrite64", "lseek", "close", "close_range", "fstat",
+    "newfstatat", "fstatat64", "stat", "statx", "munmap", "mremap", "madvise", "brk", "msync", "mlock", "mlock2",
+    "munlock", "mincore", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigpending", "rt_sigtimedwait",
+    "sigaltstack", "signalfd4", "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2",
+    "eventfd2", "poll", "ppoll", "select", "pselect6", "timerfd_create", "timerfd_settime", "pipe2", "pipe", "dup",
+    "dup2", "dup3", "fcntl", "futex", "clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep",
+    "gettimeofday", "time", "times", "getpid", "gettid", "getppid", "getuid", "geteuid", "getgid", "getegid",
+    "getgroups", "getrandom", "getcpu", "sched_yield", "sched_getaffinity", "membarrier", "rseq", "set_robust_list",
+    "get_robust_list", "set_tid_address", "arch_prctl", "getrlimit", "getrusage", "uname", "sysinfo", "exit",
+    "exit_group", "restart_syscall", "tgkill", NULL};
 
 static const char *const sockets[] = {
-    "connect", "accept", "accept4", "bind", "listen", "getsockname", "getpeername", "setsockopt", "getsockopt", "sendto",
-    "recvfrom", "sendmsg", "recvmsg", "sendmmsg", "recvmmsg", "shutdown", NULL};
+    "connect", "accept", "accept4", "bind", "listen", "getsockname", "getpeername", "setsockopt", "getsockopt",
+    "sendto", "recvfrom", "sendmsg", "recvmsg", "sendmmsg", "recvmmsg", "shutdown", NULL};
 
 static const char *const read_files[] = {
     "access", "faccessat", "faccessat2", "readlink", "readlinkat", "getdents64", "getcwd", "statfs", "fstatfs",
     "fadvise64", "flock", NULL};
 
 static const char *const write_files[] = {
-    "open", "openat", "openat2", "creat", "unlink", "unlinkat", "rename", "renameat", "renameat2", "mkdir", "mkdirat",
-    "rmdir", "link", "linkat", "symlink", "symlinkat", "fsync", "fdatasync", "sync_file_range", "ftruncate", "truncate",
-    "fallocate", "fchmod", "fchmodat", "chmod", "umask", "utimensat", "copy_file_range", "sendfile", "memfd_create",
-    "chdir", "fchdir", NULL};
+    "open", "openat", "openat2", "creat", "unlink", "unlinkat", "rename", "renameat", "renameat2", "mkdir",
+    "mkdirat", "rmdir", "link", "linkat", "symlink", "symlinkat", "fsync", "fdatasync", "sync_file_range",
+    "ftruncate", "truncate", "fallocate", "fchmod", "fchmodat", "chmod", "umask", "utimensat", "copy_file_range",
+    "sendfile", "memfd_create", "chdir", "fchdir", NULL};
 
 static const char *const run_code[] = {"mmap", "mprotect", NULL};
 static const char *const exec[] = {"execve", "execveat", NULL};
 static const char *const spawn[] = {
-    "fork", "vfork", "wait4", "waitid", "pidfd_open", "pidfd_send_signal", "kill", "setrlimit", "prlimit64", "setsid",
-    "prctl", "seccomp", "landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self", "capset", "capget", NULL};
+    "fork", "vfork", "wait4", "waitid", "pidfd_open", "pidfd_send_signal", "kill", "setrlimit", "prlimit64",
+    "setsid", "prctl", "seccomp", "landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self",
+    "capset", "capget", NULL};
 
 struct rules {
     scmp_filter_ctx ctx;

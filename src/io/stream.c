@@ -199,7 +199,7 @@ static enum cof_err flush(struct cof_stream *s)
                 cof_tls_conn_shutdown(s->tls);
             (void)shutdown(s->watch.fd, SHUT_WR);
         }
-    } else if (s->out_at > COF_STREAM_OUT_HIGH && s->out_at > s->out.len / 2) { /* so moving costs less than sending did */
+    } else if (s->out_at > COF_STREAM_OUT_HIGH && s->out_at > s->out.len / 2) { /* moving costs less than sending did */
         cof_buf_drop(&s->out, s->out_at);
         s->out_at = 0;
     }

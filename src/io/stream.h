@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A buffered byte stream over a non-blocking socket, plain or TLS: what the HTTP server and client stand on. Embedded in
- * its owner. Callbacks run from the loop only, never from inside a call of the owner's. In any callback the owner may close
- * the stream, but its memory must live to the end of the loop's turn (cof_loop_discard). An idle stream keeps no buffer.
+ * A buffered byte stream over a non-blocking socket, plain or TLS: what the HTTP server and client stand on.
+ * Embedded in its owner. Callbacks run from the loop only, never from inside a call of the owner's. In any callback
+ * the owner may close the stream, but its memory must live to the end of the loop's turn (cof_loop_discard). An idle
+ * stream keeps no buffer.
  */
 #ifndef COF_IO_STREAM_H
 #define COF_IO_STREAM_H

@@ -82,7 +82,8 @@ static enum cof_err ctx_new(const SSL_METHOD *method, bool server, struct cof_tl
     }
     (void)SSL_CTX_set_mode(ctx->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                          SSL_MODE_RELEASE_BUFFERS);
-    (void)SSL_CTX_set_options(ctx->ssl, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    (void)SSL_CTX_set_options(ctx->ssl,
+                              SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
     /* The hybrid group where the library at hand has it, else the classical ones alone. */
     if (SSL_CTX_set1_groups_list(ctx->ssl, hybrid) != 1) {
         ERR_clear_error();

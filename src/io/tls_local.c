@@ -28,7 +28,8 @@ static enum cof_err write_pem(const char *path, BIO *bio, mode_t mode, struct co
     return len <= 0 ? COF_E_MEMORY : cof_file_write(path, cof_view_of(data, (size_t)len), mode, diag);
 }
 
-static enum cof_err save(const char *dir, const char *name, X509 *cert, X509 *chain, EVP_PKEY *key, struct cof_diag *diag)
+static enum cof_err save(const char *dir, const char *name, X509 *cert, X509 *chain, EVP_PKEY *key,
+                         struct cof_diag *diag)
 {
     char path[4096];
     BIO *bio = BIO_new(BIO_s_secmem());
@@ -103,7 +104,8 @@ static X509 *make(const char *common_name, EVP_PKEY *key, X509 *issuer, EVP_PKEY
          X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)common_name, -1, -1, 0) == 1 &&
          X509_set_issuer_name(cert, ca ? name : X509_get_subject_name(issuer)) == 1;
     X509V3_set_ctx(&ctx, ca ? cert : issuer, cert, NULL, NULL, 0);
-    ok = ok && add_extension(cert, &ctx, NID_basic_constraints, ca ? "critical,CA:TRUE,pathlen:0" : "critical,CA:FALSE") &&
+    ok = ok &&
+         add_extension(cert, &ctx, NID_basic_constraints, ca ? "critical,CA:TRUE,pathlen:0" : "critical,CA:FALSE") &&
          add_extension(cert, &ctx, NID_key_usage, ca ? "critical,keyCertSign,cRLSign" : "critical,digitalSignature") &&
          add_extension(cert, &ctx, NID_subject_key_identifier, "hash") &&
          add_extension(cert, &ctx, NID_authority_key_identifier, "keyid:always");
