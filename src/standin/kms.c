@@ -6,6 +6,7 @@
 #include "engine/kms_recipient.h"
 #include "standin/hv_store.h"
 #include "standin/kms_keys.h"
+#include "standin/kms_permit.h"
 #include "standin/reply.h"
 
 #include <stdio.h>
@@ -24,7 +25,6 @@ struct call {
     struct cof_standin_request *req;
     struct cof_standin_reply *reply;
     json_t *in;
-    const char *via;         /* "s3" for internal calls, else NULL */
     bool has_recipient;
     struct cof_buf document; /* of the recipient */
     struct cof_attest attest;
@@ -68,100 +68,14 @@ static const json_t *context_of(const struct call *c)
     return json_is_object(context) ? context : NULL;
 }
 
-/* Texts that the condition context's views point to. */
-struct texts {
-    struct cof_buf names[COF_STANDIN_CONTEXT_MAX];
-    size_t n;
-    char via[128];
-    char pcrs[COF_ATTEST_PCRS][2 * COF_ATTEST_PCR_SIZE + 1];
-    char pcr_names[COF_ATTEST_PCRS][64];
-};
-
-static void texts_done(struct texts *t)
-{
-    for (size_t i = 0; i < t->n; i++)
-        cof_buf_done(&t->names[i]);
-}
-
-static void add_encryption_context(const json_t *context, struct texts *t, struct cof_standin_context *out)
-{
-    json_t *mutable = (json_t *)(uintptr_t)context;
-    struct cof_view keys[COF_STANDIN_CONTEXT_MAX];
-    const char *name;
-    json_t *value;
-    size_t n = 0;
-
-    if (context == NULL)
-        return;
-    json_object_foreach(mutable, name, value) {
-        if (t->n == COF_STANDIN_CONTEXT_MAX) {
-            out->over = true;
-            return;
-        }
-        cof_buf_init(&t->names[t->n], 8192);
-        cof_buf_printf(&t->names[t->n], "kms:EncryptionContext:%s", name);
-        cof_standin_context_add(out, cof_buf_view(&t->names[t->n]),
-                                cof_view_of(json_string_value(value), json_string_length(value)));
-        keys[n++] = cof_view_sub(cof_buf_view(&t->names[t->n]), strlen("kms:EncryptionContext:"), SIZE_MAX);
-        t->n++;
-    }
-    if (n > 0)
-        cof_standin_context_add_list(out, COF_LIT("kms:EncryptionContextKeys"), keys, n);
-}
-
-/* What the VERIFIED document says; without one these keys are absent, and so every condition on them fails. */
-static void add_attestation(const struct call *c, struct texts *t, struct cof_standin_context *out)
-{
-    if (!c->has_recipient)
-        return;
-    for (unsigned i = 0; i < COF_ATTEST_PCRS; i++) {
-        if ((c->attest.doc.pcr_mask >> i & 1) == 0)
-            continue;
-        cof_hex_encode(c->attest.doc.pcrs[i].data, COF_ATTEST_PCR_SIZE, t->pcrs[i]);
-        (void)snprintf(t->pcr_names[i], sizeof t->pcr_names[i], "kms:RecipientAttestation:PCR%u", i);
-        cof_standin_context_add(out, cof_view_str(t->pcr_names[i]), cof_view_str(t->pcrs[i]));
-        if (i == 0)
-            cof_standin_context_add(out, COF_LIT("kms:RecipientAttestation:ImageSha384"), cof_view_str(t->pcrs[i]));
-    }
-}
-
-/* COF_OK: allowed. COF_E_DENIED: why has the sentence. */
-static enum cof_err permit(struct call *c, const char *action, const struct cof_kms_key *key, const json_t *context,
-                           struct cof_buf *why)
-{
-    struct cof_standin_context conditions = {0};
-    struct texts t = {0};
-    struct cof_standin_access access = {
-        .action = action,
-        .resource = key == NULL ? COF_LIT("*") : cof_view_str(key->arn),
-        .rule = key == NULL ? COF_RESOURCE_EITHER : COF_RESOURCE_AUTHORITATIVE,
-        .resource_policy_name = "key-policy",
-        .resource_policy_kind = COF_POLICY_RESOURCE,
-        .context = &conditions,
-    };
-    enum cof_err err;
-
-    if (key != NULL)
-        access.resource_policy = cof_kms_key_policy(key);
-    cof_standin_context_add(&conditions, COF_LIT("kms:CallerAccount"), cof_view_str(cof_standin_account(c->s)));
-    add_encryption_context(context, &t, &conditions);
-    add_attestation(c, &t, &conditions);
-    if (c->via != NULL) {
-        (void)snprintf(t.via, sizeof t.via, "%s.%s.amazonaws.com", c->via, cof_standin_region(c->s));
-        cof_standin_context_add(&conditions, COF_LIT("kms:ViaService"), cof_view_str(t.via));
-    }
-    err = cof_standin_authorize(c->s, c->req, &access, why);
-    texts_done(&t);
-    return err;
-}
-
 /* False when a reply was made (or *err is a fault). */
 static bool allowed(struct call *c, const char *action, const struct cof_kms_key *key, enum cof_err *err)
 {
     struct cof_buf why;
 
     cof_buf_init(&why, 16384);
-    *err = permit(c, action, key, context_of(c), &why);
+    *err = cof_kms_permit(c->s, c->req, &(struct cof_kms_asking){action, key, context_of(c), c->has_recipient ? &c->attest : NULL, NULL},
+                          &why);
     if (*err == COF_E_DENIED)
         *err = fail(c, 400, "AccessDeniedException", cof_buf_cstr(&why));
     else if (*err == COF_OK) {
@@ -747,69 +661,3 @@ const struct cof_service cof_service_kms = {
     .handle = handle,
     .bootstrap = bootstrap,
 };
-
-/* For S3. A key is found, the caller is asked for permission as kms:ViaService, and the answer stays inside. */
-static enum cof_err begin_internal(struct call *c, struct cof_view key_id, const char *action, const struct json_t *context,
-                                   struct cof_kms_key *key, char error[static 64], struct cof_buf *why)
-{
-    enum cof_err err = cof_kms_key_find(c->s, key_id.len == 0 ? COF_LIT("alias/aws/s3") : key_id, key);
-
-    if (err == COF_E_NOT_FOUND) {
-        (void)snprintf(error, 64, "KMS.NotFoundException");
-        if (why != NULL)
-            cof_buf_add_str(why, "the KMS key does not exist");
-        return COF_E_DENIED;
-    }
-    if (err != COF_OK)
-        return err;
-    err = permit(c, action, key, context, why);
-    if (err == COF_E_DENIED)
-        (void)snprintf(error, 64, "AccessDenied");
-    else if (err == COF_OK && !cof_kms_key_is_enabled(key)) {
-        (void)snprintf(error, 64, "KMS.DisabledException");
-        err = COF_E_DENIED;
-    }
-    return err;
-}
-
-static enum cof_err internal_generate(struct cof_standin *s, struct cof_standin_request *req, const char *via,
-                                      struct cof_view key_id, const struct json_t *context, struct cof_secret *secret,
-                                      struct cof_buf *blob, struct cof_buf *arn, char error[static 64], struct cof_buf *why)
-{
-    struct call c = {.s = s, .req = req, .via = via};
-    struct cof_kms_key key = {0};
-    uint8_t bytes[32];
-    enum cof_err err = begin_internal(&c, key_id, "kms:GenerateDataKey", context, &key, error, why);
-
-    if (err == COF_OK)
-        err = cof_rng_fill(cof_standin_rng(s), bytes, sizeof bytes);
-    if (err == COF_OK)
-        err = cof_secret_set(secret, cof_view_of(bytes, sizeof bytes));
-    if (err == COF_OK)
-        err = cof_kms_wrap(s, &key, context, cof_secret_view(secret), blob);
-    cof_wipe(bytes, sizeof bytes);
-    cof_buf_add_str(arn, key.arn);
-    cof_kms_key_done(&key);
-    return err;
-}
-
-static enum cof_err internal_decrypt(struct cof_standin *s, struct cof_standin_request *req, const char *via,
-                                     struct cof_view key_id, const struct json_t *context, struct cof_view blob,
-                                     struct cof_secret *secret, char error[static 64], struct cof_buf *why)
-{
-    struct call c = {.s = s, .req = req, .via = via};
-    struct cof_kms_key key = {0};
-    struct cof_buf plain;
-    enum cof_err err = begin_internal(&c, key_id, "kms:Decrypt", context, &key, error, why);
-
-    cof_buf_init_secret(&plain, BLOB_MAX);
-    if (err == COF_OK)
-        err = cof_kms_unwrap(s, &key, context, blob, &plain);
-    if (err == COF_OK)
-        err = cof_secret_set(secret, cof_buf_view(&plain));
-    cof_buf_done(&plain);
-    cof_kms_key_done(&key);
-    return err;
-}
-
-const struct cof_kms_hooks cof_service_kms_hooks = {internal_generate, internal_decrypt};

@@ -397,14 +397,15 @@ static enum cof_err status(const struct config *config, const char *job, struct 
     struct gateway g;
     char state[16] = "";
     bool never = false;
-    int64_t until_ms;
+    int64_t until_ms, pause_ms = 25;
     enum cof_err err = gateway_open(&g, config, diag);
 
     until_ms = err == COF_OK ? cof_loop_now_ms(g.loop) + (int64_t)config->wait_s * 1000 : 0;
     if (err == COF_OK)
         err = status_once(&g, job, state, diag);
     while (err == COF_OK && strcmp(state, "pending") == 0 && cof_loop_now_ms(g.loop) < until_ms) {
-        (void)!cof_loop_run_until(g.loop, &never, 200);
+        if (cof_loop_run_until(g.loop, &never, pause_ms) == COF_E_TIMEOUT && pause_ms < 1000)
+            pause_ms *= 2;
         err = status_once(&g, job, state, diag);
     }
     if (err == COF_OK && config->json)

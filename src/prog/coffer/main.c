@@ -4,6 +4,8 @@
  */
 #include "verbs.h"
 
+#include "io/harden.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -37,6 +39,14 @@ static int matches(const char *name, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    struct cof_harden_opts harden = {0};
+    struct cof_diag diag = {0};
+    enum cof_err err = cof_harden(&harden, NULL, &diag);
+
+    if (err != COF_OK) {
+        cof_fail("coffer", err, &diag);
+        return COF_EXIT_FAILED;
+    }
     if (argc < 2) {
         usage(stderr);
         return COF_EXIT_USAGE;
