@@ -2,7 +2,7 @@
  *
  * Error codes. Every call that can fail returns an enum cof_err; 0 is success. Callers branch on the class
  * (cof_err_class); the code names the cause for logs and messages. Verification failures of every kind are the
- * one code COF_E_AUTH, so that a peer learns nothing finer (docs/STYLE rule 13).
+ * one code COF_E_AUTH, so that a peer learns nothing finer.
  */
 #ifndef COF_BASE_ERR_H
 #define COF_BASE_ERR_H

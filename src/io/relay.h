@@ -2,7 +2,7 @@
  *
  * Copies bytes both ways between two connected, non-blocking descriptors until both directions have ended: half-close is
  * passed on, an idle pair is cut, and a slow reader holds the other side back (one bounded buffer a direction). Writes
- * are at most 32 KiB each: larger ones wedge vsock back-ends (docs/vsock.md).
+ * are at most 32 KiB each: larger ones wedge some vsock back-ends.
  */
 #ifndef COF_IO_RELAY_H
 #define COF_IO_RELAY_H

@@ -12,6 +12,7 @@
 #include "io/harden.h"
 #include "io/log_stderr.h"
 #include "io/process.h"
+#include "io/sandbox.h"
 #include "prog/options.h"
 
 #include <signal.h>
@@ -124,6 +125,10 @@ static enum cof_err run(struct host *h, struct cof_diag *diag)
         err = tunnel_new(h->loop, &tunnel, &h->tunnel, diag);
     if (err == COF_OK)
         err = keeper_new(h->loop, &keeper, &h->keeper);
+    if (err == COF_OK)
+        err = cof_sandbox_drop_caps(diag);
+    if (err == COF_OK)
+        err = cof_sandbox_seccomp(COF_SANDBOX_HOST, false, diag);
     if (err == COF_OK)
         err = cof_loop_run(h->loop);
     keeper_free(h->keeper);

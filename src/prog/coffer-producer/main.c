@@ -11,6 +11,7 @@
 #include "io/log_stderr.h"
 #include "io/process.h"
 #include "io/rng_os.h"
+#include "io/sandbox.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -220,6 +221,10 @@ int main(int argc, char **argv)
         err = cof_harden(&harden, NULL, &diag);
     if (err == COF_OK)
         err = open_all(&p, &diag);
+    if (err == COF_OK)
+        err = cof_sandbox_drop_caps(&diag);
+    if (err == COF_OK)
+        err = cof_sandbox_seccomp(COF_SANDBOX_PRODUCER, false, &diag);
     if (err == COF_OK)
         err = serve(&p);
     cof_http_server_free(p.server);
