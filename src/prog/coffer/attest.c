@@ -176,8 +176,10 @@ static void print_attest(const struct cof_attest *a, bool measured)
         (void)printf("note: no --pcr was given, so any enclave's document passes\n");
 }
 
-static enum cof_err attest_verify(const struct config *config, const char *path, struct cof_diag *diag)
+static enum cof_err attest_verify(const void *options_given, char **args, struct cof_diag *diag)
 {
+    const struct config *config = options_given;
+    const char *path = args[0];
     struct expected expected;
     struct cof_attest attest;
     struct cof_buf doc, nonce;
@@ -308,8 +310,10 @@ static enum cof_err check_result(const char *path, const struct cof_receipt *r, 
     return err;
 }
 
-static enum cof_err receipt_verify(const struct config *config, const char *path, struct cof_diag *diag)
+static enum cof_err receipt_verify(const void *options_given, char **args, struct cof_diag *diag)
 {
+    const struct config *config = options_given;
+    const char *path = args[0];
     struct expected expected;
     struct cof_receipt receipt;
     struct cof_attest attest;
@@ -341,27 +345,15 @@ static enum cof_err receipt_verify(const struct config *config, const char *path
 static int run_attest(int argc, char **argv)
 {
     struct config config = {0};
-    struct cof_diag diag = {0};
-    char **args;
-    int n_args;
-    bool exit_now;
 
-    if (cof_options_parse("coffer attest verify", &attest_command, argc, argv, &config, &args, &n_args, &exit_now) != COF_OK)
-        return COF_EXIT_USAGE;
-    return exit_now ? COF_EXIT_DONE : verb_end("coffer attest verify", attest_verify(&config, args[0], &diag), &diag);
+    return verb_run("coffer attest verify", &attest_command, &config, attest_verify, argc, argv);
 }
 
 static int run_receipt(int argc, char **argv)
 {
     struct config config = {0};
-    struct cof_diag diag = {0};
-    char **args;
-    int n_args;
-    bool exit_now;
 
-    if (cof_options_parse("coffer receipt verify", &receipt_command, argc, argv, &config, &args, &n_args, &exit_now) != COF_OK)
-        return COF_EXIT_USAGE;
-    return exit_now ? COF_EXIT_DONE : verb_end("coffer receipt verify", receipt_verify(&config, args[0], &diag), &diag);
+    return verb_run("coffer receipt verify", &receipt_command, &config, receipt_verify, argc, argv);
 }
 
 const struct verb verb_attest_verify = {"attest verify", &attest_command, run_attest};

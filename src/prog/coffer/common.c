@@ -10,10 +10,21 @@
 
 #include <string.h>
 
-int verb_end(const char *prog, enum cof_err err, const struct cof_diag *diag)
+int verb_run(const char *prog, const struct cof_command *command, void *config, verb_fn *verb, int argc, char **argv)
 {
+    struct cof_diag diag = {0};
+    char **args;
+    int n_args;
+    bool exit_now;
+    enum cof_err err;
+
+    if (cof_options_parse(prog, command, argc, argv, config, &args, &n_args, &exit_now) != COF_OK)
+        return COF_EXIT_USAGE;
+    if (exit_now)
+        return COF_EXIT_DONE;
+    err = verb(config, args, &diag);
     if (err != COF_OK)
-        cof_fail(prog, err, diag);
+        cof_fail(prog, err, &diag);
     return cof_exit_code(err);
 }
 

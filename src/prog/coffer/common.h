@@ -67,7 +67,8 @@ COF_MUST_USE enum cof_err context_parse(const struct cof_text_list *texts, struc
 COF_MUST_USE enum cof_err s3_url_parse(const char *text, struct cof_view *bucket, struct cof_view *key,
                                        struct cof_diag *diag);
 
-/* The end of a verb: says what went wrong, gives the exit code. */
-int verb_end(const char *prog, enum cof_err err, const struct cof_diag *diag);
+/* A verb from its command line to its exit code: parses into config (defaults filled in), runs, says what went wrong. */
+typedef enum cof_err verb_fn(const void *config, char **args, struct cof_diag *diag);
+int verb_run(const char *prog, const struct cof_command *command, void *config, verb_fn *verb, int argc, char **argv);
 
 #endif

@@ -138,8 +138,10 @@ static void explain(enum cof_err err, struct cof_diag *diag)
         (void)cof_diag_set(diag, err, "the message is over a limit (encrypted data keys, frame length)");
 }
 
-static enum cof_err run(const struct config *config, const char *path, struct cof_diag *diag)
+static enum cof_err run(const void *options_given, char **args, struct cof_diag *diag)
 {
+    const struct config *config = options_given;
+    const char *path = args[0];
     struct cof_esdk_limits limits = {.max_edks = (size_t)config->max_edks};
     struct task t = {.config = config, .diag = diag};
     struct cof_file_out out = {.fd = -1};
@@ -177,14 +179,8 @@ static enum cof_err run(const struct config *config, const char *path, struct co
 static int run_decrypt(int argc, char **argv)
 {
     struct config config = {.max_edks = 10};
-    struct cof_diag diag = {0};
-    char **args;
-    int n_args;
-    bool exit_now;
 
-    if (cof_options_parse(PROG, &command, argc, argv, &config, &args, &n_args, &exit_now) != COF_OK)
-        return COF_EXIT_USAGE;
-    return exit_now ? COF_EXIT_DONE : verb_end(PROG, run(&config, args[0], &diag), &diag);
+    return verb_run(PROG, &command, &config, run, argc, argv);
 }
 
 const struct verb verb_decrypt = {"decrypt", &command, run_decrypt};

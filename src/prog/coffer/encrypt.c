@@ -84,8 +84,10 @@ static enum cof_err pump(int fd, const char *path, struct cof_esdk_encrypt *e, s
     return err;
 }
 
-static enum cof_err run(const struct config *config, const char *path, struct cof_diag *diag)
+static enum cof_err run(const void *options_given, char **args, struct cof_diag *diag)
 {
+    const struct config *config = options_given;
+    const char *path = args[0];
     struct cof_secret data_key COF_SECRET_AUTO = {0};
     struct cof_esdk_pair pairs[COF_ESDK_PAIRS_MAX];
     struct cof_esdk_materials m = {.suite = COF_ESDK_SUITE_SIGNED, .frame_length = (uint32_t)config->frame_length,
@@ -147,14 +149,8 @@ static enum cof_err run(const struct config *config, const char *path, struct co
 static int run_encrypt(int argc, char **argv)
 {
     struct config config = {.frame_length = 4096};
-    struct cof_diag diag = {0};
-    char **args;
-    int n_args;
-    bool exit_now;
 
-    if (cof_options_parse(PROG, &command, argc, argv, &config, &args, &n_args, &exit_now) != COF_OK)
-        return COF_EXIT_USAGE;
-    return exit_now ? COF_EXIT_DONE : verb_end(PROG, run(&config, args[0], &diag), &diag);
+    return verb_run(PROG, &command, &config, run, argc, argv);
 }
 
 const struct verb verb_encrypt = {"encrypt", &command, run_encrypt};

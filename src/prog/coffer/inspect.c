@@ -80,6 +80,16 @@ static void print_text(const char *label, struct cof_view v)
     cof_buf_done(&out);
 }
 
+/* A raw keyring's info is its name and then binary parameters. */
+static struct cof_view readable(struct cof_view info)
+{
+    size_t n = 0;
+
+    while (n < info.len && info.data[n] >= 0x20 && info.data[n] < 0x7f)
+        n++;
+    return cof_view_sub(info, 0, n);
+}
+
 static void print_header(const struct cof_esdk_header *h)
 {
     char hex[2 * COF_ESDK_MESSAGE_ID + 1];
@@ -98,14 +108,16 @@ static void print_header(const struct cof_esdk_header *h)
     }
     for (size_t i = 0; i < h->n_edks; i++) {
         print_text("data key for  ", h->edks[i].provider);
-        print_text(" ", h->edks[i].info);
+        print_text(" ", readable(h->edks[i].info));
         (void)printf("\n");
     }
     (void)printf("(nothing of this is verified before the message is opened)\n");
 }
 
-static enum cof_err run(const struct config *config, const char *path, struct cof_diag *diag)
+static enum cof_err run(const void *options_given, char **args, struct cof_diag *diag)
 {
+    const struct config *config = options_given;
+    const char *path = args[0];
     struct cof_esdk_limits limits = {.max_edks = COF_ESDK_EDKS_MAX, .max_frame_length = UINT32_MAX};
     struct cof_esdk_header h;
     struct cof_buf bytes;
@@ -134,14 +146,8 @@ static enum cof_err run(const struct config *config, const char *path, struct co
 static int run_inspect(int argc, char **argv)
 {
     struct config config = {0};
-    struct cof_diag diag = {0};
-    char **args;
-    int n_args;
-    bool exit_now;
 
-    if (cof_options_parse(PROG, &command, argc, argv, &config, &args, &n_args, &exit_now) != COF_OK)
-        return COF_EXIT_USAGE;
-    return exit_now ? COF_EXIT_DONE : verb_end(PROG, run(&config, args[0], &diag), &diag);
+    return verb_run(PROG, &command, &config, run, argc, argv);
 }
 
 const struct verb verb_inspect = {"inspect", &command, run_inspect};

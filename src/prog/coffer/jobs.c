@@ -343,8 +343,10 @@ static enum cof_err open_file(struct gateway *g, const char *path, struct cof_di
     return COF_OK;
 }
 
-static enum cof_err submit(const struct config *config, const char *path, struct cof_diag *diag)
+static enum cof_err submit(const void *options_given, char **args, struct cof_diag *diag)
 {
+    const struct config *config = options_given;
+    const char *path = args[0];
     struct gateway g;
     struct cof_view job;
     json_t *o = NULL;
@@ -392,8 +394,10 @@ static enum cof_err status_once(struct gateway *g, const char *job, char state[1
     return err;
 }
 
-static enum cof_err status(const struct config *config, const char *job, struct cof_diag *diag)
+static enum cof_err status(const void *options_given, char **args, struct cof_diag *diag)
 {
+    const struct config *config = options_given;
+    const char *job = args[0];
     struct gateway g;
     char state[16] = "";
     bool never = false;
@@ -552,8 +556,10 @@ static enum cof_err write_out(const struct config *config, const struct opened *
     return err;
 }
 
-static enum cof_err result(const struct config *config, const char *job, struct cof_diag *diag)
+static enum cof_err result(const void *options_given, char **args, struct cof_diag *diag)
 {
+    const struct config *config = options_given;
+    const char *job = args[0];
     struct opened o = {0};
     struct aws_use aws = {0};
     struct cof_buf json;
@@ -603,33 +609,25 @@ static enum cof_err result(const struct config *config, const char *job, struct 
     return err;
 }
 
-static int run(const char *prog, const struct cof_command *command,
-               enum cof_err (*verb)(const struct config *config, const char *arg, struct cof_diag *diag), int argc, char **argv)
-{
-    struct config config = {0};
-    struct cof_diag diag = {0};
-    char **args;
-    int n_args;
-    bool exit_now;
-
-    if (cof_options_parse(prog, command, argc, argv, &config, &args, &n_args, &exit_now) != COF_OK)
-        return COF_EXIT_USAGE;
-    return exit_now ? COF_EXIT_DONE : verb_end(prog, verb(&config, args[0], &diag), &diag);
-}
-
 static int run_submit(int argc, char **argv)
 {
-    return run("coffer submit", &submit_command, submit, argc, argv);
+    struct config config = {0};
+
+    return verb_run("coffer submit", &submit_command, &config, submit, argc, argv);
 }
 
 static int run_status(int argc, char **argv)
 {
-    return run("coffer status", &status_command, status, argc, argv);
+    struct config config = {0};
+
+    return verb_run("coffer status", &status_command, &config, status, argc, argv);
 }
 
 static int run_result(int argc, char **argv)
 {
-    return run("coffer result", &result_command, result, argc, argv);
+    struct config config = {0};
+
+    return verb_run("coffer result", &result_command, &config, result, argc, argv);
 }
 
 const struct verb verb_submit = {"submit", &submit_command, run_submit};

@@ -117,8 +117,9 @@ static enum cof_err sink(void *ctx, struct cof_view piece)
     return cof_file_out_write(p->out, piece, p->diag);
 }
 
-static enum cof_err put(const struct config *config, char **args, struct cof_diag *diag)
+static enum cof_err put(const void *options_given, char **args, struct cof_diag *diag)
 {
+    const struct config *config = options_given;
     struct cof_secret key COF_SECRET_AUTO = {0};
     struct cof_s3_put p = {.create_only = config->create_only, .streaming = true};
     struct pipe pipe = {.fd = -1, .diag = diag};
@@ -152,8 +153,9 @@ static enum cof_err put(const struct config *config, char **args, struct cof_dia
     return err;
 }
 
-static enum cof_err get(const struct config *config, char **args, struct cof_diag *diag)
+static enum cof_err get(const void *options_given, char **args, struct cof_diag *diag)
 {
+    const struct config *config = options_given;
     struct cof_secret key COF_SECRET_AUTO = {0};
     struct cof_file_out out = {.fd = -1};
     struct cof_s3_get g = {0};
@@ -183,28 +185,18 @@ static enum cof_err get(const struct config *config, char **args, struct cof_dia
     return err;
 }
 
-static int run(const char *prog, const struct cof_command *command,
-               enum cof_err (*verb)(const struct config *config, char **args, struct cof_diag *diag), int argc, char **argv)
-{
-    struct config config = {0};
-    struct cof_diag diag = {0};
-    char **args;
-    int n_args;
-    bool exit_now;
-
-    if (cof_options_parse(prog, command, argc, argv, &config, &args, &n_args, &exit_now) != COF_OK)
-        return COF_EXIT_USAGE;
-    return exit_now ? COF_EXIT_DONE : verb_end(prog, verb(&config, args, &diag), &diag);
-}
-
 static int run_put(int argc, char **argv)
 {
-    return run("coffer put", &put_command, put, argc, argv);
+    struct config config = {0};
+
+    return verb_run("coffer put", &put_command, &config, put, argc, argv);
 }
 
 static int run_get(int argc, char **argv)
 {
-    return run("coffer get", &get_command, get, argc, argv);
+    struct config config = {0};
+
+    return verb_run("coffer get", &get_command, &config, get, argc, argv);
 }
 
 const struct verb verb_put = {"put", &put_command, run_put};
