@@ -88,6 +88,8 @@ enum cof_err cof_file_read(const char *path, struct cof_buf *out, struct cof_dia
 
 enum cof_err cof_file_out_open(struct cof_file_out *out, const char *path, mode_t mode, struct cof_diag *diag)
 {
+    struct stat st;
+
     *out = (struct cof_file_out){.fd = -1};
     if (strcmp(path, "-") == 0) {
         out->is_stdout = true;
@@ -97,6 +99,11 @@ enum cof_err cof_file_out_open(struct cof_file_out *out, const char *path, mode_
     if (strlen(path) >= sizeof out->path)
         return cof_diag_set(diag, COF_E_LIMIT, "the path is too long");
     (void)snprintf(out->path, sizeof out->path, "%s", path);
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
+        out->is_stdout = true; /* replacing a device or a pipe by a file would be no favour */
+        out->fd = open(path, O_WRONLY | O_CLOEXEC);
+        return out->fd < 0 ? failed(diag, path) : COF_OK;
+    }
     (void)snprintf(out->temp, sizeof out->temp, "%s.part-XXXXXX", path);
     out->fd = mkostemp(out->temp, O_CLOEXEC);
     if (out->fd < 0) {
@@ -118,7 +125,7 @@ enum cof_err cof_file_out_write(struct cof_file_out *out, struct cof_view data, 
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return failed(diag, out->is_stdout ? "standard output" : out->path);
+            return failed(diag, out->path[0] == '\0' ? "standard output" : out->path);
         data = cof_view_sub(data, (size_t)n, SIZE_MAX);
     }
     return COF_OK;
@@ -154,7 +161,7 @@ void cof_file_out_close(struct cof_file_out *out)
 {
     if (out == NULL)
         return;
-    if (out->fd >= 0 && !out->is_stdout)
+    if (out->fd >= 0 && out->fd != STDOUT_FILENO)
         (void)close(out->fd);
     if (out->temp[0] != '\0')
         (void)unlink(out->temp);

@@ -18,7 +18,8 @@ COF_MUST_USE enum cof_err cof_file_read_fd(int fd, const char *what, struct cof_
 /* Writes path whole, replacing what was there. */
 COF_MUST_USE enum cof_err cof_file_write(const char *path, struct cof_view data, mode_t mode, struct cof_diag *diag);
 
-/* A file in the making. "-" is standard output: then nothing can be taken back, and commit only flushes. */
+/* A file in the making. "-" is standard output, and a device or pipe is written as it is: then nothing can be taken back
+ * (is_stdout), and commit does nothing. */
 struct cof_file_out {
     int fd;
     char path[4096], temp[4128];

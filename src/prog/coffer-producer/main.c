@@ -162,8 +162,8 @@ static enum cof_err open_all(struct producer *p, struct cof_diag *diag)
     struct cof_ratelimit_config limit = {(uint32_t)p->per_minute, (uint32_t)p->per_minute, 65536};
     struct cof_session_opts session = {.env = &cof_env_process, .resolve = cof_resolve_dns, .rng = &cof_rng_os,
                                        .now_ms = cof_clock_wall_ms, .log = &p->log};
-    struct cof_http_server_opts server = {.handler = {on_head, on_body, on_end, on_writable, on_closed, p},
-                                          .limits = {.body_bytes = p->max_bytes}};
+    /* The length must be declared, and submit.c judges it with words: no limit of the server's own. */
+    struct cof_http_server_opts server = {.handler = {on_head, on_body, on_end, on_writable, on_closed, p}};
     enum cof_err err = cof_addr_parse(p->listen, &server.listen, diag);
 
     if (err == COF_OK)

@@ -441,6 +441,22 @@ static enum cof_err fetch_object(struct aws_use *aws, const char *bucket, const 
     return cof_s3_run_get_whole(&aws->session.aws, &get, out, &object, diag);
 }
 
+static enum cof_err count_entry(void *ctx, const struct cof_s3_entry *entry)
+{
+    (void)entry;
+    (*(size_t *)ctx)++;
+    return COF_OK;
+}
+
+/* S3 says "denied" for what is not there to those who may not list the whole bucket: may we list, and is it not there? */
+static bool is_absent(struct aws_use *aws, const char *bucket, const char *key)
+{
+    size_t n = 0;
+
+    return cof_s3_run_list(&aws->session.aws, cof_view_str(bucket), cof_view_str(key), (struct cof_view){0}, count_entry, &n,
+                           NULL) == COF_OK && n == 0;
+}
+
 /* The result's context must say that it is this job's result and nobody else's. */
 static bool is_this_result(const struct opened *o, const struct cof_esdk_header *h)
 {
@@ -582,7 +598,7 @@ static enum cof_err result(const void *options_given, char **args, struct cof_di
     cof_job_result_key(&o.job, key);
     if (err == COF_OK) {
         err = fetch_object(&aws, o.job.bucket, key, &o.sealed, diag);
-        if (err == COF_E_NOT_FOUND)
+        if (err == COF_E_NOT_FOUND || (err == COF_E_DENIED && is_absent(&aws, o.job.bucket, key)))
             err = cof_diag_set(diag, COF_E_RETRY, "there is no result for %s (yet)", job);
     }
     if (err == COF_OK)
