@@ -85,7 +85,7 @@ static enum cof_err open_piece(struct task *t, struct cof_view in, struct cof_bu
     enum cof_err err = COF_OK;
 
     while (err == COF_OK && in.len > 0) {
-        err = cof_esdk_decrypt_push(t->d, &in, plain);
+        err = cof_esdk_decrypt_push_before_signature(t->d, &in, plain); /* nothing appears before finish */
         if (err == COF_OK && cof_esdk_decrypt_wants_key(t->d))
             err = give_key(t);
     }
@@ -134,6 +134,8 @@ static void explain(enum cof_err err, struct cof_diag *diag)
         (void)cof_diag_set(diag, err, "the message ends too early");
     else if (err == COF_E_UNSUPPORTED)
         (void)cof_diag_set(diag, err, "the message's format or algorithm suite is not supported");
+    else if (err == COF_E_DENIED)
+        (void)cof_diag_set(diag, err, "the message's algorithm suite has no key commitment");
     else if (err == COF_E_LIMIT)
         (void)cof_diag_set(diag, err, "the message is over a limit (encrypted data keys, frame length)");
 }
@@ -142,7 +144,7 @@ static enum cof_err run(const void *options_given, char **args, struct cof_diag 
 {
     const struct config *config = options_given;
     const char *path = args[0];
-    struct cof_esdk_limits limits = {.max_edks = (size_t)config->max_edks};
+    struct cof_esdk_decrypt_options how = {.limits = {.max_edks = (size_t)config->max_edks}};
     struct task t = {.config = config, .diag = diag};
     struct cof_file_out out = {.fd = -1};
     struct cof_buf held;
@@ -151,7 +153,7 @@ static enum cof_err run(const void *options_given, char **args, struct cof_diag 
 
     cof_buf_init_secret(&held, PIPE_MAX);
     if (err == COF_OK)
-        err = cof_esdk_decrypt_new(&limits, &t.d);
+        err = cof_esdk_decrypt_new(&how, &t.d);
     if (err == COF_OK) {
         fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0)

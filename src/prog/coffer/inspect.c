@@ -42,7 +42,7 @@ static void print_json(const struct cof_esdk_header *h, size_t header_bytes)
     struct cof_buf out;
 
     cof_buf_init(&out, 1 << 20);
-    cof_buf_printf(&out, "{\"version\":2,\"suite\":\"%04x\"", h->suite);
+    cof_buf_printf(&out, "{\"version\":%u,\"suite\":\"%04x\"", h->version, h->suite);
     add_hex(&out, "message_id", h->message_id);
     cof_json_add_name(&out, "context");
     cof_buf_add_str(&out, "{");
@@ -63,7 +63,8 @@ static void print_json(const struct cof_esdk_header *h, size_t header_bytes)
     }
     cof_buf_printf(&out, "],\"content_type\":\"%s\",\"frame_length\":%u,\"header_bytes\":%zu",
                    h->content_type == COF_ESDK_FRAMED ? "framed" : "unframed", h->frame_length, header_bytes);
-    add_hex(&out, "commitment", h->commitment);
+    if (h->version == 2)
+        add_hex(&out, "commitment", h->commitment);
     cof_buf_add_str(&out, "}");
     (void)puts(cof_buf_cstr(&out));
     cof_buf_done(&out);
@@ -94,9 +95,12 @@ static void print_header(const struct cof_esdk_header *h)
 {
     char hex[2 * COF_ESDK_MESSAGE_ID + 1];
 
-    cof_hex_encode(h->message_id.data, COF_ESDK_MESSAGE_ID, hex);
-    (void)printf("format        2\nsuite         0x%04x (AES-256-GCM, HKDF-SHA512, key commitment%s)\nmessage id    %s\n",
-                 h->suite, h->suite == COF_ESDK_SUITE_SIGNED ? ", ECDSA P-384 signature" : "", hex);
+    const struct cof_suite *suite = cof_suite_find(h->suite);
+
+    cof_hex_encode(h->message_id.data, h->message_id.len, hex);
+    (void)printf("format        %u\nsuite         0x%04x (%s%s)\nmessage id    %s\n", h->version, h->suite,
+                 suite == NULL ? "unknown" : suite->name,
+                 h->version == 2 ? "" : "; no key commitment", hex);
     if (h->content_type == COF_ESDK_FRAMED)
         (void)printf("body          framed, %u bytes a frame\n", h->frame_length);
     else
