@@ -211,6 +211,32 @@ def transfers(s, picture):
     check('put: the device may not write jobs', code == 1 and 'AccessDenied' in err, f'{code} {err}')
 
 
+def other_images(s, host, picture):
+    """KMS gives the data key to the measured image alone: not to one whose configuration differs in a byte, not to a debug one."""
+    right = s.config
+    for name, change, debug in (('another configuration', lambda t: t.replace('"visibility_s": 60', '"visibility_s": 61'), False),
+                                ('debug mode, whose PCRs are zero (C-13)', lambda t: t, True)):
+        s.stop_host(host)
+        s.config = s.dir / 'other.json'
+        s.config.write_text(change(right.read_text()))
+        log = s.dir / 'coffer-enclave.log'
+        log.unlink(missing_ok=True)
+        host = s.start_host(['--debug'] if debug else [])
+        job = s.submit(picture)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and 'AccessDenied' not in s.tail('coffer-enclave'):
+            time.sleep(0.05)
+        code = s.coffer('status', job, *s.gateway())[0]
+        check(f'an enclave with {name} gets no data key: the job waits', 'kms: AccessDenied' in s.tail('coffer-enclave') and code == 4,
+              s.tail('coffer-enclave'))
+        s.stop_host(host)
+        s.config = right
+        host = s.start_host()
+        code, _, err = s.coffer('status', job, '--wait', '60', *s.gateway())
+        check(f'and the measured one then does the job ({name})', code == 0, err)
+    return host
+
+
 def aws_cli(s):
     if not shutil.which('aws'):
         skip('the AWS CLI lists the bucket as the owner, and is denied as the host', 'the AWS CLI is not here')
@@ -241,6 +267,7 @@ def main():
         messages(s)
         transfers(s, picture)
         aws_cli(s)
+        host = other_images(s, host, picture)
         truncated(s, host)
     except Exception as e:  # a broken set-up must show as a failed test
         check(f'the test itself: {type(e).__name__}: {e}', False, '\n'.join(s.tail(n) for n in ('coffer-local', 'coffer-host', 'coffer-enclave', 'coffer-producer')))
