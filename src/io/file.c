@@ -88,6 +88,7 @@ enum cof_err cof_file_read(const char *path, struct cof_buf *out, struct cof_dia
 
 enum cof_err cof_file_out_open(struct cof_file_out *out, const char *path, mode_t mode, struct cof_diag *diag)
 {
+    size_t len = strlen(path);
     struct stat st;
 
     *out = (struct cof_file_out){.fd = -1};
@@ -96,9 +97,9 @@ enum cof_err cof_file_out_open(struct cof_file_out *out, const char *path, mode_
         out->fd = STDOUT_FILENO;
         return COF_OK;
     }
-    if (strlen(path) >= sizeof out->path)
+    if (len >= sizeof out->path)
         return cof_diag_set(diag, COF_E_LIMIT, "the path is too long");
-    (void)snprintf(out->path, sizeof out->path, "%s", path);
+    memcpy(out->path, path, len + 1);
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
         out->is_stdout = true; /* replacing a device or a pipe by a file would be no favour */
         out->fd = open(path, O_WRONLY | O_CLOEXEC);
