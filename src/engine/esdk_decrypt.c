@@ -7,7 +7,16 @@
 #include <string.h>
 
 /* What is expected next. */
-enum expects { EXPECT_HEADER, EXPECT_KEY, EXPECT_FRAME, EXPECT_BLOCK, EXPECT_SIGNATURE, EXPECT_END, FAILED };
+enum expects {
+    EXPECT_HEADER,
+    EXPECT_KEY,
+    EXPECT_FRAME,
+    EXPECT_BLOCK,
+    EXPECT_BODY_END, /* somebody else opens the frames */
+    EXPECT_SIGNATURE,
+    EXPECT_END,
+    FAILED
+};
 
 #define HELD_DEFAULT (64u << 20)
 #define UNFRAMED_DEFAULT (64u << 20)
@@ -98,6 +107,11 @@ const struct cof_esdk_header *cof_esdk_decrypt_header(const struct cof_esdk_decr
 const struct cof_suite *cof_esdk_decrypt_suite(const struct cof_esdk_decrypt *d)
 {
     return d->suite;
+}
+
+const struct cof_esdk_limits *cof_esdk_decrypt_limits(const struct cof_esdk_decrypt *d)
+{
+    return &d->options.limits;
 }
 
 const struct cof_esdk_pair *cof_esdk_decrypt_context(const struct cof_esdk_decrypt *d, size_t *n)
@@ -277,6 +291,34 @@ static enum cof_err open_frame(struct cof_esdk_decrypt *d, const struct part *p,
     return COF_OK;
 }
 
+enum cof_err cof_esdk_decrypt_take_body(struct cof_esdk_decrypt *d)
+{
+    if (d->state != EXPECT_FRAME || d->sequence != 1 || d->pending.len != 0)
+        return COF_E_STATE;
+    d->state = EXPECT_BODY_END;
+    return COF_OK;
+}
+
+enum cof_err cof_esdk_decrypt_fork(const struct cof_esdk_decrypt *d, struct cof_gcm **content_key)
+{
+    uint8_t commitment[COF_ESDK_COMMITMENT];
+
+    return cof_esdk_derive(d->suite, &d->data_key, d->header.message_id, content_key, commitment);
+}
+
+enum cof_err cof_esdk_decrypt_note(struct cof_esdk_decrypt *d, struct cof_view bytes)
+{
+    return d->hash == NULL ? COF_OK : cof_hash_update(d->hash, bytes);
+}
+
+enum cof_err cof_esdk_decrypt_body_end(struct cof_esdk_decrypt *d)
+{
+    if (d->state != EXPECT_BODY_END)
+        return COF_E_STATE;
+    d->state = d->hash != NULL ? EXPECT_SIGNATURE : EXPECT_END;
+    return COF_OK;
+}
+
 static enum cof_err check_signature(struct cof_esdk_decrypt *d, const struct part *p, struct cof_buf *out)
 {
     uint8_t digest[COF_HASH_MAX];
@@ -345,6 +387,9 @@ static enum cof_err push(struct cof_esdk_decrypt *d, struct cof_view *in, bool e
             break;
         case EXPECT_END:
             err = COF_E_FORMAT; /* bytes after the end */
+            break;
+        case EXPECT_BODY_END:
+            err = COF_E_STATE;
             break;
         case FAILED:
             return d->failure;

@@ -40,10 +40,20 @@ bool cof_esdk_decrypt_wants_key(const struct cof_esdk_decrypt *d);
 /* Valid from when the key is wanted until free, but authentic only once the key is set. NULL before. */
 const struct cof_esdk_header *cof_esdk_decrypt_header(const struct cof_esdk_decrypt *d);
 const struct cof_suite *cof_esdk_decrypt_suite(const struct cof_esdk_decrypt *d);
+/* The limits in force, defaults filled in. */
+const struct cof_esdk_limits *cof_esdk_decrypt_limits(const struct cof_esdk_decrypt *d);
 /* The whole encryption context, sorted: the header's pairs and the known ones. This is what keyrings are given. */
 const struct cof_esdk_pair *cof_esdk_decrypt_context(const struct cof_esdk_decrypt *d, size_t *n);
 /* Checks commitment first, then the header's tag. */
 COF_MUST_USE enum cof_err cof_esdk_decrypt_set_key(struct cof_esdk_decrypt *d, const struct cof_secret *data_key);
+/* For opening the frames elsewhere, on several threads (io/open.h). take_body: COF_E_STATE unless a framed body is about to
+ * begin; then every thread forks a key context of its own, parses and opens frames from sequence number 1 on (cof_esdk_open_frame);
+ * note gets all their bytes, in order, one call at a time; body_end says that the final frame was among them and verified. What
+ * follows is pushed here again. */
+COF_MUST_USE enum cof_err cof_esdk_decrypt_take_body(struct cof_esdk_decrypt *d);
+COF_MUST_USE enum cof_err cof_esdk_decrypt_fork(const struct cof_esdk_decrypt *d, struct cof_gcm **content_key);
+COF_MUST_USE enum cof_err cof_esdk_decrypt_note(struct cof_esdk_decrypt *d, struct cof_view bytes);
+COF_MUST_USE enum cof_err cof_esdk_decrypt_body_end(struct cof_esdk_decrypt *d);
 /* Whether the message is complete and everything in it, its signature too, verified. */
 bool cof_esdk_decrypt_verified(const struct cof_esdk_decrypt *d);
 /* The input is over: COF_OK only when the message was complete and everything verified; COF_E_TRUNCATED, or the failure

@@ -21,7 +21,7 @@ struct cof_esdk_encrypt {
     uint64_t header_length;
     struct cof_buf frame;  /* plaintext that waits for a full frame */
     uint32_t frame_length, sequence;
-    bool length_known, finished, failed;
+    bool length_known, body_taken, finished, failed;
     uint64_t plain_left; /* of a known length */
 };
 
@@ -229,9 +229,7 @@ static enum cof_err note(struct cof_esdk_encrypt *e, const struct cof_buf *out, 
 {
     enum cof_err err = cof_buf_err(out);
 
-    if (err == COF_OK && e->hash != NULL)
-        err = cof_hash_update(e->hash, cof_view_of(out->data + start, out->len - start));
-    return err;
+    return err == COF_OK ? cof_esdk_encrypt_note(e, cof_view_of(out->data + start, out->len - start)) : err;
 }
 
 static enum cof_err write_header(struct cof_esdk_encrypt *e, struct cof_buf *out)
@@ -292,7 +290,7 @@ enum cof_err cof_esdk_encrypt_push(struct cof_esdk_encrypt *e, struct cof_view p
 {
     enum cof_err err;
 
-    if (e->finished || e->failed)
+    if (e->finished || e->failed || e->body_taken)
         return COF_E_STATE;
     if (e->length_known && plain.len > e->plain_left) {
         e->failed = true;
@@ -321,7 +319,7 @@ enum cof_err cof_esdk_encrypt_finish(struct cof_esdk_encrypt *e, struct cof_buf 
 {
     enum cof_err err;
 
-    if (e->finished || e->failed)
+    if (e->finished || e->failed || e->body_taken)
         return COF_E_STATE;
     err = e->length_known && e->plain_left != 0 ? COF_E_USAGE : write_header(e, out);
     if (err == COF_OK)
@@ -344,6 +342,31 @@ enum cof_err cof_esdk_encrypt_fork(const struct cof_esdk_encrypt *e, struct cof_
     uint8_t commitment[COF_ESDK_COMMITMENT];
 
     return cof_esdk_derive(e->suite, &e->data_key, cof_esdk_encrypt_message_id(e), content_key, commitment);
+}
+
+enum cof_err cof_esdk_encrypt_take_body(struct cof_esdk_encrypt *e, struct cof_esdk_body *out)
+{
+    *out = (struct cof_esdk_body){0};
+    if (e->header.len == 0 || e->finished || e->failed || e->body_taken)
+        return COF_E_STATE;
+    e->body_taken = true;
+    *out = (struct cof_esdk_body){cof_buf_view(&e->header), cof_esdk_encrypt_message_id(e), e->frame_length, e->hash != NULL};
+    return cof_esdk_encrypt_note(e, out->header);
+}
+
+enum cof_err cof_esdk_encrypt_note(struct cof_esdk_encrypt *e, struct cof_view bytes)
+{
+    return e->hash == NULL ? COF_OK : cof_hash_update(e->hash, bytes);
+}
+
+enum cof_err cof_esdk_encrypt_end(struct cof_esdk_encrypt *e, uint64_t plain_length, struct cof_buf *out)
+{
+    if (!e->body_taken || e->finished || e->failed)
+        return COF_E_STATE;
+    if (e->length_known && plain_length != e->plain_left)
+        return COF_E_USAGE;
+    e->finished = true;
+    return e->hash == NULL ? COF_OK : write_signature(e, out);
 }
 
 uint64_t cof_esdk_encrypt_total(const struct cof_esdk_encrypt *e, uint64_t plain_length)

@@ -53,8 +53,20 @@ COF_MUST_USE enum cof_err cof_esdk_encrypt_export(const struct cof_esdk_encrypt 
                                                   uint8_t out[static 32]);
 /* How long the whole message will be, header and signature included. */
 uint64_t cof_esdk_encrypt_total(const struct cof_esdk_encrypt *e, uint64_t plain_length);
-/* For sealing frames on other threads (cof_esdk_seal_frame): a key context of one's own, and the message id. */
+/* For sealing the frames elsewhere, on several threads (io/seal.h): take_body gives what that needs and ends the use of push
+ * and finish; every thread forks a key context of its own and calls cof_esdk_seal_frame; note gets all bytes after the header,
+ * in order, one call at a time; end appends the signature, if any. */
+struct cof_esdk_body {
+    struct cof_view header; /* the message's first bytes */
+    struct cof_view message_id;
+    uint32_t frame_length;
+    bool is_signed;         /* note must be called */
+};
+COF_MUST_USE enum cof_err cof_esdk_encrypt_take_body(struct cof_esdk_encrypt *e, struct cof_esdk_body *out);
 COF_MUST_USE enum cof_err cof_esdk_encrypt_fork(const struct cof_esdk_encrypt *e, struct cof_gcm **content_key);
+COF_MUST_USE enum cof_err cof_esdk_encrypt_note(struct cof_esdk_encrypt *e, struct cof_view bytes);
+/* COF_E_USAGE when plain_length is not what was announced. */
+COF_MUST_USE enum cof_err cof_esdk_encrypt_end(struct cof_esdk_encrypt *e, uint64_t plain_length, struct cof_buf *out);
 struct cof_view cof_esdk_encrypt_message_id(const struct cof_esdk_encrypt *e);
 void cof_esdk_encrypt_free(struct cof_esdk_encrypt *e);
 
