@@ -22,6 +22,9 @@ struct cof_open {
     size_t frame_size; /* bytes of a regular frame */
     struct cof_frame_slots slots;
     uint32_t sequence; /* of the first frame of the slot being filled */
+    bool is_range, ends_early; /* of a range: whether it ends before the message's final frame */
+    size_t skip;               /* bytes of plaintext before the range, still to be dropped */
+    uint64_t left;             /* bytes of the range still to come */
     struct cof_buf held;
     uint8_t scratch[SCRATCH];
 };
@@ -71,6 +74,13 @@ static enum cof_err release(void *ctx, struct cof_view plain)
 {
     struct cof_open *o = ctx;
 
+    if (o->is_range) {
+        struct cof_view wanted = cof_view_sub(plain, o->skip, o->left < SIZE_MAX ? (size_t)o->left : SIZE_MAX);
+
+        o->skip -= o->skip < plain.len ? o->skip : plain.len;
+        o->left -= wanted.len;
+        return wanted.len == 0 ? COF_OK : o->options.sink(o->options.ctx, wanted);
+    }
     if (!o->options.hold_signed || !cof_esdk_decrypt_suite(o->d)->is_signed)
         return o->options.sink(o->options.ctx, plain);
     cof_buf_add(&o->held, plain);
@@ -108,6 +118,26 @@ static enum cof_err begin_frames(struct cof_open *o)
     if (err == COF_OK)
         err = cof_frame_slots_init(&o->slots, &plan);
     o->place = IN_FRAMES;
+    return err;
+}
+
+enum cof_err cof_open_new_range(struct cof_esdk_decrypt *d, const struct cof_esdk_range *range,
+                                const struct cof_open_options *options, struct cof_open **out)
+{
+    enum cof_err err = cof_open_new(d, options, out);
+
+    if (err != COF_OK)
+        return err;
+    (*out)->is_range = true;
+    (*out)->ends_early = !range->has_final;
+    (*out)->skip = range->skip;
+    (*out)->left = range->length;
+    (*out)->sequence = range->sequence;
+    err = cof_esdk_decrypt_suite(d) == NULL ? COF_E_STATE : begin_frames(*out);
+    if (err != COF_OK) {
+        cof_open_free(*out);
+        *out = NULL;
+    }
     return err;
 }
 
@@ -289,21 +319,25 @@ enum cof_err cof_open_push(struct cof_open *o, struct cof_view bytes)
 }
 
 /* What was given before the end is still judged: a frame that was altered is worse news than a message cut short. */
-static enum cof_err end_input(struct cof_open *o)
+static enum cof_err end_frames_unseen(struct cof_open *o)
 {
     struct cof_frame_slot *slot;
-    enum cof_err err;
+    enum cof_err err = cof_frame_slots_room(&o->slots, &slot);
 
-    if (o->place == IN_FRAMES) {
-        err = cof_frame_slots_room(&o->slots, &slot);
-        if (err == COF_OK)
-            err = look(o, slot);
-        if (err == COF_OK && o->place == IN_FRAMES)
-            err = cof_frame_slots_drain(&o->slots);
-        if (err != COF_OK || o->place == IN_FRAMES)
-            return err == COF_OK ? COF_E_TRUNCATED : err;
-    }
-    return cof_esdk_decrypt_finish(o->d);
+    if (err == COF_OK && o->ends_early)
+        return slot->in_len > 0 ? give(o, slot) : COF_OK;
+    return err == COF_OK ? look(o, slot) : err;
+}
+
+static enum cof_err end_input(struct cof_open *o)
+{
+    enum cof_err err = o->place == IN_FRAMES ? end_frames_unseen(o) : COF_OK;
+
+    if (err == COF_OK && o->place == IN_FRAMES)
+        err = cof_frame_slots_drain(&o->slots);
+    if (err == COF_OK && !o->ends_early)
+        err = o->place == IN_FRAMES ? COF_E_TRUNCATED : cof_esdk_decrypt_finish(o->d);
+    return err == COF_OK && o->left > 0 ? COF_E_TRUNCATED : err;
 }
 
 enum cof_err cof_open_finish(struct cof_open *o)

@@ -10,7 +10,7 @@
 #ifndef COF_IO_OPEN_H
 #define COF_IO_OPEN_H
 
-#include "engine/esdk_decrypt.h"
+#include "engine/esdk_range.h"
 #include "io/pipeline.h"
 
 struct cof_open;
@@ -27,6 +27,10 @@ struct cof_open_options {
 /* d: a session that nothing was pushed to; it must outlive this one and is not to be pushed to meanwhile. */
 COF_MUST_USE enum cof_err cof_open_new(struct cof_esdk_decrypt *d, const struct cof_open_options *options,
                                        struct cof_open **out);
+/* Opens a range of one instead: d has its header and its data key. In go just the bytes range->from up to range->to of the
+ * message, out comes just the range; give_key and hold_signed are not looked at. */
+COF_MUST_USE enum cof_err cof_open_new_range(struct cof_esdk_decrypt *d, const struct cof_esdk_range *range,
+                                             const struct cof_open_options *options, struct cof_open **out);
 /* Where to put the next bytes of the message, and how much fits: at least one byte, until _filled says how much was put. */
 COF_MUST_USE enum cof_err cof_open_room(struct cof_open *o, uint8_t **data, size_t *room);
 COF_MUST_USE enum cof_err cof_open_filled(struct cof_open *o, size_t len);

@@ -8,7 +8,6 @@
 #include "io/open.h"
 #include "io/seal.h"
 
-#include "engine/esdk_sign.h"
 
 #define BIG (3u << 20)
 
@@ -231,6 +230,84 @@ static void what_is_no_message(void **state)
     assert_int_equal(open_message(cof_view_of(copy, 0), 1, 2, false, &got), COF_E_TRUNCATED);
 }
 
+/* Any range, from just the bytes that the plan names; and with one frame altered, which must be one of those read. */
+static enum cof_err open_range(struct cof_view message, uint64_t first, uint64_t last, struct cof_esdk_range *r,
+                               struct cof_view *out)
+{
+    struct collect to = {got_bytes, 0, sizeof got_bytes};
+    struct cof_open_options options = {.threads = 1, .sink = collect, .ctx = &to};
+    struct cof_esdk_decrypt *d;
+    struct cof_open *o;
+    struct cof_buf none;
+    struct cof_view in = message;
+    enum cof_err err;
+
+    cof_buf_init(&none, 1);
+    assert_ok(cof_esdk_decrypt_new(NULL, &d));
+    assert_ok(cof_esdk_decrypt_push(d, &in, &none));
+    assert_ok(cof_esdk_decrypt_set_key(d, &data_key));
+    err = cof_esdk_range_plan(cof_esdk_decrypt_header(d), message.len - in.len, message.len, first, last, r);
+    if (err == COF_OK) {
+        assert_ok(cof_open_new_range(d, r, &options, &o));
+        err = cof_open_push(o, cof_view_sub(message, (size_t)r->from, (size_t)(r->to - r->from)));
+        if (err == COF_OK)
+            err = cof_open_finish(o);
+        cof_open_free(o);
+    }
+    cof_esdk_decrypt_free(d);
+    *out = cof_view_of(got_bytes, to.len);
+    return err;
+}
+
+static void ranges(void **state)
+{
+    static const size_t lengths[] = {0, 1, 999, 1000, 1001, 2000, 700123};
+    struct cof_esdk_range r;
+    struct cof_view got;
+
+    for (size_t i = 0; i < 7; i++) {
+        size_t len = lengths[i];
+        struct cof_view message = seal(COF_ESDK_SUITE, 1000, len, 1);
+        const uint64_t at[] = {0, 1, 998, 999, 1000, 1001, 1999, 2000, 262000, 699999, 700000, 700122, 700123, 800000, UINT64_MAX};
+
+        for (size_t a = 0; a < 15; a++)
+            for (size_t b = a; b < 15; b++) {
+                size_t from = at[a] < len ? (size_t)at[a] : len, to = at[b] < len ? (size_t)at[b] + 1 : len;
+
+                assert_ok(open_range(message, at[a], at[b], &r, &got));
+                assert_true(cof_view_eq(got, cof_view_of(plain_bytes + from, to - from)));
+                assert_int_equal(r.plain_length, len);
+                assert_true(r.to - r.from <= (got.len + 2 * 1000) / 1000 * 1032 + 1040); /* no more than its frames */
+            }
+    }
+    assert_int_equal(open_range(cof_view_of(message_bytes, 100000), 5, 4, &r, &got), COF_E_USAGE);
+}
+
+static void altered_ranges(void **state)
+{
+    struct cof_view message = seal(COF_ESDK_SUITE, 1000, 10500, 1), got;
+    size_t header = message.len - 10500 - 10 * 32 - 40;
+    struct cof_esdk_range r;
+    uint8_t swap[1032];
+
+    message_bytes[header + 5 * 1032 + 100] ^= 1;
+    assert_ok(open_range(message, 0, 4999, &r, &got)); /* frames not read are not judged */
+    assert_ok(open_range(message, 6000, 20000, &r, &got));
+    assert_int_equal(open_range(message, 4999, 5000, &r, &got), COF_E_AUTH);
+    assert_int_equal(got.len, 0);
+    message_bytes[header + 5 * 1032 + 100] ^= 1;
+    memcpy(swap, message_bytes + header + 1032, 1032);
+    memcpy(message_bytes + header + 1032, message_bytes + header + 2 * 1032, 1032);
+    assert_int_equal(open_range(message, 1000, 1001, &r, &got), COF_E_FORMAT); /* a frame from elsewhere */
+    memcpy(message_bytes + header + 1032, swap, 1032);
+    /* cut at a frame's edge, the message looks shorter; but the end is then no final frame */
+    assert_int_equal(open_range(cof_view_of(message.data, header + 10 * 1032), 100, 200, &r, &got), COF_OK);
+    assert_int_equal(open_range(cof_view_of(message.data, header + 10 * 1032), 100, 20000, &r, &got), COF_E_TRUNCATED);
+    assert_int_equal(open_range(cof_view_of(message.data, header + 10 * 1032 + 39), 20000, 20001, &r, &got), COF_E_TRUNCATED);
+    message = seal(COF_ESDK_SUITE_SIGNED, 1000, 10500, 1);
+    assert_int_equal(open_range(message, 0, 10, &r, &got), COF_E_DENIED);
+}
+
 static int set_up(void **state)
 {
     for (size_t i = 0; i < BIG; i++)
@@ -251,6 +328,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_as_engine),        cmocka_unit_test(signed_round_trip),
         cmocka_unit_test(sinks_failure_ends_it), cmocka_unit_test(what_is_no_message),
+        cmocka_unit_test(ranges),                cmocka_unit_test(altered_ranges),
     };
 
     return cmocka_run_group_tests_name("io/seal", tests, set_up, tear_down);
