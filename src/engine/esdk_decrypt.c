@@ -255,6 +255,15 @@ enum cof_err cof_esdk_decrypt_set_key(struct cof_esdk_decrypt *d, const struct c
     return COF_OK;
 }
 
+enum cof_err cof_esdk_decrypt_set_key_of(struct cof_esdk_decrypt *d, const struct cof_esdk_decrypt *other)
+{
+    if (d->state != EXPECT_KEY || other->data_key.len == 0)
+        return COF_E_STATE;
+    if (!cof_view_eq(cof_buf_view(&d->header_bytes), cof_buf_view(&other->header_bytes)))
+        return fail(d, COF_E_AUTH);
+    return cof_esdk_decrypt_set_key(d, &other->data_key);
+}
+
 /* One part of the body: a frame, the block, or the footer. */
 struct part {
     struct cof_esdk_frame frame;

@@ -46,6 +46,9 @@ const struct cof_esdk_limits *cof_esdk_decrypt_limits(const struct cof_esdk_decr
 const struct cof_esdk_pair *cof_esdk_decrypt_context(const struct cof_esdk_decrypt *d, size_t *n);
 /* Checks commitment first, then the header's tag. */
 COF_MUST_USE enum cof_err cof_esdk_decrypt_set_key(struct cof_esdk_decrypt *d, const struct cof_secret *data_key);
+/* The data key of another session that has one, for reading the same message once more. COF_E_AUTH when its header is not byte
+ * for byte the same. */
+COF_MUST_USE enum cof_err cof_esdk_decrypt_set_key_of(struct cof_esdk_decrypt *d, const struct cof_esdk_decrypt *other);
 /* For opening the frames elsewhere, on several threads (io/open.h). take_body: COF_E_STATE unless a framed body is about to
  * begin; then every thread forks a key context of its own, parses and opens frames from sequence number 1 on (cof_esdk_open_frame);
  * note gets all their bytes, in order, one call at a time; body_end says that the final frame was among them and verified. What

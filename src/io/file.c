@@ -86,6 +86,34 @@ enum cof_err cof_file_read(const char *path, struct cof_buf *out, struct cof_dia
     return err;
 }
 
+/* A file without a name in path's folder, or -1. Naming it later goes through /proc. */
+static int open_nameless(const char *path)
+{
+    char copy[4096];
+
+    if (access("/proc/self/fd", X_OK) != 0)
+        return -1;
+    (void)snprintf(copy, sizeof copy, "%s", path);
+    return open(dirname(copy), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+}
+
+/* Gives it a temporary name; one that is taken is not used. */
+static bool give_name(struct cof_file_out *out)
+{
+    char link[64];
+
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", out->fd);
+    for (unsigned attempt = 0; attempt < 100; attempt++) {
+        (void)snprintf(out->temp, sizeof out->temp, "%s.part-%ld-%u", out->path, (long)getpid(), attempt);
+        if (linkat(AT_FDCWD, link, AT_FDCWD, out->temp, AT_SYMLINK_FOLLOW) == 0)
+            return true;
+        if (errno != EEXIST)
+            break;
+    }
+    out->temp[0] = '\0';
+    return false;
+}
+
 enum cof_err cof_file_out_open(struct cof_file_out *out, const char *path, mode_t mode, struct cof_diag *diag)
 {
     size_t len = strlen(path);
@@ -105,8 +133,12 @@ enum cof_err cof_file_out_open(struct cof_file_out *out, const char *path, mode_
         out->fd = open(path, O_WRONLY | O_CLOEXEC);
         return out->fd < 0 ? failed(diag, path) : COF_OK;
     }
-    (void)snprintf(out->temp, sizeof out->temp, "%s.part-XXXXXX", path);
-    out->fd = mkostemp(out->temp, O_CLOEXEC);
+    out->fd = open_nameless(path);
+    out->is_nameless = out->fd >= 0;
+    if (!out->is_nameless) {
+        (void)snprintf(out->temp, sizeof out->temp, "%s.part-XXXXXX", path);
+        out->fd = mkostemp(out->temp, O_CLOEXEC);
+    }
     if (out->fd < 0) {
         out->temp[0] = '\0';
         return failed(diag, path);
@@ -150,6 +182,8 @@ enum cof_err cof_file_out_commit(struct cof_file_out *out, struct cof_diag *diag
     if (out->is_stdout)
         return COF_OK;
     if (fdatasync(out->fd) != 0 && errno != EINVAL)
+        return failed(diag, out->path);
+    if (out->is_nameless && !give_name(out))
         return failed(diag, out->path);
     if (rename(out->temp, out->path) != 0)
         return failed(diag, out->path);

@@ -19,14 +19,15 @@ COF_MUST_USE enum cof_err cof_file_read_fd(int fd, const char *what, struct cof_
 COF_MUST_USE enum cof_err cof_file_write(const char *path, struct cof_view data, mode_t mode, struct cof_diag *diag);
 
 /* A file in the making. "-" is standard output, and a device or pipe is written as it is: then nothing can be taken back
- * (is_stdout), and commit does nothing. */
+ * (is_stdout), and commit does nothing. Until it is committed it has no name where the filesystem can do that (O_TMPFILE), so
+ * that nothing is left of it even after kill -9; elsewhere it is a temporary beside the target. */
 struct cof_file_out {
     int fd;
     char path[4096], temp[4128];
-    bool is_stdout;
+    bool is_stdout, is_nameless;
 };
 
-/* Opens a temporary beside path (mode as given). */
+/* Opens it in path's folder (mode as given). */
 COF_MUST_USE enum cof_err cof_file_out_open(struct cof_file_out *out, const char *path, mode_t mode,
                                             struct cof_diag *diag);
 COF_MUST_USE enum cof_err cof_file_out_write(struct cof_file_out *out, struct cof_view data, struct cof_diag *diag);

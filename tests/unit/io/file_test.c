@@ -71,7 +71,7 @@ static void what_is_not_committed_is_not_seen(void **state)
     assert_ok(cof_file_out_open(&out, path, 0600, NULL));
     assert_ok(cof_file_out_write(&out, COF_LIT("half of the new"), NULL));
     expect("old");
-    assert_int_equal(entries(), 2);
+    assert_int_equal(entries(), out.is_nameless ? 1 : 2);
     cof_file_out_close(&out);
     cof_file_out_close(&out);
     expect("old");
