@@ -12,9 +12,15 @@ enum operation { GENERATE, DECRYPT, ENCRYPT };
 struct pending {
     enum operation operation;
     bool with_recipient;
+    size_t key_bytes;
     struct cof_buf key_arn;
     struct cof_kms_events events;
 };
+
+static size_t key_bytes(const struct cof_kms_key_use *use)
+{
+    return use->key_bytes == 0 ? DATA_KEY_BYTES : use->key_bytes;
+}
 
 static enum cof_err build(struct cof_aws_request *request, enum operation operation, const struct cof_kms_key_use *use,
                           struct cof_view input, struct cof_diag *diag)
@@ -28,7 +34,8 @@ static enum cof_err build(struct cof_aws_request *request, enum operation operat
     }
     switch (operation) {
     case GENERATE:
-        return cof_kms_generate_data_key(request, use->key_arn, use->context, use->n_context, use->recipient);
+        return cof_kms_generate_data_key(request, use->key_arn, key_bytes(use), use->context, use->n_context,
+                                         use->recipient);
     case DECRYPT:
         return cof_kms_decrypt(request, use->key_arn, input, use->context, use->n_context, use->recipient);
     case ENCRYPT:
@@ -37,13 +44,13 @@ static enum cof_err build(struct cof_aws_request *request, enum operation operat
     return COF_E_BUG;
 }
 
-static enum cof_err read_reply(enum operation operation, struct cof_view key_arn, bool with_recipient,
+static enum cof_err read_reply(enum operation operation, struct cof_view key_arn, bool with_recipient, size_t key_len,
                                struct cof_view body, struct cof_kms_reply *out, struct cof_diag *diag)
 {
     enum cof_err err = cof_kms_parse_reply(body, key_arn, with_recipient, operation != ENCRYPT, operation != DECRYPT,
                                            out, diag);
 
-    if (err == COF_OK && operation == GENERATE && !with_recipient && out->plaintext.len != DATA_KEY_BYTES) {
+    if (err == COF_OK && operation == GENERATE && !with_recipient && out->plaintext.len != key_len) {
         cof_kms_reply_done(out);
         *out = (struct cof_kms_reply){0};
         err = cof_diag_set(diag, COF_E_FORMAT, "KMS sent a data key of another length than was asked for");
@@ -65,7 +72,8 @@ static enum cof_err run(struct cof_aws *aws, enum operation operation, const str
     err = cof_aws_run(aws, &request, REPLY_MAX, &reply, diag);
     if (err != COF_OK)
         return err;
-    err = read_reply(operation, use->key_arn, use->recipient.len > 0, cof_buf_view(&reply.body), out, diag);
+    err = read_reply(operation, use->key_arn, use->recipient.len > 0, key_bytes(use), cof_buf_view(&reply.body), out,
+                     diag);
     cof_aws_reply_done(&reply);
     return err;
 }
@@ -97,7 +105,8 @@ static void on_done(void *ctx, enum cof_err err, struct cof_view body, const str
 
     (void)error;
     if (err == COF_OK) {
-        err = read_reply(p->operation, cof_buf_view(&p->key_arn), p->with_recipient, body, &reply, &own);
+        err = read_reply(p->operation, cof_buf_view(&p->key_arn), p->with_recipient, p->key_bytes, body, &reply,
+                         &own);
         diag = &own;
     }
     p->events.done(p->events.ctx, err, &reply, diag);
@@ -131,6 +140,7 @@ static enum cof_err start(struct cof_aws *aws, enum operation operation, const s
     }
     p->operation = operation;
     p->with_recipient = use->recipient.len > 0;
+    p->key_bytes = key_bytes(use);
     p->events = *events;
     cof_buf_init(&p->key_arn, COF_KMS_ARN_MAX);
     cof_buf_add(&p->key_arn, use->key_arn);

@@ -15,10 +15,11 @@ struct cof_kms_key_use {
     const struct cof_pair *context;
     size_t n_context;
     struct cof_view recipient; /* attestation document, or empty */
+    size_t key_bytes;          /* of a generated data key; 0: 32 */
 };
 
-/* reply: the caller's (cof_kms_reply_done), on COF_OK only. plaintext is exactly 32 bytes unless there is a recipient.
- */
+/* reply: the caller's (cof_kms_reply_done), on COF_OK only. A generated plaintext is exactly key_bytes long, unless there is
+ * a recipient. */
 COF_MUST_USE enum cof_err cof_kms_run_generate_data_key(struct cof_aws *aws, const struct cof_kms_key_use *use,
                                                         struct cof_kms_reply *out, struct cof_diag *diag);
 COF_MUST_USE enum cof_err cof_kms_run_decrypt(struct cof_aws *aws, const struct cof_kms_key_use *use,

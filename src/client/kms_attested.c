@@ -198,7 +198,7 @@ enum cof_err cof_kms_attested_generate(struct cof_kms_attested *att, const struc
     if (err == COF_OK && reply.blob.len == 0)
         err = cof_diag_set(diag, COF_E_FORMAT, "KMS sent an empty sealed data key");
     if (err == COF_OK)
-        err = open_key(att, &reply, DATA_KEY_BYTES, out, diag);
+        err = open_key(att, &reply, use->key_bytes == 0 ? DATA_KEY_BYTES : use->key_bytes, out, diag);
     if (err == COF_OK) {
         cof_buf_add(blob, cof_buf_view(&reply.blob));
         err = cof_buf_err(blob);

@@ -41,7 +41,7 @@ COF_MUST_USE enum cof_err cof_kms_attested_prepare(struct cof_kms_attested *att)
 COF_MUST_USE enum cof_err cof_kms_attested_decrypt(struct cof_kms_attested *att, const struct cof_kms_key_use *use,
                                                    struct cof_view blob, size_t key_bytes, struct cof_secret *out,
                                                    struct cof_diag *diag);
-/* A 32-byte data key, and the same sealed by KMS (appended to blob). */
+/* A data key of use->key_bytes (0: 32), and the same sealed by KMS (appended to blob). */
 COF_MUST_USE enum cof_err cof_kms_attested_generate(struct cof_kms_attested *att, const struct cof_kms_key_use *use,
                                                     struct cof_secret *out, struct cof_buf *blob,
                                                     struct cof_diag *diag);

@@ -15,7 +15,8 @@ struct cof_esdk_encrypt {
     struct cof_gcm *content_key;
     struct cof_hash *hash; /* signed suites: of everything written */
     const struct cof_ecdsa_key *signer;
-    struct cof_ecdsa_key *own_signer;
+    void *owned; /* what the signer belongs to */
+    void (*release)(void *owned);
     uint8_t message_id[COF_ESDK_MESSAGE_ID];
     struct cof_buf header; /* until it is written */
     uint64_t header_length;
@@ -56,16 +57,18 @@ void cof_esdk_encrypt_free(struct cof_esdk_encrypt *e)
     cof_secret_done(&e->data_key);
     cof_gcm_free(e->content_key);
     cof_hash_free(e->hash);
-    cof_ecdsa_free(e->own_signer);
+    if (e->release != NULL)
+        e->release(e->owned);
     cof_buf_done(&e->header);
     cof_buf_done(&e->frame);
     cof_wipe(e, sizeof *e);
     free(e);
 }
 
-void cof_esdk_encrypt_own_signer(struct cof_esdk_encrypt *e, struct cof_ecdsa_key *signer)
+void cof_esdk_encrypt_keep(struct cof_esdk_encrypt *e, void *owned, void (*release)(void *owned))
 {
-    e->own_signer = signer;
+    e->owned = owned;
+    e->release = release;
 }
 
 struct cof_view cof_esdk_encrypt_message_id(const struct cof_esdk_encrypt *e)

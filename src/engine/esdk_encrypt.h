@@ -42,8 +42,8 @@ COF_MUST_USE enum cof_err cof_esdk_signer_make_for(uint16_t suite, const struct 
  * let the suite be written. */
 COF_MUST_USE enum cof_err cof_esdk_encrypt_new(const struct cof_esdk_materials *materials, const struct cof_rng *rng,
                                                struct cof_esdk_encrypt **out);
-/* The session frees the signer with itself. */
-void cof_esdk_encrypt_own_signer(struct cof_esdk_encrypt *e, struct cof_ecdsa_key *signer);
+/* Calls release(owned) when the session is freed: for what the signer belongs to. Once. */
+void cof_esdk_encrypt_keep(struct cof_esdk_encrypt *e, void *owned, void (*release)(void *owned));
 /* Takes all of plain; appends what is ready (the header first) to out. A failure is final. */
 COF_MUST_USE enum cof_err cof_esdk_encrypt_push(struct cof_esdk_encrypt *e, struct cof_view plain, struct cof_buf *out);
 /* The final frame and the signature. */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/keyring.h"
 
-#include "engine/esdk_sign.h"
-
 #define LIST_MAX ((size_t)1 << 20) /* bytes of encrypted data keys */
 
 void cof_edk_list_init(struct cof_edk_list *list)
@@ -105,84 +103,4 @@ static enum cof_err multi_unwrap(void *ctx, const struct cof_keyring_unwrap *req
 struct cof_keyring cof_keyring_of_multi(struct cof_keyring_multi *multi)
 {
     return (struct cof_keyring){multi_wrap, multi_unwrap, multi};
-}
-
-/* The caller's pairs and, in a signed suite, the public key's; sorted, as keyrings authenticate them. */
-static enum cof_err make_context(const struct cof_suite *suite, const struct cof_esdk_materials *m, struct cof_view value,
-                                 struct cof_esdk_pair *pairs, size_t *n)
-{
-    if (m->n_pairs >= COF_ESDK_PAIRS_MAX)
-        return COF_E_LIMIT;
-    for (*n = 0; *n < m->n_pairs; (*n)++) {
-        if (cof_view_starts(m->pairs[*n].name, COF_LIT(COF_ESDK_RESERVED)))
-            return COF_E_USAGE;
-        pairs[*n] = m->pairs[*n];
-    }
-    if (suite->is_signed)
-        pairs[(*n)++] = (struct cof_esdk_pair){COF_LIT(COF_ESDK_PUBLIC_KEY), value};
-    return cof_esdk_sort_pairs(pairs, *n);
-}
-
-enum cof_err cof_esdk_encrypt_with(const struct cof_keyring *keyring, const struct cof_esdk_materials *materials,
-                                   const struct cof_rng *rng, struct cof_diag *diag, struct cof_esdk_encrypt **out)
-{
-    const struct cof_suite *suite = cof_suite_find(materials->suite);
-    struct cof_esdk_materials m = *materials;
-    struct cof_secret data_key COF_SECRET_AUTO = {0};
-    struct cof_esdk_pair pairs[COF_ESDK_PAIRS_MAX];
-    struct cof_esdk_edk edks[COF_ESDK_EDKS_MAX];
-    struct cof_ecdsa_key *signer = NULL;
-    struct cof_edk_list list;
-    struct cof_buf value;
-    struct cof_keyring_wrap wrap = {.pairs = pairs, .rng = rng, .data_key = &data_key, .edks = &list, .diag = diag};
-    enum cof_err err = COF_OK;
-
-    *out = NULL;
-    if (suite == NULL)
-        return COF_E_USAGE;
-    if (!cof_suite_may_encrypt(suite, m.policy)) /* before a key is asked for */
-        return COF_E_CONFIG;
-    cof_edk_list_init(&list);
-    cof_buf_init(&value, 128);
-    if (suite->is_signed)
-        err = cof_esdk_signer_make_for(suite->id, rng, &signer, &value);
-    if (err == COF_OK)
-        err = make_context(suite, &m, cof_buf_view(&value), pairs, &wrap.n_pairs);
-    wrap.key_len = suite->key_len;
-    if (err == COF_OK)
-        err = cof_keyring_wrap(keyring, &wrap);
-    m.data_key = &data_key;
-    m.pairs = pairs;
-    m.n_pairs = wrap.n_pairs;
-    m.edks = edks;
-    m.n_edks = cof_edk_list_views(&list, edks);
-    m.signer = signer;
-    if (err == COF_OK)
-        err = cof_esdk_encrypt_new(&m, rng, out);
-    if (err == COF_OK && signer != NULL) {
-        cof_esdk_encrypt_own_signer(*out, signer);
-        signer = NULL; /* moved */
-    }
-    cof_ecdsa_free(signer);
-    cof_edk_list_done(&list);
-    cof_buf_done(&value);
-    return err;
-}
-
-enum cof_err cof_esdk_decrypt_with(const struct cof_keyring *keyring, struct cof_esdk_decrypt *session,
-                                   struct cof_diag *diag)
-{
-    const struct cof_esdk_header *h = cof_esdk_decrypt_header(session);
-    struct cof_secret data_key COF_SECRET_AUTO = {0};
-    struct cof_keyring_unwrap unwrap = {.data_key = &data_key, .diag = diag};
-    enum cof_err err;
-
-    if (!cof_esdk_decrypt_wants_key(session))
-        return COF_E_STATE;
-    unwrap.key_len = cof_esdk_decrypt_suite(session)->key_len;
-    unwrap.pairs = cof_esdk_decrypt_context(session, &unwrap.n_pairs);
-    unwrap.edks = h->edks;
-    unwrap.n_edks = h->n_edks;
-    err = cof_keyring_unwrap(keyring, &unwrap);
-    return err == COF_OK ? cof_esdk_decrypt_set_key(session, &data_key) : err;
 }

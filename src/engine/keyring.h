@@ -2,7 +2,7 @@
  *
  * Keyrings (framework specification, "Keyring interface"): what wraps a message's data key for its readers, and unwraps it
  * again. A keyring is two functions and their state, so that local keys (keyring_raw.h), KMS (client layer; its calls may
- * block) and several together look alike; and the two calls that join a keyring and a message engine.
+ * block) and several together look alike. Materials managers (cmm.h) join them to the message engines.
  */
 #ifndef COF_ENGINE_KEYRING_H
 #define COF_ENGINE_KEYRING_H
@@ -65,14 +65,5 @@ struct cof_keyring_multi {
     size_t n_children;
 };
 struct cof_keyring cof_keyring_of_multi(struct cof_keyring_multi *multi);
-
-/* Starts a message: makes the data key (and in a signed suite the signing key and its context pair) and seals the header.
- * Of materials, data_key, edks and signer are ignored. */
-COF_MUST_USE enum cof_err cof_esdk_encrypt_with(const struct cof_keyring *keyring, const struct cof_esdk_materials *materials,
-                                                const struct cof_rng *rng, struct cof_diag *diag,
-                                                struct cof_esdk_encrypt **out);
-/* Gives a session that wants a key one from the keyring. After a failed unwrapping the session still wants a key. */
-COF_MUST_USE enum cof_err cof_esdk_decrypt_with(const struct cof_keyring *keyring, struct cof_esdk_decrypt *session,
-                                                struct cof_diag *diag);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define REPLY_MAX 65536
+#define DATA_KEY_MAX 1024 /* bytes, of the service */
 
 bool cof_kms_is_key_arn(struct cof_view text)
 {
@@ -67,12 +68,17 @@ static enum cof_err finish(struct cof_aws_request *out, struct cof_view recipien
     return err;
 }
 
-enum cof_err cof_kms_generate_data_key(struct cof_aws_request *out, struct cof_view key_arn,
+enum cof_err cof_kms_generate_data_key(struct cof_aws_request *out, struct cof_view key_arn, size_t key_bytes,
                                        const struct cof_pair *context, size_t n_context, struct cof_view recipient)
 {
+    if (key_bytes == 0 || key_bytes > DATA_KEY_MAX)
+        return COF_E_USAGE;
     begin(out, "GenerateDataKey");
     cof_json_add_member(&out->body, "KeyId", key_arn);
-    cof_json_add_member(&out->body, "KeySpec", COF_LIT("AES_256"));
+    if (key_bytes == 32)
+        cof_json_add_member(&out->body, "KeySpec", COF_LIT("AES_256"));
+    else
+        cof_json_add_member_int(&out->body, "NumberOfBytes", (int64_t)key_bytes);
     add_context(out, context, n_context);
     return finish(out, recipient);
 }

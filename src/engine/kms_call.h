@@ -15,8 +15,8 @@
 /* A full key ARN: arn:PARTITION:kms:REGION:ACCOUNT:key/ID. Aliases and bare ids are not. */
 bool cof_kms_is_key_arn(struct cof_view text);
 
-/* recipient: an attestation document, or empty. Contexts may be empty. */
-COF_MUST_USE enum cof_err cof_kms_generate_data_key(struct cof_aws_request *out, struct cof_view key_arn,
+/* recipient: an attestation document, or empty. Contexts may be empty. key_bytes: 1 to 1024 of the data key. */
+COF_MUST_USE enum cof_err cof_kms_generate_data_key(struct cof_aws_request *out, struct cof_view key_arn, size_t key_bytes,
                                                     const struct cof_pair *context, size_t n_context,
                                                     struct cof_view recipient);
 COF_MUST_USE enum cof_err cof_kms_decrypt(struct cof_aws_request *out, struct cof_view key_arn, struct cof_view blob,

@@ -7,6 +7,7 @@
 #include "lines.h"
 
 #include "engine/esdk_decrypt.h"
+#include "engine/cmm.h"
 #include "engine/keyring_raw.h"
 
 #define N_SUITES 11
@@ -60,6 +61,7 @@ static enum cof_err try_key(const json_t *u, struct cof_esdk_decrypt *d)
     struct cof_view name = cof_view_str(member(u, "name")), space = cof_view_str(member(u, "namespace"));
     struct cof_secret key COF_SECRET_AUTO = {0};
     struct cof_keyring ring;
+    struct cof_cmm cmm = cof_cmm_of_keyring(&ring);
     enum cof_err err;
 
     if (strcmp(kind, "pdk") == 0) {
@@ -70,7 +72,7 @@ static enum cof_err try_key(const json_t *u, struct cof_esdk_decrypt *d)
         struct cof_raw_aes aes = {space, name, &key};
         assert_true(hex_secret(member(u, "key_hex"), &key));
         ring = cof_keyring_of_raw_aes(&aes);
-        return cof_esdk_decrypt_with(&ring, d, NULL);
+        return cof_esdk_decrypt_with(&cmm, d, NULL);
     }
     if (strcmp(kind, "raw-rsa") == 0 && json_is_true(json_object_get(u, "private"))) {
         struct cof_rsa_key *rsa;
@@ -78,7 +80,7 @@ static enum cof_err try_key(const json_t *u, struct cof_esdk_decrypt *d)
         assert_ok(cof_rsa_from_pem(cof_view_str(member(u, "pem")), &rsa));
         raw.key = rsa;
         ring = cof_keyring_of_raw_rsa(&raw);
-        err = cof_esdk_decrypt_with(&ring, d, NULL);
+        err = cof_esdk_decrypt_with(&cmm, d, NULL);
         cof_rsa_free(rsa);
         return err;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What several verbs of coffer share: keyrings, the encryption context from the command line, the AWS session.
+ * What several verbs of coffer share: the encryption context from the command line, the AWS session.
  */
 #ifndef COF_COFFER_COMMON_H
 #define COF_COFFER_COMMON_H
@@ -27,41 +27,13 @@ struct aws_use {
 COF_MUST_USE enum cof_err aws_open(struct aws_use *use, const struct aws_options *options, struct cof_diag *diag);
 void aws_close(struct aws_use *use);
 
-#define KEYRINGS_MAX 10
-enum keyring_kind { KEYRING_RAW_AES, KEYRING_KMS };
-struct keyring {
-    enum keyring_kind kind;
-    char name_space[128], name[128];
-    struct cof_secret key;
-    char arn[512];
-};
-struct keyrings {
-    struct keyring items[KEYRINGS_MAX];
-    size_t n;
-    bool needs_aws;
-};
-/* "raw-aes:NAMESPACE:NAME:FILE" or "kms:ARN". */
-COF_MUST_USE enum cof_err keyrings_parse(const struct cof_text_list *texts, struct keyrings *out, struct cof_diag *diag);
-void keyrings_done(struct keyrings *keyrings);
-
-/* A fresh data key, wrapped by every keyring. Buffers behind the EDKs are owned by store. */
-struct edk_store {
-    struct cof_buf bytes[2 * KEYRINGS_MAX];
-    struct cof_esdk_edk edks[KEYRINGS_MAX];
-    size_t n;
-};
-COF_MUST_USE enum cof_err keyrings_generate(const struct keyrings *keyrings, struct aws_use *aws,
-                                            const struct cof_esdk_pair *pairs, size_t n, struct cof_secret *data_key,
-                                            struct edk_store *out, struct cof_diag *diag);
-void edk_store_done(struct edk_store *store);
-/* The data key of a message, from the first keyring that can. COF_E_AUTH when none can. */
-COF_MUST_USE enum cof_err keyrings_unwrap(const struct keyrings *keyrings, struct aws_use *aws,
-                                          const struct cof_esdk_header *header, struct cof_secret *data_key,
-                                          struct cof_diag *diag);
-
 /* "k=v" texts, as sorted pairs pointing into them. */
 COF_MUST_USE enum cof_err context_parse(const struct cof_text_list *texts, struct cof_esdk_pair *pairs, size_t max, size_t *n,
                                         struct cof_diag *diag);
+
+/* The name of a commitment policy; the strictest for NULL. */
+#define COMMITMENT_HELP "require-encrypt-require-decrypt (the default), require-encrypt-allow-decrypt, forbid-encrypt-allow-decrypt"
+COF_MUST_USE enum cof_err commitment_parse(const char *text, enum cof_commitment_policy *out, struct cof_diag *diag);
 
 /* "s3://bucket/key". */
 COF_MUST_USE enum cof_err s3_url_parse(const char *text, struct cof_view *bucket, struct cof_view *key,

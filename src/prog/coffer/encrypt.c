@@ -1,154 +1,203 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * coffer encrypt: seals a file or a pipe.
+ * coffer encrypt: seals a file or a pipe. The output appears whole or not at all.
  */
 #include "common.h"
+#include "input.h"
+#include "keyrings.h"
 #include "verbs.h"
 
-#include "crypto/ecdsa.h"
-#include "engine/esdk_encrypt.h"
+#include "engine/cmm.h"
 #include "io/file.h"
 #include "io/rng_os.h"
+#include "io/seal.h"
+#include "prog/progress.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define PROG "coffer encrypt"
-#define PIECE 262144
+#define FRAME_MAX (16u << 20)
+#define SUITE_OLDEST_READERS 0x0378 /* what AWS Encryption SDKs write when commitment is forbidden */
 
 struct config {
     struct aws_options aws;
-    struct cof_text_list keyrings, context;
-    const char *output, *suite;
-    uint64_t frame_length;
+    struct cof_text_list keyrings, context, required;
+    const char *output, *suite, *policy;
+    uint64_t frame_length, max_edks;
+    bool quiet;
 };
 
 #define O(field) offsetof(struct config, field)
 static const struct cof_option options[] = {
     {"output", 'o', COF_OPT_TEXT, "FILE", "where it goes (default: standard output)", O(output)},
-    {"keyring", 'k', COF_OPT_LIST, "KEYRING", "raw-aes:NAMESPACE:NAME:FILE or kms:ARN; repeatable, any one of them opens it", O(keyrings)},
+    {"keyring", 'k', COF_OPT_LIST, "KEYRING", "who can open it; repeatable, any one of them is enough", O(keyrings)},
     {"context", 'c', COF_OPT_LIST, "K=V", "encryption context: authenticated, not secret; repeatable", O(context)},
-    {"suite", 0, COF_OPT_TEXT, "ID", "0578 (signed, the default) or 0478", O(suite)},
-    {"frame-length", 0, COF_OPT_SIZE, "SIZE", "plaintext bytes a frame (4K)", O(frame_length)},
+    {"required-context", 0, COF_OPT_LIST, "K=V", "the same, but not in the message: whoever opens it must know it", O(required)},
+    {"suite", 0, COF_OPT_TEXT, "ID", "0578 (signed, the default), 0478, or an older one that the policy allows", O(suite)},
+    {"frame-length", 0, COF_OPT_SIZE, "SIZE", "plaintext bytes a frame, 1 to 16M (4K)", O(frame_length)},
+    {"commitment-policy", 0, COF_OPT_TEXT, "POLICY", COMMITMENT_HELP, O(policy)},
+    {"max-edks", 0, COF_OPT_NUMBER, "N", "most encrypted data keys the message may have (10)", O(max_edks)},
+    {"quiet", 'q', COF_OPT_FLAG, NULL, "no progress on the terminal", O(quiet)},
     AWS_OPTIONS(struct config),
 };
 static const struct cof_command command = {
     .name = "encrypt",
     .args = "FILE|-",
     .summary = "Seals a file as an AWS Encryption SDK message.",
+    .details = KEYRINGS_HELP,
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .min_args = 1,
     .max_args = 1,
 };
 
-static enum cof_err open_input(const char *path, int *fd, struct cof_diag *diag)
+struct task {
+    const struct config *config;
+    struct cof_diag *diag;
+    struct keyrings keyrings;
+    struct cof_esdk_encrypt *e;
+    struct input in;
+    struct cof_file_out out;
+};
+
+static enum cof_err to_output(void *ctx, struct cof_view bytes)
 {
-    *fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    if (*fd < 0)
-        return cof_diag_set(diag, cof_err_from_errno(errno), "%s: %s", path, strerror(errno));
-    return COF_OK;
+    struct task *t = ctx;
+
+    return cof_file_out_write(&t->out, bytes, t->diag);
 }
 
-static enum cof_err pump(int fd, const char *path, struct cof_esdk_encrypt *e, struct cof_file_out *out, struct cof_diag *diag)
+static enum cof_err pump(struct task *t)
 {
-    struct cof_buf plain, sealed;
-    enum cof_err err = COF_OK;
+    struct cof_seal_options how = {.threads = cof_pipeline_threads(), .sink = to_output, .ctx = t};
+    struct cof_progress progress;
+    struct cof_seal *s;
+    size_t n = 1;
+    enum cof_err err = cof_seal_new(t->e, &how, &s);
 
-    cof_buf_init_secret(&plain, PIECE);
-    cof_buf_init(&sealed, (size_t)64 << 20);
-    for (bool end = false; err == COF_OK && !end;) {
-        ssize_t n;
-        cof_buf_reset(&plain);
-        cof_buf_reset(&sealed);
-        err = cof_buf_reserve(&plain, PIECE);
-        n = err == COF_OK ? read(fd, plain.data, PIECE) : 0;
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            err = cof_diag_set(diag, cof_err_from_errno(errno), "%s: %s", path, strerror(errno));
-        end = n == 0;
-        if (err == COF_OK && n > 0)
-            err = cof_esdk_encrypt_push(e, cof_view_of(plain.data, (size_t)n), &sealed);
-        if (n > 0)
-            cof_wipe(plain.data, (size_t)n);
-        if (err == COF_OK && end)
-            err = cof_esdk_encrypt_finish(e, &sealed);
+    cof_progress_begin(&progress, PROG, t->in.size, t->config->quiet);
+    while (err == COF_OK && n > 0) {
+        uint8_t *data;
+        size_t room;
+
+        err = cof_seal_room(s, &data, &room);
         if (err == COF_OK)
-            err = cof_file_out_write(out, cof_buf_view(&sealed), diag);
+            err = input_read(&t->in, data, room, &n, t->diag);
+        if (err == COF_OK && n > 0)
+            err = cof_seal_filled(s, n);
+        cof_progress_add(&progress, n);
     }
-    cof_buf_done(&plain);
-    cof_buf_done(&sealed);
+    if (err == COF_OK)
+        err = cof_seal_finish(s);
+    cof_progress_end(&progress);
+    cof_seal_free(s);
+    if (err == COF_E_LIMIT)
+        err = cof_diag_set(t->diag, err, "too large for %s frames of %llu bytes; a message has at most 2^32-2 of them",
+                           t->in.name, (unsigned long long)t->config->frame_length);
     return err;
+}
+
+static enum cof_err parse_suite(const struct config *config, struct cof_esdk_materials *m, struct cof_diag *diag)
+{
+    const struct cof_suite *suite;
+    enum cof_err err = commitment_parse(config->policy, &m->policy, diag);
+    char *end = NULL;
+
+    if (err != COF_OK)
+        return err;
+    m->suite = m->policy == COF_FORBID_ENCRYPT_ALLOW_DECRYPT ? SUITE_OLDEST_READERS : COF_ESDK_SUITE_SIGNED;
+    if (config->suite != NULL) {
+        size_t skip = strncmp(config->suite, "0x", 2) == 0 ? 2 : 0;
+        m->suite = strlen(config->suite + skip) == 4 ? (uint16_t)strtoul(config->suite + skip, &end, 16) : 0;
+        if (end == NULL || *end != '\0')
+            m->suite = 0;
+    }
+    suite = cof_suite_find(m->suite);
+    if (suite == NULL) {
+        err = cof_diag_set(diag, COF_E_USAGE, "--suite: '%s' is no algorithm suite", config->suite);
+        cof_diag_hint(diag, "0578 or 0478; older readers: 0014 0046 0078 0114 0146 0178 0214 0346 0378");
+    } else if (!cof_suite_may_encrypt(suite, m->policy)) {
+        err = cof_diag_set(diag, COF_E_USAGE, "suite %04x %s key commitment, which the commitment policy %s", suite->id,
+                           suite->kdf == COF_KDF_COMMIT ? "has" : "is without",
+                           suite->kdf == COF_KDF_COMMIT ? "forbids" : "requires");
+        cof_diag_hint(diag, suite->kdf == COF_KDF_COMMIT ? "leave out --commitment-policy"
+                                                         : "--commitment-policy forbid-encrypt-allow-decrypt writes it");
+    }
+    return err;
+}
+
+/* Both kinds of pairs are the context; the names of the second kind stay out of the message. */
+static enum cof_err parse_context(const struct config *config, struct cof_esdk_pair *pairs, struct cof_view *names,
+                                  struct cof_esdk_materials *m, struct cof_diag *diag)
+{
+    struct cof_text_list all = config->context;
+    size_t n;
+    enum cof_err err = context_parse(&config->required, pairs, COF_ESDK_PAIRS_MAX, &n, diag);
+
+    if (err != COF_OK)
+        return err;
+    for (size_t i = 0; i < n; i++)
+        names[i] = pairs[i].name;
+    m->required_names = names;
+    m->n_required = n;
+    for (size_t i = 0; i < config->required.n; i++) {
+        if (all.n == COF_LIST_MAX)
+            return cof_diag_set(diag, COF_E_USAGE, "too many context pairs");
+        all.items[all.n++] = config->required.items[i];
+    }
+    m->pairs = pairs;
+    return context_parse(&all, pairs, COF_ESDK_PAIRS_MAX - 1, &m->n_pairs, diag);
+}
+
+static enum cof_err seal_input(struct task *t, const struct cof_esdk_materials *m)
+{
+    const char *output = t->config->output == NULL ? "-" : t->config->output;
+    struct cof_keyring keyring = keyrings_get(&t->keyrings);
+    struct cof_cmm cmm = cof_cmm_of_keyring(&keyring);
+    enum cof_err err = input_open(&t->in, t->in.name, false, t->diag);
+
+    if (err == COF_OK)
+        err = cof_esdk_encrypt_with(&cmm, m, &cof_rng_os, t->diag, &t->e);
+    if (err == COF_E_LIMIT && t->diag->text[0] == '\0')
+        err = cof_diag_set(t->diag, err, "the encryption context is too large for a message's header");
+    if (err == COF_OK)
+        err = cof_file_out_open(&t->out, output, 0644, t->diag);
+    if (err == COF_OK)
+        err = pump(t);
+    return err == COF_OK ? cof_file_out_commit(&t->out, t->diag) : err;
 }
 
 static enum cof_err run(const void *options_given, char **args, struct cof_diag *diag)
 {
     const struct config *config = options_given;
-    const char *path = args[0];
-    struct cof_secret data_key COF_SECRET_AUTO = {0};
+    struct task t = {.config = config, .diag = diag, .in = {.fd = -1, .name = args[0], .spool = -1}, .out = {.fd = -1}};
     struct cof_esdk_pair pairs[COF_ESDK_PAIRS_MAX];
-    struct cof_esdk_materials m = {.suite = COF_ESDK_SUITE_SIGNED, .frame_length = (uint32_t)config->frame_length,
-                                   .data_key = &data_key, .pairs = pairs};
-    struct aws_use aws = {0};
-    struct keyrings keyrings = {0};
-    struct edk_store store = {0};
-    struct cof_file_out out = {.fd = -1};
-    struct cof_ecdsa_key *signer = NULL;
-    struct cof_esdk_encrypt *e = NULL;
-    struct cof_buf public_key;
-    int fd = -1;
-    enum cof_err err = context_parse(&config->context, pairs, COF_ESDK_PAIRS_MAX - 1, &m.n_pairs, diag);
+    struct cof_view names[COF_ESDK_PAIRS_MAX];
+    struct cof_esdk_materials m = {.frame_length = (uint32_t)config->frame_length};
+    enum cof_err err = parse_suite(config, &m, diag);
 
-    cof_buf_init(&public_key, 256);
-    if (err == COF_OK && config->suite != NULL && strcmp(config->suite, "0478") == 0)
-        m.suite = COF_ESDK_SUITE;
-    else if (err == COF_OK && config->suite != NULL && strcmp(config->suite, "0578") != 0)
-        err = cof_diag_set(diag, COF_E_USAGE, "--suite: 0478 or 0578");
-    if (err == COF_OK && (config->frame_length == 0 || config->frame_length > (16u << 20)))
+    if (err == COF_OK)
+        err = parse_context(config, pairs, names, &m, diag);
+    if (err == COF_OK && (config->frame_length == 0 || config->frame_length > FRAME_MAX))
         err = cof_diag_set(diag, COF_E_USAGE, "--frame-length: 1 byte to 16M");
+    if (err == COF_OK && config->keyrings.n > config->max_edks)
+        err = cof_diag_set(diag, COF_E_USAGE, "%zu keyrings make more encrypted data keys than --max-edks %llu allows",
+                           config->keyrings.n, (unsigned long long)config->max_edks);
     if (err == COF_OK)
-        err = keyrings_parse(&config->keyrings, &keyrings, diag);
+        err = keyrings_parse(&config->keyrings, &config->aws, true, &t.keyrings, diag);
     if (err == COF_OK)
-        err = open_input(path, &fd, diag);
-    if (err == COF_OK && m.suite == COF_ESDK_SUITE_SIGNED) {
-        err = cof_esdk_signer_make(&cof_rng_os, &signer, &public_key);
-        pairs[m.n_pairs++] = (struct cof_esdk_pair){COF_LIT(COF_ESDK_PUBLIC_KEY), cof_buf_view(&public_key)};
-        m.signer = signer;
-        if (err == COF_OK)
-            err = cof_esdk_sort_pairs(pairs, m.n_pairs);
-    }
-    if (err == COF_OK && keyrings.needs_aws)
-        err = aws_open(&aws, &config->aws, diag);
-    if (err == COF_OK)
-        err = keyrings_generate(&keyrings, &aws, pairs, m.n_pairs, &data_key, &store, diag);
-    m.edks = store.edks;
-    m.n_edks = store.n;
-    if (err == COF_OK)
-        err = cof_esdk_encrypt_new(&m, &cof_rng_os, &e);
-    if (err == COF_OK)
-        err = cof_file_out_open(&out, config->output == NULL ? "-" : config->output, 0644, diag);
-    if (err == COF_OK)
-        err = pump(fd, path, e, &out, diag);
-    if (err == COF_OK)
-        err = cof_file_out_commit(&out, diag);
-    cof_file_out_close(&out);
-    cof_esdk_encrypt_free(e);
-    cof_ecdsa_free(signer);
-    edk_store_done(&store);
-    keyrings_done(&keyrings);
-    cof_buf_done(&public_key);
-    if (fd > 2)
-        (void)close(fd);
-    aws_close(&aws);
+        err = seal_input(&t, &m);
+    cof_file_out_close(&t.out);
+    cof_esdk_encrypt_free(t.e);
+    input_close(&t.in);
+    keyrings_done(&t.keyrings);
     return err;
 }
 
 static int run_encrypt(int argc, char **argv)
 {
-    struct config config = {.frame_length = 4096};
+    struct config config = {.frame_length = 4096, .max_edks = 10};
 
     return verb_run(PROG, &command, &config, run, argc, argv);
 }

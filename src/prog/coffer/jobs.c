@@ -7,10 +7,11 @@
 #include "verbs.h"
 
 #include "base/codec.h"
-#include "client/kms.h"
+#include "client/keyring_kms.h"
 #include "client/oauth.h"
 #include "client/s3.h"
 #include "crypto/hash.h"
+#include "engine/cmm.h"
 #include "engine/job.h"
 #include "format/json.h"
 #include "io/file.h"
@@ -475,22 +476,19 @@ static bool is_this_result(const struct opened *o, const struct cof_esdk_header 
 
 static enum cof_err open_result(struct opened *o, struct aws_use *aws, const char *key_arn, struct cof_diag *diag)
 {
-    struct cof_secret data_key COF_SECRET_AUTO = {0};
-    struct keyrings keyrings = {.n = 1};
-    struct cof_view in = cof_buf_view(&o->sealed);
+    struct cof_view in = cof_buf_view(&o->sealed), key = cof_view_str(key_arn);
+    struct cof_keyring_kms kms = {.aws = &aws->session.aws, .keys = &key, .n_keys = 1};
+    struct cof_keyring keyring = cof_keyring_of_kms(&kms);
+    struct cof_cmm cmm = cof_cmm_of_keyring(&keyring);
     struct cof_esdk_decrypt *d;
     enum cof_err err = cof_esdk_decrypt_new(NULL, &d);
 
-    keyrings.items[0].kind = KEYRING_KMS;
-    (void)snprintf(keyrings.items[0].arn, sizeof keyrings.items[0].arn, "%s", key_arn);
     if (err == COF_OK)
         err = cof_esdk_decrypt_push(d, &in, &o->plain);
     if (err == COF_OK && (!cof_esdk_decrypt_wants_key(d) || !is_this_result(o, cof_esdk_decrypt_header(d))))
         err = cof_diag_set(diag, COF_E_AUTH, "the stored object is not this job's result");
     if (err == COF_OK)
-        err = keyrings_unwrap(&keyrings, aws, cof_esdk_decrypt_header(d), &data_key, diag);
-    if (err == COF_OK)
-        err = cof_esdk_decrypt_set_key(d, &data_key);
+        err = cof_esdk_decrypt_with(&cmm, d, diag);
     if (err == COF_OK)
         err = cof_esdk_decrypt_push(d, &in, &o->plain);
     if (err == COF_OK)

@@ -4,7 +4,6 @@
  */
 #include "world.h"
 
-#include "client/keyring_kms.h"
 #include "client/kms_attested.h"
 #include "engine/attest_verify.h"
 #include "engine/kms_recipient.h"
@@ -306,53 +305,12 @@ static void digest_binds(void **state)
     assert_memory_not_equal(a, b, 32);
 }
 
-/* Strict keyrings use pinned keys only, discovery keyrings those of their accounts; aliases never. */
-static void keyring_allows(void **state)
-{
-    const struct cof_view keys[] = {COF_LIT(KEY_ARN)}, accounts[] = {COF_LIT("111122223333")};
-    struct cof_keyring_kms strict = {.keys = keys, .n_keys = 1};
-    struct cof_keyring_kms discovery = {.discovery = true, .accounts = accounts, .n_accounts = 1};
-    struct cof_keyring_kms open = {.discovery = true};
-
-    (void)state;
-    assert_true(cof_keyring_kms_allows(&strict, COF_LIT(KEY_ARN)));
-    assert_false(cof_keyring_kms_allows(&strict, COF_LIT(OTHER_ARN)));
-    assert_true(cof_keyring_kms_allows(&discovery, COF_LIT(OTHER_ARN)));
-    assert_false(cof_keyring_kms_allows(&discovery, COF_LIT("arn:aws:kms:us-east-1:444455556666:key/a")));
-    assert_false(cof_keyring_kms_allows(&discovery, COF_LIT("arn:aws-cn:kms:us-east-1:111122223333:key/a")));
-    assert_false(cof_keyring_kms_allows(&discovery, COF_LIT("arn:aws:kms:us-east-1:111122223333:alias/a")));
-    assert_false(cof_keyring_kms_allows(&open, COF_LIT(KEY_ARN)));
-}
-
-/* The keyring passes over data keys that are not its own, and goes on after a refusal. */
-static void keyring_decrypts(void **state)
-{
-    struct world *w = *state;
-    const struct cof_view keys[] = {COF_LIT(KEY_ARN), COF_LIT(OTHER_ARN)};
-    struct cof_keyring_kms keyring = {.aws = &w->aws, .keys = keys, .n_keys = 2};
-    static struct cof_esdk_header header;
-    struct cof_secret key = {0};
-
-    header.n_edks = 1;
-    header.edks[0] = (struct cof_esdk_edk){COF_LIT("raw"), COF_LIT(KEY_ARN), COF_LIT("x")};
-    assert_int_equal(cof_keyring_kms_decrypt(&keyring, &header, &key, NULL), COF_E_NOT_FOUND);
-    assert_int_equal(w->n_seen, 0);
-    header.n_edks = 3;
-    header.edks[1] = (struct cof_esdk_edk){COF_LIT(COF_KMS_PROVIDER), COF_LIT(OTHER_ARN), COF_LIT("x")};
-    header.edks[2] = (struct cof_esdk_edk){COF_LIT(COF_KMS_PROVIDER), COF_LIT(KEY_ARN), COF_LIT("x")};
-    script(w, 400, NULL, "{\"__type\":\"AccessDeniedException\"}");
-    script(w, 200, NULL, "{\"KeyId\":\"" KEY_ARN "\",\"Plaintext\":\"" KEY32 "\"}");
-    assert_ok(cof_keyring_kms_decrypt(&keyring, &header, &key, NULL));
-    assert_int_equal(key.len, 32);
-    assert_int_equal(w->n_seen, 2);
-}
-
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
         T(refuses_unpinned), T(decrypts), T(refuses_replies), T(sorts_errors), T(asynchronous), T(attested),
-        T(attested_refuses), cmocka_unit_test(digest_binds), cmocka_unit_test(keyring_allows), T(keyring_decrypts),
+        T(attested_refuses), cmocka_unit_test(digest_binds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
