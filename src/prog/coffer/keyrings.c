@@ -2,6 +2,7 @@
 #include "keyrings.h"
 
 #include "io/file.h"
+#include "io/log_stderr.h"
 
 #include <string.h>
 
@@ -114,29 +115,6 @@ static enum cof_err parse_rsa(struct cof_view text, struct keyring_item *item, s
     return err;
 }
 
-/* The client of a region, opened when it is first needed. */
-static enum cof_err aws_of(void *ctx, struct cof_view region, struct cof_aws **out, struct cof_diag *diag)
-{
-    struct keyrings *k = ctx;
-    struct keyring_region *r = k->regions;
-    struct aws_options options = *k->aws_options;
-    enum cof_err err;
-
-    for (; r < k->regions + k->n_regions; r++)
-        if (cof_view_eq_str(region, r->name)) {
-            *out = &r->aws.session.aws;
-            return COF_OK;
-        }
-    if (k->n_regions == KEYRINGS_MAX || region.len >= sizeof r->name)
-        return cof_diag_set(diag, COF_E_LIMIT, "the KMS keys are in too many regions");
-    (void)memcpy(r->name, region.data, region.len);
-    options.overrides.region = r->name; /* a key is where its ARN says */
-    err = aws_open(&r->aws, &options, diag);
-    k->n_regions++; /* closed with the others, opened or not */
-    *out = &r->aws.session.aws;
-    return err;
-}
-
 static enum cof_err parse_kms(struct cof_view text, struct keyring_item *item, struct keyrings *all, struct cof_keyring *out,
                               struct cof_diag *diag)
 {
@@ -145,7 +123,7 @@ static enum cof_err parse_kms(struct cof_view text, struct keyring_item *item, s
         cof_diag_hint(diag, "aliases and bare ids can be made to mean another key: kms:arn:aws:kms:REGION:ACCOUNT:key/ID");
         return COF_E_USAGE;
     }
-    item->kms = (struct cof_keyring_kms){.aws_of = aws_of, .aws_of_ctx = all, .keys = &item->parts[1], .n_keys = 1};
+    item->kms = (struct cof_keyring_kms){.aws_of = cof_regions_client, .aws_of_ctx = &all->regions, .keys = &item->parts[1], .n_keys = 1};
     *out = cof_keyring_of_kms(&item->kms);
     return COF_OK;
 }
@@ -159,7 +137,7 @@ static enum cof_err parse_discovery(struct cof_view text, struct keyring_item *i
         ok = ok && item->parts[1].data[i] >= '0' && item->parts[1].data[i] <= '9';
     if (has_account && (!ok || item->parts[1].len != 12))
         return cof_diag_set(diag, COF_E_USAGE, "--keyring: an AWS account is twelve digits: kms-discovery:ACCOUNT");
-    item->kms = (struct cof_keyring_kms){.aws_of = aws_of, .aws_of_ctx = all, .discovery = true,
+    item->kms = (struct cof_keyring_kms){.aws_of = cof_regions_client, .aws_of_ctx = &all->regions, .discovery = true,
                                          .accounts = &item->parts[1], .n_accounts = has_account ? 1 : 0};
     *out = cof_keyring_of_kms(&item->kms);
     return COF_OK;
@@ -192,7 +170,9 @@ enum cof_err keyrings_parse(const struct cof_text_list *texts, const struct aws_
 {
     enum cof_err err = COF_OK;
 
-    *out = (struct keyrings){.aws_options = aws_options, .multi = {out->children, 0}};
+    *out = (struct keyrings){.multi = {out->children, 0}};
+    cof_log_stderr(&out->log, "coffer", COF_LOG_ERROR);
+    cof_regions_init(&out->regions, &aws_options->overrides, &out->log);
     if (texts->n == 0 || texts->n > KEYRINGS_MAX) {
         (void)cof_diag_set(diag, COF_E_USAGE, "give 1 to %d --keyring", KEYRINGS_MAX);
         cof_diag_hint(diag, "raw-aes:NAMESPACE:NAME:FILE, raw-rsa:NAMESPACE:NAME:PADDING:FILE, kms:ARN or kms-discovery[:ACCOUNT]");
@@ -214,8 +194,7 @@ struct cof_keyring keyrings_get(struct keyrings *keyrings)
 
 void keyrings_done(struct keyrings *keyrings)
 {
-    for (size_t i = 0; i < keyrings->n_regions; i++)
-        aws_close(&keyrings->regions[i].aws);
+    cof_regions_done(&keyrings->regions);
     for (size_t i = 0; i < keyrings->multi.n_children; i++)
         cof_rsa_free(keyrings->items[i].rsa_key);
     cof_wipe(keyrings, sizeof *keyrings);

@@ -8,6 +8,7 @@
 #include "common.h"
 
 #include "client/keyring_kms.h"
+#include "client/regions.h"
 #include "engine/keyring_raw.h"
 
 #define KEYRINGS_MAX 10
@@ -29,22 +30,15 @@ struct keyring_item {
     struct cof_keyring_kms kms;
 };
 
-/* AWS clients, one a region. */
-struct keyring_region {
-    char name[64];
-    struct aws_use aws;
-};
-
 struct keyrings {
     struct keyring_item items[KEYRINGS_MAX];
     struct cof_keyring children[KEYRINGS_MAX];
     struct cof_keyring_multi multi;
-    const struct aws_options *aws_options;
-    struct keyring_region regions[KEYRINGS_MAX];
-    size_t n_regions;
+    struct cof_regions regions; /* a key is called where its ARN says */
+    struct cof_log log;
 };
 
-/* Reads the key files; keeps views of texts and of aws_options, and must not move. AWS is not talked to before a KMS key is
+/* Reads the key files; keeps views of texts, and must not move. AWS is not talked to before a KMS key is
  * used. for_encrypt: refuses what can only open. */
 COF_MUST_USE enum cof_err keyrings_parse(const struct cof_text_list *texts, const struct aws_options *aws_options,
                                          bool for_encrypt, struct keyrings *out, struct cof_diag *diag);
