@@ -69,7 +69,7 @@ usage: ./do VERB [ARGUMENTS]
   demo [--keep] [FILE]   send a picture (yours, or two generated ones) through the whole system on this machine
   build                  build the programs into build/
   test [--only TEXT]     build and run every test; ends in 'N passed, N failed, N skipped'
-  check                  a second build with clang and a sanitizer run of the unit tests
+  check                  a second build with clang, and a sanitizer run of the unit, torture and attack tests
   fuzz [SECONDS]         run every fuzz target for some seconds (10)
   clean                  remove build directories
 
@@ -104,7 +104,7 @@ check)
         -Dstatic_programs=false --buildtype=debugoptimized >/dev/null
     say "do: building with address and undefined-behaviour sanitizers"
     ninja -C build-asan >build-asan/log 2>&1 || { grep -vE '^\[[0-9]+/[0-9]+\]' build-asan/log >&2; exit 1; }
-    exec python3 tests/tools/run.py build-asan --only unit_ "$@"
+    exec python3 tests/tools/run.py build-asan --only unit_ --only torture_ --only attacks_ --only _fuzz "$@"
     ;;
 fuzz)
     # shellcheck disable=SC2086
@@ -116,7 +116,7 @@ fuzz)
         name=$(basename "$target")
         mkdir -p "build-fuzz/corpus/$name"
         corpus=
-        [ -d "fuzz/corpus/$name" ] && corpus="fuzz/corpus/$name"
+        [ -d "fuzz/corpus/${name%_fuzz}" ] && corpus="fuzz/corpus/${name%_fuzz}"
         say "do: $name"
         # shellcheck disable=SC2086
         "$target" -max_total_time="${1:-10}" -max_len=65536 -timeout=10 -rss_limit_mb=2048 -verbosity=0 \
