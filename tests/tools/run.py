@@ -4,7 +4,7 @@
 
     run.py BUILD_DIR [--jobs N] [--only TEXT] [--junit FILE]
 
-Tests are programs that speak TAP: the cmocka programs in BUILD_DIR/tests, and the scripts tests/{cli,e2e,attacks}/*_test.*
+Tests are programs that speak TAP: the cmocka programs in BUILD_DIR/tests, and the scripts tests/{cli,e2e,attacks,interop}/*_test.*
 (.py, .sh) of the source tree. A program that dies, times out or runs fewer tests than it planned counts as one failure.
 """
 import argparse, concurrent.futures as cf, os, re, subprocess, sys, time
@@ -19,7 +19,7 @@ def find(build):
     for exe in sorted((build / 'tests').glob('*_test')):
         if exe.is_file() and os.access(exe, os.X_OK):
             yield exe.name, [str(exe)]
-    for room in ('cli', 'e2e', 'attacks'):
+    for room in ('cli', 'e2e', 'attacks', 'interop'):
         for script in sorted((ROOT / 'tests' / room).glob('*_test.*')):
             if script.suffix == '.py':
                 yield f'{room}/{script.stem}', [sys.executable, str(script)]
