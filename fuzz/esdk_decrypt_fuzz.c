@@ -13,7 +13,8 @@
 
 #define MESSAGE_MAX 65536
 
-static const struct cof_esdk_limits limits = {.max_unframed = 1 << 20, .max_frame_length = 1 << 20};
+#define LIMITS {.max_unframed = 1 << 20, .max_frame_length = 1 << 20}
+static const struct cof_esdk_limits limits = LIMITS;
 
 static struct cof_secret key_of(const struct cof_suite *suite)
 {
@@ -82,7 +83,7 @@ static enum cof_err give_key(void *ctx, struct cof_esdk_decrypt *d)
     return cof_esdk_decrypt_set_key(d, &key);
 }
 
-static const struct cof_esdk_decrypt_options how = {.limits = limits, .policy = COF_REQUIRE_ENCRYPT_ALLOW_DECRYPT};
+static const struct cof_esdk_decrypt_options how = {.limits = LIMITS, .policy = COF_REQUIRE_ENCRYPT_ALLOW_DECRYPT};
 
 static enum cof_err open_session(struct cof_view in, size_t piece, bool early, struct cof_buf *out, bool *is_signed)
 {

@@ -51,7 +51,10 @@ class Peer:
     def ask(self, **request):
         self.p.stdin.write(json.dumps(request, default=str).encode() + b'\n')
         self.p.stdin.flush()
-        return json.loads(self.p.stdout.readline())
+        line = self.p.stdout.readline()
+        while line and not line.startswith(b'{'):  # node's own warnings
+            line = self.p.stdout.readline()
+        return json.loads(line)
 
     def close(self):
         self.p.stdin.close()
