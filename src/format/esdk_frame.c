@@ -28,13 +28,15 @@ enum cof_err cof_esdk_frame_parse(struct cof_view in, uint32_t sequence, uint32_
         return err;
     out->sequence = number;
     final = number == COF_ESDK_FINAL;
-    *size = final ? FINAL_HEAD : HEAD;
+    *size = 8; /* no more, so that a wrong number is seen as soon as it is there */
     if (final)
         err = cof_take_u32(&rest, &out->sequence);
-    if (err == COF_OK && out->sequence != sequence)
+    if (err != COF_OK)
+        return err;
+    if (out->sequence != sequence)
         return COF_E_FORMAT; /* spec: sequence numbers count up from 1 by one */
-    if (err == COF_OK)
-        err = cof_take(&rest, COF_ESDK_IV, &out->iv);
+    *size = final ? FINAL_HEAD : HEAD;
+    err = cof_take(&rest, COF_ESDK_IV, &out->iv);
     if (err == COF_OK && final)
         err = cof_take_u32(&rest, &length);
     if (err != COF_OK)

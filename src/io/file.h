@@ -25,6 +25,7 @@ struct cof_file_out {
     int fd;
     char path[4096], temp[4128];
     bool is_stdout, is_nameless;
+    bool is_null; /* /dev/null, of which nothing needs to be taken back */
 };
 
 /* Opens it in path's folder (mode as given). */

@@ -248,7 +248,7 @@ static enum cof_err open_message(struct task *t)
     bool by_frames = t->is_range && t->in.is_file;
     enum cof_err err = COF_OK;
 
-    t->sink = t->out.is_stdout ? HOLD : WRITE;
+    t->sink = t->out.is_stdout && !t->out.is_null ? HOLD : WRITE;
     if (by_frames)
         err = open_range(t, &by_frames);
     if (err == COF_OK && !by_frames)
