@@ -70,6 +70,7 @@ usage: ./do VERB [ARGUMENTS]
   build                  build the programs into build/
   test [--only TEXT]     build and run every test; ends in 'N passed, N failed, N skipped'
   check                  a second build with clang, and a sanitizer run of the unit, torture and attack tests
+  bench [--help]         measure sealing and opening beside their peers
   fuzz [SECONDS]         run every fuzz target for some seconds (10)
   clean                  remove build directories
 
@@ -105,6 +106,14 @@ check)
     say "do: building with address and undefined-behaviour sanitizers"
     ninja -C build-asan >build-asan/log 2>&1 || { grep -vE '^\[[0-9]+/[0-9]+\]' build-asan/log >&2; exit 1; }
     exec python3 tests/tools/run.py build-asan --only unit_ --only torture_ --only attacks_ --only _fuzz "$@"
+    ;;
+bench)
+    # shellcheck disable=SC2086
+    need $PACKAGES_BUILD $PACKAGES_TEST
+    [ -f "$BUILD/build.ninja" ] && meson configure "$BUILD" -Dbench=true >/dev/null
+    [ -f "$BUILD/build.ninja" ] || meson setup "$BUILD" "$ROOT" --werror -Dbench=true >/dev/null
+    build true
+    exec python3 "$ROOT/bench/message.py" "$BUILD" "$@"
     ;;
 fuzz)
     # shellcheck disable=SC2086

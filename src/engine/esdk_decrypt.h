@@ -8,7 +8,7 @@
  * What is released when: an unsigned suite's frames as soon as their tags verified. A signed suite's only after the signature
  * at the end: cof_esdk_decrypt_push holds them in memory (limits.max_held); cof_esdk_decrypt_push_before_signature releases
  * them early, to a caller that keeps them aside until cof_esdk_decrypt_finish says COF_OK. Either way the message is whole
- * only then: until it, an attacker may have cut off its end.
+ * only then: until it, an attacker may have cut off its end, or (after a verified signature) added to it.
  */
 #ifndef COF_ENGINE_ESDK_DECRYPT_H
 #define COF_ENGINE_ESDK_DECRYPT_H

@@ -21,7 +21,8 @@ static void set_sizes(struct cof_frame_slots *f, const struct cof_frame_plan *pl
     f->in_size = f->frames * plan->frame_in;
     f->out_size = f->frames * plan->frame_out;
     *threads = plan->threads < COF_FRAME_LANES_MAX - 1 ? plan->threads : COF_FRAME_LANES_MAX - 1;
-    fit = MEMORY / (f->in_size + f->out_size);
+    f->in_place = f->frames == 1 && !plan->keeps_in;
+    fit = MEMORY / (f->in_place ? frame : f->in_size + f->out_size);
     f->n_items = 2 * (*threads + 1) + 1;
     if (f->n_items > fit)
         f->n_items = fit < 2 ? 2 : (unsigned)fit;
@@ -67,6 +68,22 @@ static enum cof_err send_one(struct cof_frame_slots *f, bool wait, bool *there)
     return err;
 }
 
+static bool get_memory(const struct cof_frame_slots *f, struct cof_frame_slot *slot)
+{
+    size_t in_size = f->in_size + COF_FRAME_SPARE;
+
+    slot->memory = malloc(f->in_place ? COF_FRAME_LEAD + largest(in_size, f->out_size + COF_FRAME_SPARE) : in_size);
+    slot->out = f->in_place ? NULL : malloc(f->out_size + COF_FRAME_SPARE);
+    if (slot->memory != NULL && (f->in_place || slot->out != NULL)) {
+        slot->in = slot->memory + (f->in_place ? COF_FRAME_LEAD : 0);
+        return true;
+    }
+    free(slot->memory);
+    free(slot->out);
+    *slot = (struct cof_frame_slot){0};
+    return false;
+}
+
 enum cof_err cof_frame_slots_room(struct cof_frame_slots *f, struct cof_frame_slot **slot)
 {
     unsigned number;
@@ -79,16 +96,8 @@ enum cof_err cof_frame_slots_room(struct cof_frame_slots *f, struct cof_frame_sl
         if (err != COF_OK)
             return err;
     }
-    if (f->items[number].in == NULL) {
-        f->items[number].in = malloc(f->in_size + COF_FRAME_SPARE);
-        f->items[number].out = malloc(f->out_size + COF_FRAME_SPARE);
-        if (f->items[number].in == NULL || f->items[number].out == NULL) {
-            free(f->items[number].in);
-            free(f->items[number].out);
-            f->items[number] = (struct cof_frame_slot){0};
-            return COF_E_MEMORY;
-        }
-    }
+    if (f->items[number].in == NULL && !get_memory(f, &f->items[number]))
+        return COF_E_MEMORY;
     *slot = &f->items[number];
     return COF_OK;
 }
@@ -127,8 +136,11 @@ void cof_frame_slots_done(struct cof_frame_slots *f)
         cof_gcm_free(f->keys[i]);
     for (unsigned i = 0; i < f->n_items; i++) {
         struct cof_frame_slot *slot = &f->items[i];
-        wipe_and_free(slot->in, largest(f->in_used, slot->in_len));
-        wipe_and_free(slot->out, largest(f->out_used, slot->out_len));
+        size_t in_used = largest(f->in_used, slot->in_len), out_used = largest(f->out_used, slot->out_len);
+
+        wipe_and_free(slot->memory, f->in_place ? COF_FRAME_LEAD + largest(in_used, out_used) : in_used);
+        if (!f->in_place)
+            wipe_and_free(slot->out, out_used);
     }
     *f = (struct cof_frame_slots){0};
 }

@@ -11,14 +11,16 @@
 #include "io/pipeline.h"
 
 struct cof_frame_slot {
-    uint8_t *in, *out; /* in_size + COF_FRAME_SPARE and out_size + COF_FRAME_SPARE bytes */
+    uint8_t *in, *out; /* in_size + COF_FRAME_SPARE and out_size + COF_FRAME_SPARE bytes; in_place: see below */
     size_t in_len, out_len;
+    uint8_t *memory;   /* where in lies */
     uint32_t sequence; /* of its first frame */
     bool is_last;      /* the message's last frame is here */
 };
 
 /* The final frame's head is eight bytes longer than a regular one's; and sealing looks one byte ahead. */
 #define COF_FRAME_SPARE 8
+#define COF_FRAME_LEAD 64 /* at least a final frame's head; whole cache lines */
 
 #define COF_FRAME_SLOTS_MAX 33
 #define COF_FRAME_LANES_MAX 16
@@ -29,6 +31,9 @@ struct cof_frame_slots {
     unsigned n_items, n_lanes;
     size_t frames;            /* a slot */
     size_t in_size, out_size; /* bytes of a slot's frames */
+    /* A slot of one large frame has one buffer for before and after: the worker sets out, within COF_FRAME_LEAD bytes before in,
+     * or behind in's first bytes. Half the memory, and it stays in the processor's cache. */
+    bool in_place;
     size_t in_used, out_used; /* most bytes any slot held, which are wiped */
     struct cof_gcm *keys[COF_FRAME_LANES_MAX];
     enum cof_err (*sink)(void *ctx, struct cof_view bytes);
@@ -38,6 +43,7 @@ struct cof_frame_slots {
 struct cof_frame_plan {
     size_t frame_in, frame_out; /* bytes of one frame */
     unsigned threads;           /* wanted beside the caller's */
+    bool keeps_in;              /* what was before is needed after, by order: not in place */
     enum cof_err (*fork)(void *ctx, struct cof_gcm **key); /* a key context for a lane */
     enum cof_err (*work)(void *ctx, unsigned lane, unsigned slot);
     enum cof_err (*order)(void *ctx, unsigned slot); /* may be NULL */

@@ -51,6 +51,8 @@ static enum cof_err open_slot(void *ctx, unsigned lane, unsigned number)
         err = cof_esdk_frame_parse(rest, sequence, o->frame_length, &frame, &size);
         if (err == COF_E_SHORT || (err == COF_OK && size > rest.len))
             err = COF_E_TRUNCATED;
+        if (err == COF_OK && o->slots.in_place)
+            slot->out = slot->in + frame.head;
         if (err == COF_OK)
             err = cof_esdk_open_frame(o->slots.keys[lane], o->message_id, &frame, cof_view_sub(rest, 0, size),
                                       slot->out + slot->out_len);
@@ -105,9 +107,10 @@ enum cof_err cof_open_new(struct cof_esdk_decrypt *d, const struct cof_open_opti
 static enum cof_err begin_frames(struct cof_open *o)
 {
     const struct cof_esdk_header *h = cof_esdk_decrypt_header(o->d);
+    bool is_signed = cof_esdk_decrypt_suite(o->d)->is_signed; /* then the ciphertext is hashed, after it was opened */
     struct cof_frame_plan plan = {.threads = o->options.threads, .fork = fork_key, .work = open_slot, .ctx = o,
-                                  .order = cof_esdk_decrypt_suite(o->d)->is_signed ? note_slot : NULL,
-                                  .sink = release, .sink_ctx = o};
+                                  .order = is_signed ? note_slot : NULL, .keeps_in = is_signed, .sink = release,
+                                  .sink_ctx = o};
     enum cof_err err = cof_esdk_decrypt_take_body(o->d);
 
     o->message_id = h->message_id;

@@ -40,6 +40,8 @@ static enum cof_err seal_slot(void *ctx, unsigned lane, unsigned number)
         rest = cof_view_sub(rest, plain.len, SIZE_MAX);
         more = rest.len > 0;
         part = !more && slot->is_last ? COF_ESDK_FINAL_FRAME : COF_ESDK_FRAME;
+        if (s->slots.in_place)
+            slot->out = slot->in - (cof_esdk_frame_size(part, 0) - COF_ESDK_TAG); /* the head goes before the plaintext */
         err = cof_esdk_seal_frame(s->slots.keys[lane], s->body.message_id, part, sequence, plain, slot->out + slot->out_len);
         slot->out_len += cof_esdk_frame_size(part, plain.len);
     }

@@ -18,7 +18,7 @@ struct cof_seal_options {
 };
 
 /* e: a session that nothing was pushed to; it must outlive this one and is not to be used meanwhile. Memory: about 8 MiB at
- * most, or four frames where those are longer than 2 MiB. */
+ * most, or two frames where those are longer than 4 MiB. */
 COF_MUST_USE enum cof_err cof_seal_new(struct cof_esdk_encrypt *e, const struct cof_seal_options *options,
                                        struct cof_seal **out);
 /* Where to put the next plaintext, and how much fits: at least one byte, until _filled says how much was put there. */
