@@ -73,12 +73,13 @@ static struct slot *slot_at(struct cof_pipeline *p, uint64_t count)
     return &p->shared.slots[count % p->ops.n_slots];
 }
 
-/* One thing done, whichever is possible; ordering first, since it is what cannot be shared out. Called and left with the lock
- * held; false when there was nothing to do. */
+/* One thing done, whichever is possible; ordering first, since it is what cannot be shared out. The caller's thread leaves it to
+ * the others, if there are any: while it orders nobody fills. Called and left with the lock held; false when there was nothing to
+ * do. */
 static bool do_one(struct cof_pipeline *p, unsigned lane)
 {
-    bool may_order = p->ops.order != NULL && !p->shared.ordering && p->shared.ordered < p->shared.begun &&
-                     slot_at(p, p->shared.ordered)->state == WORKED;
+    bool may_order = p->ops.order != NULL && (lane != p->ops.n_threads || p->n_started == 0) && !p->shared.ordering &&
+                     p->shared.ordered < p->shared.begun && slot_at(p, p->shared.ordered)->state == WORKED;
     uint64_t count = may_order ? p->shared.ordered : p->shared.begun;
     struct slot *slot = slot_at(p, count);
     unsigned number = (unsigned)(count % p->ops.n_slots);
