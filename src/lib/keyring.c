@@ -66,7 +66,7 @@ static int hand_over(enum cof_err err, struct coffer_keyring *k, struct coffer_k
         *out = k;
     else
         coffer_keyring_free(k);
-    return lib_err(err);
+    return cof_lib_err(err);
 }
 
 /* Both names, as views into texts. */
@@ -152,7 +152,7 @@ static enum cof_err service_wrap(void *ctx, const struct cof_keyring_wrap *reque
     own.diag = &diag;
     (void)pthread_mutex_lock(&k->service.lock);
     err = k->service.ring.wrap(k->service.ring.ctx, &own);
-    lib_diag(k->service.diag, &diag);
+    cof_lib_diag(k->service.diag, &diag);
     (void)pthread_mutex_unlock(&k->service.lock);
     return err;
 }
@@ -167,7 +167,7 @@ static enum cof_err service_unwrap(void *ctx, const struct cof_keyring_unwrap *r
     own.diag = &diag;
     (void)pthread_mutex_lock(&k->service.lock);
     err = k->service.ring.unwrap(k->service.ring.ctx, &own);
-    lib_diag(k->service.diag, &diag);
+    cof_lib_diag(k->service.diag, &diag);
     (void)pthread_mutex_unlock(&k->service.lock);
     return err;
 }
@@ -269,7 +269,7 @@ int coffer_keyring_cached(struct coffer_keyring *inner, const struct coffer_cach
     return hand_over(err, k, out);
 }
 
-struct cof_cmm lib_keyring_cmm(struct coffer_keyring *keyring)
+struct cof_cmm cof_lib_keyring_cmm(struct coffer_keyring *keyring)
 {
     return keyring->cache != NULL ? cof_cmm_of_cache(keyring->cache) : cof_cmm_of_keyring(&keyring->ring);
 }

@@ -10,11 +10,11 @@
 #include "engine/cmm.h"
 
 /* A code of ours as a public one. */
-int lib_err(enum cof_err err);
+int cof_lib_err(enum cof_err err);
 /* diag moved to the caller's struct, if there is one. */
-void lib_diag(struct coffer_diag *to, const struct cof_diag *from);
+void cof_lib_diag(struct coffer_diag *to, const struct cof_diag *from);
 
 /* How messages get their keys from a keyring. */
-struct cof_cmm lib_keyring_cmm(struct coffer_keyring *keyring);
+struct cof_cmm cof_lib_keyring_cmm(struct coffer_keyring *keyring);
 
 #endif

@@ -11,7 +11,7 @@
 #define DEFAULT_SUITE COF_ESDK_SUITE_SIGNED
 #define MEMORY_FRAMES_MAX (SIZE_MAX / 4) /* cap of a message in memory: the caller's own length bounds it */
 
-int lib_err(enum cof_err err)
+int cof_lib_err(enum cof_err err)
 {
     switch (cof_err_class(err)) {
     case COF_CLASS_OK:
@@ -55,7 +55,7 @@ const char *coffer_version(void)
     return COF_VERSION;
 }
 
-void lib_diag(struct coffer_diag *to, const struct cof_diag *from)
+void cof_lib_diag(struct coffer_diag *to, const struct cof_diag *from)
 {
     _Static_assert(sizeof to->text == sizeof from->text && sizeof to->hint == sizeof from->hint, "one copy of each");
     if (to == NULL)
@@ -121,7 +121,7 @@ static enum cof_err pairs_of(const struct coffer_pair *given, size_t n, struct c
 
 static enum cof_err begin_seal(struct coffer_keyring *keyring, const struct coffer_seal_options *o, struct cof_esdk_encrypt **e)
 {
-    struct cof_cmm cmm = lib_keyring_cmm(keyring);
+    struct cof_cmm cmm = cof_lib_keyring_cmm(keyring);
     struct cof_esdk_pair pairs[COF_ESDK_PAIRS_MAX];
     struct cof_view names[COF_ESDK_PAIRS_MAX];
     struct cof_esdk_materials m = {.suite = o->suite == 0 ? DEFAULT_SUITE : o->suite, .frame_length = o->frame_length,
@@ -140,7 +140,7 @@ static enum cof_err begin_seal(struct coffer_keyring *keyring, const struct coff
     if (err == COF_OK)
         err = cof_esdk_encrypt_with(&cmm, &m, &cof_rng_os, &diag, e);
     if (err != COF_OK)
-        lib_diag(o->diag, &diag);
+        cof_lib_diag(o->diag, &diag);
     return err;
 }
 
@@ -161,12 +161,12 @@ static enum cof_err new_decrypt(const struct coffer_open_options *o, struct cof_
 /* Asks the keyring, with the diagnosis for the caller. */
 static enum cof_err give_key(struct coffer_keyring *keyring, const struct coffer_open_options *o, struct cof_esdk_decrypt *d)
 {
-    struct cof_cmm cmm = lib_keyring_cmm(keyring);
+    struct cof_cmm cmm = cof_lib_keyring_cmm(keyring);
     struct cof_diag diag = {0};
     enum cof_err err = cof_esdk_decrypt_with(&cmm, d, &diag);
 
     if (err != COF_OK)
-        lib_diag(o->diag, &diag);
+        cof_lib_diag(o->diag, &diag);
     return err;
 }
 
@@ -181,7 +181,7 @@ static int hand_over(enum cof_err err, struct cof_buf *buf, void **out, size_t *
     }
     if (err != COF_OK) {
         cof_buf_done(buf);
-        return lib_err(err);
+        return cof_lib_err(err);
     }
     *out = buf->data;
     *out_len = buf->len;
@@ -285,17 +285,17 @@ int coffer_sealer_new(struct coffer_keyring *keyring, const struct coffer_seal_o
         *out = s;
     else
         coffer_sealer_free(s);
-    return lib_err(err);
+    return cof_lib_err(err);
 }
 
 int coffer_sealer_push(struct coffer_sealer *sealer, const void *plain, size_t len)
 {
-    return lib_err(cof_seal_push(sealer->seal, cof_view_of(plain, len)));
+    return cof_lib_err(cof_seal_push(sealer->seal, cof_view_of(plain, len)));
 }
 
 int coffer_sealer_finish(struct coffer_sealer *sealer)
 {
-    return lib_err(cof_seal_finish(sealer->seal));
+    return cof_lib_err(cof_seal_finish(sealer->seal));
 }
 
 void coffer_sealer_free(struct coffer_sealer *sealer)
@@ -378,17 +378,17 @@ int coffer_opener_new(struct coffer_keyring *keyring, const struct coffer_open_o
         *out = o;
     else
         coffer_opener_free(o);
-    return lib_err(err);
+    return cof_lib_err(err);
 }
 
 int coffer_opener_push(struct coffer_opener *opener, const void *message, size_t len)
 {
-    return lib_err(cof_open_push(opener->open, cof_view_of(message, len)));
+    return cof_lib_err(cof_open_push(opener->open, cof_view_of(message, len)));
 }
 
 int coffer_opener_finish(struct coffer_opener *opener)
 {
-    return lib_err(cof_open_finish(opener->open));
+    return cof_lib_err(cof_open_finish(opener->open));
 }
 
 void coffer_opener_free(struct coffer_opener *opener)
@@ -487,5 +487,5 @@ int coffer_open_range(struct coffer_keyring *keyring, const struct coffer_open_o
         err = COF_E_LIMIT;
     cof_open_free(open);
     cof_esdk_decrypt_free(d);
-    return lib_err(err);
+    return cof_lib_err(err);
 }
