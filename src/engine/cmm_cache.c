@@ -245,64 +245,54 @@ static void keep(struct cof_cmm_cache *c, const uint8_t *id, struct cof_cmm_mate
 
 /* The manager. */
 
+/* One of the two requests: from the cache, or else from the source, which one thread asks while others that want the same wait. */
+static enum cof_err get(struct cof_cmm_cache *c, const uint8_t *id, const struct cof_cmm_encrypt *e,
+                        const struct cof_cmm_decrypt *d, struct cof_cmm_materials **out)
+{
+    pthread_mutex_t *stripe = &c->stripes[id[COF_CMM_CACHE_ID - 1] % STRIPES];
+    uint64_t bytes = e != NULL ? e->plain_length : 0;
+    int64_t asked_ms;
+    enum cof_err err = COF_OK;
+
+    *out = take(c, id, e != NULL, bytes);
+    if (*out != NULL)
+        return COF_OK;
+    (void)pthread_mutex_lock(stripe);
+    *out = take(c, id, e != NULL, bytes); /* whoever had the stripe may have asked for the same */
+    if (*out == NULL) {
+        asked_ms = c->options.now_ms();
+        err = e != NULL ? c->source.encrypt(c->source.ctx, e, out) : c->source.decrypt(c->source.ctx, d, out);
+        if (err == COF_OK)
+            keep(c, id, *out, asked_ms, bytes);
+    }
+    (void)pthread_mutex_unlock(stripe);
+    return err;
+}
+
 static enum cof_err cached_encrypt(void *ctx, const struct cof_cmm_encrypt *request, struct cof_cmm_materials **out)
 {
     struct cof_cmm_cache *c = ctx;
     uint8_t id[COF_CMM_CACHE_ID];
-    pthread_mutex_t *stripe;
-    int64_t asked_ms;
     enum cof_err err;
 
     *out = NULL;
     if (request->suite->kdf == COF_KDF_NONE || !request->length_known)
         return c->source.encrypt(c->source.ctx, request, out);
     err = cof_cmm_cache_encrypt_id(c->partition_hash, request->suite, request->pairs, request->n_pairs, id);
-    if (err != COF_OK)
-        return err;
-    *out = take(c, id, true, request->plain_length);
-    if (*out != NULL)
-        return COF_OK;
-    stripe = &c->stripes[id[COF_CMM_CACHE_ID - 1] % STRIPES];
-    (void)pthread_mutex_lock(stripe);
-    *out = take(c, id, true, request->plain_length); /* whoever had the stripe may have asked for the same */
-    if (*out == NULL) {
-        asked_ms = c->options.now_ms();
-        err = c->source.encrypt(c->source.ctx, request, out);
-        if (err == COF_OK)
-            keep(c, id, *out, asked_ms, request->plain_length);
-    }
-    (void)pthread_mutex_unlock(stripe);
-    return err;
+    return err == COF_OK ? get(c, id, request, NULL, out) : err;
 }
 
 static enum cof_err cached_decrypt(void *ctx, const struct cof_cmm_decrypt *request, struct cof_cmm_materials **out)
 {
     struct cof_cmm_cache *c = ctx;
     uint8_t id[COF_CMM_CACHE_ID];
-    pthread_mutex_t *stripe;
-    int64_t asked_ms;
     enum cof_err err;
 
     *out = NULL;
     if (request->suite->kdf == COF_KDF_NONE)
         return c->source.decrypt(c->source.ctx, request, out);
     err = cof_cmm_cache_decrypt_id(c->partition_hash, request, id);
-    if (err != COF_OK)
-        return err;
-    *out = take(c, id, false, 0);
-    if (*out != NULL)
-        return COF_OK;
-    stripe = &c->stripes[id[COF_CMM_CACHE_ID - 1] % STRIPES];
-    (void)pthread_mutex_lock(stripe);
-    *out = take(c, id, false, 0);
-    if (*out == NULL) {
-        asked_ms = c->options.now_ms();
-        err = c->source.decrypt(c->source.ctx, request, out);
-        if (err == COF_OK)
-            keep(c, id, *out, asked_ms, 0);
-    }
-    (void)pthread_mutex_unlock(stripe);
-    return err;
+    return err == COF_OK ? get(c, id, NULL, request, out) : err;
 }
 
 /* Its life. */

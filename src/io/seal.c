@@ -104,18 +104,27 @@ static enum cof_err fail(struct cof_seal *s, enum cof_err err)
     return err;
 }
 
+/* The slot being filled, in a session that goes on. */
+static enum cof_err current(struct cof_seal *s, struct cof_frame_slot **slot)
+{
+    enum cof_err err;
+
+    *slot = NULL;
+    if (s->finished || s->failure != COF_OK)
+        return s->failure != COF_OK ? s->failure : COF_E_STATE;
+    err = cof_frame_slots_room(&s->slots, slot);
+    return err == COF_OK ? COF_OK : fail(s, err);
+}
+
 enum cof_err cof_seal_room(struct cof_seal *s, uint8_t **data, size_t *room)
 {
     struct cof_frame_slot *slot;
-    enum cof_err err;
+    enum cof_err err = current(s, &slot);
 
     *data = NULL;
     *room = 0;
-    if (s->finished || s->failure != COF_OK)
-        return s->failure != COF_OK ? s->failure : COF_E_STATE;
-    err = cof_frame_slots_room(&s->slots, &slot);
     if (err != COF_OK)
-        return fail(s, err);
+        return err;
     *data = slot->in + slot->in_len;
     *room = s->slots.in_size + 1 - slot->in_len;
     return COF_OK;
@@ -125,13 +134,10 @@ enum cof_err cof_seal_filled(struct cof_seal *s, size_t len)
 {
     struct cof_frame_slot *slot, *next;
     uint8_t ahead;
-    enum cof_err err;
+    enum cof_err err = current(s, &slot);
 
-    if (s->finished || s->failure != COF_OK)
-        return s->failure != COF_OK ? s->failure : COF_E_STATE;
-    err = cof_frame_slots_room(&s->slots, &slot);
     if (err != COF_OK)
-        return fail(s, err);
+        return err;
     if (len > s->slots.in_size + 1 - slot->in_len)
         return fail(s, COF_E_USAGE);
     slot->in_len += len;

@@ -150,7 +150,8 @@ static void tables(const struct cof_command *command, struct option *longs, char
     shorts[k] = '\0';
     longs[n] = (struct option){"help", no_argument, NULL, 'h'};
     longs[n + 1] = (struct option){"version", no_argument, NULL, 1};
-    longs[n + 2] = (struct option){NULL, 0, NULL, 0};
+    longs[n + 2] = (struct option){"man", no_argument, NULL, 2};
+    longs[n + 3] = (struct option){NULL, 0, NULL, 0};
 }
 
 static const struct cof_option *option_of(const struct cof_command *command, int c)
@@ -166,7 +167,7 @@ static const struct cof_option *option_of(const struct cof_command *command, int
 enum cof_err cof_options_parse(const char *prog, const struct cof_command *command, int argc, char **argv, void *config,
                                char ***args, int *n_args, bool *exit_now)
 {
-    struct option longs[MAX_OPTIONS + 3];
+    struct option longs[MAX_OPTIONS + 4];
     char shorts[2 * MAX_OPTIONS + 4];
     const struct cof_option *o;
     enum cof_err err;
@@ -179,9 +180,11 @@ enum cof_err cof_options_parse(const char *prog, const struct cof_command *comma
     opterr = 0;
     optind = 0;
     while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
-        if (c == 'h' || c == 1) {
+        if (c == 'h' || c == 1 || c == 2) {
             if (c == 'h')
                 cof_options_help(prog, command);
+            else if (c == 2)
+                cof_options_man(prog, command);
             else
                 print_version();
             *exit_now = true;

@@ -48,12 +48,14 @@ struct cof_command {
 };
 
 /* Parses argv[1..) into config (already filled with defaults); *args and *n_args are the positionals (argv is permuted).
- * --help prints to stdout and --version likewise, then *exit_now is set. On COF_E_USAGE a message naming the wrong option
+ * --help, --man and --version print to stdout, then *exit_now is set. On COF_E_USAGE a message naming the wrong option
  * was printed to stderr. prog is "coffer put". */
 COF_MUST_USE enum cof_err cof_options_parse(const char *prog, const struct cof_command *command, int argc, char **argv,
                                             void *config, char ***args, int *n_args, bool *exit_now);
 
 void cof_options_help(const char *prog, const struct cof_command *command);
+/* The same as a manual page, which --man prints. */
+void cof_options_man(const char *prog, const struct cof_command *command);
 
 /* `prog: error: text` and, where there is one, `prog: hint: hint`, to stderr. */
 void cof_fail(const char *prog, enum cof_err err, const struct cof_diag *diag);

@@ -4,7 +4,7 @@
  */
 #include "world.h"
 
-#include "client/kms_attested.h"
+#include "client/keyring_kms.h"
 #include "engine/attest_verify.h"
 #include "engine/kms_recipient.h"
 #include "format/json.h"
@@ -305,12 +305,48 @@ static void digest_binds(void **state)
     assert_memory_not_equal(a, b, 32);
 }
 
+/* The keyring of an enclave: all its data keys come sealed for the enclave's own key, also those of shorter suites. */
+static void attested_keyring(void **state)
+{
+    struct world *w = *state;
+    const struct cof_view keys[] = {COF_LIT(KEY_ARN)};
+    struct cof_keyring_kms kms = {.aws = &w->aws, .keys = keys, .n_keys = 1};
+    struct cof_keyring ring = cof_keyring_of_kms(&kms);
+    const struct cof_esdk_edk edk = {COF_LIT("aws-kms"), COF_LIT(KEY_ARN), COF_LIT("blob")};
+    struct cof_secret key = {0};
+    struct cof_edk_list edks;
+    struct cof_keyring_wrap wrap = {.key_len = 32, .data_key = &key, .edks = &edks};
+    struct cof_keyring_unwrap unwrap = {.key_len = 32, .edks = &edk, .n_edks = 1, .data_key = &key};
+    struct enclave e;
+
+    launch(w, &e);
+    kms.attested = &e.att;
+    cof_edk_list_init(&edks);
+    script(w, 200, NULL, sealed_reply(w, &e, 32));
+    assert_ok(cof_keyring_wrap(&ring, &wrap));
+    assert_int_equal(key.bytes[2], 7);
+    assert_int_equal(edks.n, 1);
+    script(w, 200, NULL, sealed_reply(w, &e, 32));
+    assert_ok(cof_keyring_unwrap(&ring, &unwrap));
+    assert_int_equal(key.len, 32);
+    script(w, 200, NULL, sealed_reply(w, &e, 16)); /* a key of another length than the suite's */
+    assert_int_equal(cof_keyring_unwrap(&ring, &unwrap), COF_E_AUTH);
+    unwrap.key_len = 16;
+    script(w, 200, NULL, sealed_reply(w, &e, 16));
+    assert_ok(cof_keyring_unwrap(&ring, &unwrap));
+    assert_int_equal(key.len, 16);
+    for (size_t i = 0; i < w->n_seen; i++)
+        assert_non_null(strstr(cof_buf_cstr(&w->seen[i].body), "\"Recipient\""));
+    cof_edk_list_done(&edks);
+    land(&e);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
         T(refuses_unpinned), T(decrypts), T(refuses_replies), T(sorts_errors), T(asynchronous), T(attested),
-        T(attested_refuses), cmocka_unit_test(digest_binds),
+        T(attested_refuses), T(attested_keyring), cmocka_unit_test(digest_binds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
