@@ -57,7 +57,7 @@ def in_process(bench, rounds):
             row['open_ratio'] = row[f'open_{kind}'] / row['openssl_mb']
         rows.append(row)
     rows[3]['seal_ratio_to_one_thread'] = rows[3]['seal_mb'] / rows[1]['seal_mb']
-    rows[3]['open_ratio_to_one_thread'] = rows[3]['open_mb'] / rows[1]['open_mb']
+    rows[3]['open_ratio_to_one_thread'] = rows[3]['open_mb'] / rows[3]['open_mb_one_thread']
     small = [json.loads(subprocess.run([bench, 'small', '100000'], capture_output=True, text=True, check=True).stdout) for _ in range(rounds)]
     return rows, {k: statistics.median(s[k] for s in small) for k in small[0]}
 

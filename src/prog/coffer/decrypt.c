@@ -296,7 +296,7 @@ static void explain(const struct task *t, enum cof_err err)
     } else if (err == COF_E_TRUNCATED) {
         (void)cof_diag_set(t->diag, err, "the message ends too early");
     } else if (err == COF_E_UNSUPPORTED) {
-        (void)cof_diag_set(t->diag, err, "the message's format or algorithm suite is not supported");
+        (void)cof_diag_set(t->diag, err, "not an AWS Encryption SDK message, or one of an unknown format or suite");
     } else if (err == COF_E_DENIED) {
         (void)cof_diag_set(t->diag, err, "the message's algorithm suite has no key commitment");
         cof_diag_hint(t->diag, "--commitment-policy require-encrypt-allow-decrypt opens it all the same");

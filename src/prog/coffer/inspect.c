@@ -37,12 +37,24 @@ static void add_hex(struct cof_buf *out, const char *name, struct cof_view bytes
     cof_buf_add_u8(out, '"');
 }
 
+/* A raw keyring's info is its name and then binary parameters. */
+static struct cof_view readable(struct cof_view info)
+{
+    size_t n = 0;
+
+    while (n < info.len && info.data[n] >= 0x20 && info.data[n] < 0x7f)
+        n++;
+    return cof_view_sub(info, 0, n);
+}
+
 static void print_json(const struct cof_esdk_header *h, size_t header_bytes)
 {
+    const struct cof_suite *suite = cof_suite_find(h->suite);
     struct cof_buf out;
 
     cof_buf_init(&out, 1 << 20);
-    cof_buf_printf(&out, "{\"version\":%u,\"suite\":\"%04x\"", h->version, h->suite);
+    cof_buf_printf(&out, "{\"version\":%u,\"suite\":\"%04x\",\"suite_name\":\"%s\"", h->version, h->suite,
+                   suite == NULL ? "" : suite->name);
     add_hex(&out, "message_id", h->message_id);
     cof_json_add_name(&out, "context");
     cof_buf_add_str(&out, "{");
@@ -57,6 +69,7 @@ static void print_json(const struct cof_esdk_header *h, size_t header_bytes)
     for (size_t i = 0; i < h->n_edks; i++) {
         cof_buf_add_str(&out, i > 0 ? ",{" : "{");
         cof_json_add_member(&out, "provider", h->edks[i].provider);
+        cof_json_add_member(&out, "info", readable(h->edks[i].info));
         add_hex(&out, "info_hex", h->edks[i].info);
         cof_json_add_member_int(&out, "size", (int64_t)h->edks[i].ciphertext.len);
         cof_buf_add_str(&out, "}");
@@ -79,16 +92,6 @@ static void print_text(const char *label, struct cof_view v)
     cof_json_escape(&out, v);
     (void)printf("%s%s", label, cof_buf_cstr(&out));
     cof_buf_done(&out);
-}
-
-/* A raw keyring's info is its name and then binary parameters. */
-static struct cof_view readable(struct cof_view info)
-{
-    size_t n = 0;
-
-    while (n < info.len && info.data[n] >= 0x20 && info.data[n] < 0x7f)
-        n++;
-    return cof_view_sub(info, 0, n);
 }
 
 static void print_header(const struct cof_esdk_header *h)
