@@ -102,6 +102,32 @@ def whole(build, folder, mib, rounds, peers):
     return rows, {'cp_mb_per_cpu_second': mib * 1.048576 / cpu}
 
 
+def cache(build, folder):
+    """-> CPU-microseconds a record sealed and opened under a KMS key of coffer-local, with a data-key cache and without"""
+    bench, data, local = build / 'bench/message_bench', folder / 'data', build / 'src/prog/coffer-local/coffer-local'
+    arn = 'arn:aws:kms:us-east-1:111122223333:key/0c0ffe00-bec4-4000-8000-000000000001'
+    policy = {'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', 'Principal': {'AWS': 'arn:aws:iam::111122223333:root'}, 'Action': 'kms:*', 'Resource': '*'}]}
+    (folder / 'manifest.json').write_text(json.dumps({'account': '111122223333', 'region': 'us-east-1', 'credentials': [{'name': 'root', 'root': True}], 'keys': [{'id': arn.split('/')[1], 'policy': policy}]}))
+    subprocess.run([local, 'init', '--data', data, '--manifest', folder / 'manifest.json'], check=True, capture_output=True, stdin=subprocess.DEVNULL)
+    server = subprocess.Popen([local, 'serve', '--data', data, '--listen', 'tcp:127.0.0.1:0'], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    try:
+        port = int(server.stdout.readline().split()[1])
+        env = {k: v for k, v in os.environ.items() if not k.startswith('AWS_')}
+        env.update(line.split('=', 1) for line in (data / 'credentials' / 'root.env').read_text().split())
+        env.update(AWS_ENDPOINT_URL=f'https://localhost:{port}', AWS_CA_BUNDLE=str(data / 'tls/ca.pem'))
+        times = {}
+        for how, n in (('cached', 20000), ('uncached', 500)):
+            argv = [build / 'examples/kms_cached', arn]
+            start = process(bench, [*argv, '1'], env)
+            many = process(bench, [*argv, str(n), *([how] if how == 'uncached' else [])], env)
+            times[how] = {'cpu_us': (many[0] - start[0]) / n * 1e6, 'us': (many[1] - start[1]) / n * 1e6}
+        return times
+    finally:
+        server.terminate()
+        server.wait(20)
+        server.stdout.close()
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument('build', type=Path)
@@ -121,6 +147,9 @@ def main():
     print(f'1 KiB messages, cached data key, 0478: seal {small["seal_us"]:.1f} us, open {small["open_us"]:.1f} us of CPU; '
           f'{small["keyring_calls"]:.0f} calls of the keyring for 200000')
     with tempfile.TemporaryDirectory(dir=a.dir or ('/dev/shm' if os.path.isdir('/dev/shm') else None)) as folder:
+        kms = cache(a.build, Path(folder))
+        print(f'A record sealed and opened under a KMS key of coffer-local: {kms["cached"]["us"]:.0f} us ({kms["cached"]["cpu_us"]:.0f} of CPU) with a data-key cache, '
+              f'{kms["uncached"]["us"]:.0f} us ({kms["uncached"]["cpu_us"]:.0f}) without')
         files, floor = whole(a.build, Path(folder), a.mib, a.rounds, a.peer)
     print(f'\nWhole process, {a.mib} MiB, suite 0478 (MB a CPU-second, kernel included; cp makes {floor["cp_mb_per_cpu_second"]:.0f})')
     print(f'{"to":11}{"frame":>9}  {"program":14}{"encrypt":>9}{"decrypt":>9}{"peak MiB":>10}')
@@ -128,7 +157,7 @@ def main():
         e, d = files[i], files[i + 1]
         print(f'{e["to"]:11}{e["frame"]:9}  {e["program"]:14}{e["mb_per_cpu_second"]:9.0f}{d["mb_per_cpu_second"]:9.0f}{max(e["peak_mib"], d["peak_mib"]):10.1f}')
     if a.json:
-        a.json.write_text(json.dumps({'in_process': rows, 'small': small, 'whole': files, 'floor': floor}, indent=1))
+        a.json.write_text(json.dumps({'in_process': rows, 'small': small, 'kms': kms, 'whole': files, 'floor': floor}, indent=1))
 
 
 main()
