@@ -20,7 +20,9 @@ static void set_sizes(struct cof_frame_slots *f, const struct cof_frame_plan *pl
     f->frames = frame >= SLOT_BYTES ? 1 : SLOT_BYTES / frame;
     f->in_size = f->frames * plan->frame_in;
     f->out_size = f->frames * plan->frame_out;
-    *threads = plan->threads < COF_FRAME_LANES_MAX - 1 ? plan->threads : COF_FRAME_LANES_MAX - 1;
+    *threads = plan->threads == COF_THREADS_AUTO ? cof_pipeline_threads(plan->order != NULL) : plan->threads;
+    if (*threads > COF_FRAME_LANES_MAX - 1)
+        *threads = COF_FRAME_LANES_MAX - 1;
     f->in_place = f->frames == 1 && !plan->keeps_in;
     fit = MEMORY / (f->in_place ? frame : f->in_size + f->out_size);
     f->n_items = 2 * (*threads + 1) + 1;

@@ -10,6 +10,8 @@
 #include "crypto/gcm.h"
 #include "io/pipeline.h"
 
+#include <limits.h>
+
 struct cof_frame_slot {
     uint8_t *in, *out; /* in_size + COF_FRAME_SPARE and out_size + COF_FRAME_SPARE bytes; in_place: see below */
     size_t in_len, out_len;
@@ -21,6 +23,8 @@ struct cof_frame_slot {
 /* The final frame's head is eight bytes longer than a regular one's; and sealing looks one byte ahead. */
 #define COF_FRAME_SPARE 8
 #define COF_FRAME_LEAD 64 /* at least a final frame's head; whole cache lines */
+
+#define COF_THREADS_AUTO UINT_MAX /* as many as cof_pipeline_threads says */
 
 #define COF_FRAME_SLOTS_MAX 33
 #define COF_FRAME_LANES_MAX 16
@@ -42,7 +46,7 @@ struct cof_frame_slots {
 
 struct cof_frame_plan {
     size_t frame_in, frame_out; /* bytes of one frame */
-    unsigned threads;           /* wanted beside the caller's */
+    unsigned threads;           /* wanted beside the caller's, or COF_THREADS_AUTO */
     bool keeps_in;              /* what was before is needed after, by order: not in place */
     enum cof_err (*fork)(void *ctx, struct cof_gcm **key); /* a key context for a lane */
     enum cof_err (*work)(void *ctx, unsigned lane, unsigned slot);

@@ -11,7 +11,7 @@
 #define COF_IO_OPEN_H
 
 #include "engine/esdk_range.h"
-#include "io/pipeline.h"
+#include "io/frame_slots.h"
 
 struct cof_open;
 

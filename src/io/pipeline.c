@@ -37,12 +37,14 @@ struct cof_pipeline {
     } shared;
 };
 
-unsigned cof_pipeline_threads(void)
+unsigned cof_pipeline_threads(bool has_order)
 {
     cpu_set_t set;
     int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 
-    return n < 2 ? 0 : n - 1 > THREADS_MAX ? THREADS_MAX : (unsigned)n - 1;
+    if (n < 2 || (n == 2 && !has_order))
+        return 0;
+    return n - 1 > THREADS_MAX ? THREADS_MAX : (unsigned)n - 1;
 }
 
 enum cof_err cof_pipeline_new(const struct cof_pipeline_ops *ops, struct cof_pipeline **out)

@@ -22,8 +22,10 @@ struct cof_pipeline_ops {
     void *ctx;
 };
 
-/* How many threads are worth starting: one less than the processors this process may use, at most 15. */
-unsigned cof_pipeline_threads(void);
+/* How many threads beside the caller's are worth starting on the processors that this process may use. With an ordered step, all
+ * but one. For a cipher alone none on two processors: reading and writing take as long, and handing over costs a tenth of the CPU
+ * time without ending sooner (docs/performance.md). */
+unsigned cof_pipeline_threads(bool has_order);
 
 COF_MUST_USE enum cof_err cof_pipeline_new(const struct cof_pipeline_ops *ops, struct cof_pipeline **out);
 /* The slot to fill next; the same one until it is given. False when all are on their way: take one first. */

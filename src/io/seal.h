@@ -7,12 +7,12 @@
 #define COF_IO_SEAL_H
 
 #include "engine/esdk_encrypt.h"
-#include "io/pipeline.h"
+#include "io/frame_slots.h"
 
 struct cof_seal;
 
 struct cof_seal_options {
-    unsigned threads; /* beside the caller's (cof_pipeline_threads); fewer are started where memory would not do */
+    unsigned threads; /* beside the caller's, or COF_THREADS_AUTO; fewer are started where memory would not do */
     enum cof_err (*sink)(void *ctx, struct cof_view message_bytes); /* a failure ends the work and is what the calls return */
     void *ctx;
 };

@@ -165,7 +165,7 @@ static enum cof_err behind_the_end(const struct task *t, uint64_t length)
 /* Once through the whole message. */
 static enum cof_err open_whole(struct task *t)
 {
-    struct cof_open_options how = {.threads = cof_pipeline_threads(), .give_key = give_key, .sink = take_wanted, .ctx = t};
+    struct cof_open_options how = {.threads = COF_THREADS_AUTO, .give_key = give_key, .sink = take_wanted, .ctx = t};
     struct cof_esdk_decrypt *d = NULL;
     struct cof_open *o = NULL;
     enum cof_err err = new_session(t, &d);
@@ -207,7 +207,7 @@ static enum cof_err open_header(struct task *t, struct cof_esdk_decrypt *d, uint
 
 static enum cof_err open_frames(struct task *t, struct cof_esdk_decrypt *d, const struct cof_esdk_range *range)
 {
-    struct cof_open_options how = {.threads = cof_pipeline_threads(), .sink = take_plain, .ctx = t};
+    struct cof_open_options how = {.threads = COF_THREADS_AUTO, .sink = take_plain, .ctx = t};
     struct cof_open *o = NULL;
     enum cof_err err = input_seek(&t->in, range->from, t->diag);
 

@@ -70,7 +70,7 @@ static enum cof_err to_output(void *ctx, struct cof_view bytes)
 
 static enum cof_err pump(struct task *t)
 {
-    struct cof_seal_options how = {.threads = cof_pipeline_threads(), .sink = to_output, .ctx = t};
+    struct cof_seal_options how = {.threads = COF_THREADS_AUTO, .sink = to_output, .ctx = t};
     struct cof_progress progress;
     struct cof_seal *s;
     size_t n = 1;
