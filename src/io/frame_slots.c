@@ -67,6 +67,7 @@ static enum cof_err send_one(struct cof_frame_slots *f, bool wait, bool *there)
         err = f->sink(f->sink_ctx, cof_view_of(f->items[number].out, f->items[number].out_len));
     f->items[number].in_len = 0;
     f->items[number].out_len = 0;
+    f->items[number].lent = NULL;
     return err;
 }
 
@@ -112,6 +113,17 @@ enum cof_err cof_frame_slots_give(struct cof_frame_slots *f)
     while (err == COF_OK && there)
         err = send_one(f, false, &there);
     return err;
+}
+
+void cof_frame_slots_settle(struct cof_frame_slots *f)
+{
+    unsigned number;
+    enum cof_err ignored;
+
+    while (cof_pipeline_take(f->pipeline, true, &number, &ignored)) {
+        f->out_used = largest(f->out_used, f->items[number].out_len);
+        f->items[number].lent = NULL;
+    }
 }
 
 enum cof_err cof_frame_slots_drain(struct cof_frame_slots *f)

@@ -15,7 +15,8 @@
 struct cof_frame_slot {
     uint8_t *in, *out; /* in_size + COF_FRAME_SPARE and out_size + COF_FRAME_SPARE bytes; in_place: see below */
     size_t in_len, out_len;
-    uint8_t *memory;   /* where in lies */
+    const uint8_t *lent; /* what is worked on when it is not in: the caller's memory, until the slot is done */
+    uint8_t *memory;     /* where in lies */
     uint32_t sequence; /* of its first frame */
     bool is_last;      /* the message's last frame is here */
 };
@@ -62,6 +63,8 @@ COF_MUST_USE enum cof_err cof_frame_slots_init(struct cof_frame_slots *f, const 
 COF_MUST_USE enum cof_err cof_frame_slots_room(struct cof_frame_slots *f, struct cof_frame_slot **slot);
 /* Gives it to the threads and sends out what is done. */
 COF_MUST_USE enum cof_err cof_frame_slots_give(struct cof_frame_slots *f);
+/* Waits for all and drops them: after a failure, before memory that was lent is given back. */
+void cof_frame_slots_settle(struct cof_frame_slots *f);
 /* Waits for all and sends them out. */
 COF_MUST_USE enum cof_err cof_frame_slots_drain(struct cof_frame_slots *f);
 /* Ends the threads and wipes. Takes a zeroed one. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define SCRATCH 16384 /* bytes read at once outside the frames */
+#define LENT_SLOTS 8  /* so many in one piece are worth waiting for at its end */
 
 /* Where the bytes that come next belong. */
 enum place { IN_SESSION, /* header, single block, signature: the engine's session takes them */ IN_FRAMES };
@@ -34,12 +35,17 @@ static enum cof_err fork_key(void *ctx, struct cof_gcm **key)
     return cof_esdk_decrypt_fork(o->d, key);
 }
 
+static struct cof_view message_bytes(const struct cof_frame_slot *slot)
+{
+    return cof_view_of(slot->lent != NULL ? slot->lent : slot->in, slot->in_len);
+}
+
 /* The frames of one slot, on any thread; the slot was cut so that they are whole. */
 static enum cof_err open_slot(void *ctx, unsigned lane, unsigned number)
 {
     struct cof_open *o = ctx;
     struct cof_frame_slot *slot = &o->slots.items[number];
-    struct cof_view rest = cof_view_of(slot->in, slot->in_len);
+    struct cof_view rest = message_bytes(slot);
     enum cof_err err = COF_OK;
 
     for (uint32_t sequence = slot->sequence; err == COF_OK && rest.len > 0; sequence++) {
@@ -50,7 +56,7 @@ static enum cof_err open_slot(void *ctx, unsigned lane, unsigned number)
         if (err == COF_E_SHORT || (err == COF_OK && size > rest.len))
             err = COF_E_TRUNCATED;
         if (err == COF_OK && o->slots.in_place)
-            slot->out = slot->in + frame.head;
+            slot->out = slot->in + (slot->lent == NULL ? frame.head : 0);
         if (err == COF_OK)
             err = cof_esdk_open_frame(o->slots.keys[lane], o->message_id, &frame, cof_view_sub(rest, 0, size),
                                       slot->out + slot->out_len);
@@ -65,9 +71,7 @@ static enum cof_err open_slot(void *ctx, unsigned lane, unsigned number)
 static enum cof_err note_slot(void *ctx, unsigned number)
 {
     struct cof_open *o = ctx;
-    const struct cof_frame_slot *slot = &o->slots.items[number];
-
-    return cof_esdk_decrypt_note(o->d, cof_view_of(slot->in, slot->in_len));
+    return cof_esdk_decrypt_note(o->d, message_bytes(&o->slots.items[number]));
 }
 
 static enum cof_err release(void *ctx, struct cof_view plain)
@@ -294,6 +298,33 @@ enum cof_err cof_open_filled(struct cof_open *o, size_t len)
     return err == COF_OK ? COF_OK : fail(o, err);
 }
 
+/* Whole slots of a long piece are opened from where they lie. All are done before it returns, so it is for pieces of many. */
+static enum cof_err push_lent(struct cof_open *o, struct cof_view *bytes)
+{
+    struct cof_frame_slot *slot;
+    size_t end = 0;
+    enum cof_err err = cof_frame_slots_room(&o->slots, &slot);
+
+    while (err == COF_OK && slot->in_len == 0 && end == 0 && bytes->len >= o->slots.in_size) {
+        struct cof_view part = cof_view_sub(*bytes, 0, o->slots.in_size);
+
+        err = find_final(o, part, &end);
+        if (err != COF_OK || end > 0)
+            break; /* the end is for the other way */
+        slot->lent = part.data;
+        slot->in_len = part.len;
+        *bytes = cof_view_sub(*bytes, part.len, SIZE_MAX);
+        err = give(o, slot);
+        if (err == COF_OK)
+            err = cof_frame_slots_room(&o->slots, &slot);
+    }
+    if (err == COF_OK)
+        err = cof_frame_slots_drain(&o->slots);
+    if (err != COF_OK)
+        cof_frame_slots_settle(&o->slots);
+    return err;
+}
+
 enum cof_err cof_open_push(struct cof_open *o, struct cof_view bytes)
 {
     enum cof_err err = check_state(o);
@@ -309,6 +340,12 @@ enum cof_err cof_open_push(struct cof_open *o, struct cof_view bytes)
             continue;
         }
         err = cof_open_room(o, &data, &room);
+        if (err == COF_OK && bytes.len >= LENT_SLOTS * o->slots.in_size) {
+            err = push_lent(o, &bytes);
+            if (err != COF_OK)
+                return fail(o, err);
+            err = cof_open_room(o, &data, &room);
+        }
         if (err != COF_OK)
             break;
         n = bytes.len < room ? bytes.len : room;

@@ -34,7 +34,7 @@ COF_MUST_USE enum cof_err cof_open_new_range(struct cof_esdk_decrypt *d, const s
 /* Where to put the next bytes of the message, and how much fits: at least one byte, until _filled says how much was put. */
 COF_MUST_USE enum cof_err cof_open_room(struct cof_open *o, uint8_t **data, size_t *room);
 COF_MUST_USE enum cof_err cof_open_filled(struct cof_open *o, size_t len);
-/* The same by copying. */
+/* The same from the caller's memory: long pieces are opened from where they lie, others copied. */
 COF_MUST_USE enum cof_err cof_open_push(struct cof_open *o, struct cof_view bytes);
 /* The input is over. COF_OK: the message was whole and everything in it verified. */
 COF_MUST_USE enum cof_err cof_open_finish(struct cof_open *o);
