@@ -306,15 +306,15 @@ static const char *payload_word(const struct cof_aws_call *call, bool https, cha
 }
 
 /* Host name and path, with the bucket in one of them. */
-static enum cof_err address(const struct cof_aws_call *call, const struct cof_aws_endpoint *endpoint, char host[330],
+static enum cof_err address(const struct cof_aws_request *request, const struct cof_aws_endpoint *endpoint, char host[330],
                             struct cof_buf *path)
 {
-    const char *bucket = call->request.bucket;
+    const char *bucket = request->bucket;
     bool in_host = bucket[0] != '\0' && !endpoint->custom && strchr(bucket, '.') == NULL;
 
     if (bucket[0] != '\0' && !in_host)
         cof_buf_printf(path, "/%s", bucket);
-    cof_buf_add(path, cof_buf_view(&call->request.path));
+    cof_buf_add(path, cof_buf_view(&request->path));
     if (snprintf(host, 330, "%s%s%s", in_host ? bucket : "", in_host ? "." : "", endpoint->host) >= 256)
         return COF_E_LIMIT;
     return cof_buf_err(path);
@@ -460,7 +460,7 @@ static enum cof_err attempt(struct cof_aws_call *call)
     cof_buf_reset(&call->error_body);
     cof_buf_init_secret(&head, 131072);
     cof_buf_init(&path, 8192);
-    err = address(call, endpoint, host, &path);
+    err = address(&call->request, endpoint, host, &path);
     if (err == COF_OK)
         err = signed_head(call, endpoint, host, cof_buf_view(&path), &head);
     opts.https = endpoint->https;
@@ -584,4 +584,45 @@ void cof_aws_cancel(struct cof_aws_call *call)
     if (call->http != NULL)
         cof_http_call_cancel(call->http);
     free_call(call);
+}
+
+enum cof_err cof_aws_presign(struct cof_aws *aws, const struct cof_aws_request *request, uint32_t expires_s,
+                             struct cof_buf *url)
+{
+    const struct cof_aws_endpoint *endpoint = &aws->endpoints[request->service];
+    struct cof_sigv4_credentials credentials = {cof_buf_view(&aws->credentials.access_key_id),
+                                                cof_buf_view(&aws->credentials.secret_access_key),
+                                                cof_buf_view(&aws->credentials.session_token)};
+    struct cof_sigv4_scope scope = {wall(aws), cof_view_str(aws->region),
+                                    cof_view_str(cof_aws_service_name(request->service))};
+    struct cof_headers headers;
+    struct cof_sigv4_request signing = {.method = cof_view_str(request->method), .query = cof_buf_view(&request->query),
+                                        .s3_path = request->service == COF_AWS_S3, .headers = &headers,
+                                        .payload_hash = cof_view_str(COF_SIGV4_UNSIGNED)};
+    struct cof_buf path, query;
+    struct cof_view shown = {0};
+    char host[330];
+    enum cof_err err;
+
+    cof_buf_init(&path, 8192);
+    cof_buf_init_secret(&query, 65536);
+    cof_headers_init(&headers);
+    err = address(request, endpoint, host, &path);
+    signing.path = cof_buf_view(&path);
+    if (err == COF_OK) {
+        add_host(&headers, endpoint, host);
+        err = cof_sigv4_presign(&signing, &credentials, &scope, expires_s, &query);
+    }
+    if (err == COF_OK && cof_headers_get(&headers, "host", &shown)) {
+        cof_buf_add_str(url, endpoint->https ? "https://" : "http://");
+        cof_buf_add(url, shown);
+        cof_buf_add(url, signing.path);
+        cof_buf_add_str(url, "?");
+        cof_buf_add(url, cof_buf_view(&query));
+        err = cof_buf_err(url);
+    }
+    cof_headers_done(&headers);
+    cof_buf_done(&path);
+    cof_buf_done(&query);
+    return err;
 }

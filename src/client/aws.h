@@ -88,6 +88,11 @@ void cof_aws_cancel(struct cof_aws_call *call);
 const uint8_t *cof_aws_call_checksum(const struct cof_aws_call *call);
 unsigned cof_aws_call_attempts(const struct cof_aws_call *call);
 
+/* The request as a URL that anyone may use for expires_s seconds (1 to 604,800), appended to url: presigned, with the
+ * endpoint's host. Only the host is signed, so that headers stay the user's choice. */
+COF_MUST_USE enum cof_err cof_aws_presign(struct cof_aws *aws, const struct cof_aws_request *request, uint32_t expires_s,
+                                          struct cof_buf *url);
+
 /* Sees to credentials that last (aws->refresh); blocking. The run_* calls do it by themselves. */
 COF_MUST_USE enum cof_err cof_aws_ready(struct cof_aws *aws, struct cof_diag *diag);
 

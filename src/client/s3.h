@@ -16,6 +16,7 @@ struct cof_s3_object {
     enum cof_sse sse;
     int64_t modified_ms; /* 0: not told */
     uint64_t size;       /* bytes; of a put: what was sent */
+    const char *checked; /* of a received object: the checksum its bytes were held against, "CRC64NVME"; NULL: S3 sent none */
 };
 
 /* Body pieces: appends up to want bytes to out, nothing at the end. */
@@ -45,19 +46,33 @@ COF_MUST_USE enum cof_err cof_s3_run_get_whole(struct cof_aws *aws, const struct
 COF_MUST_USE enum cof_err cof_s3_run_head(struct cof_aws *aws, const struct cof_s3_get *get, struct cof_s3_object *out,
                                           struct cof_diag *diag);
 COF_MUST_USE enum cof_err cof_s3_run_delete(struct cof_aws *aws, struct cof_view bucket, struct cof_view key,
+                                            struct cof_view version_id,
                                             struct cof_diag *diag);
 
 struct cof_s3_entry {
-    struct cof_view key, etag;
+    struct cof_view key, etag, version_id; /* version_id: when versions are listed */
     uint64_t size;
     int64_t modified_ms;
     bool is_prefix; /* a common prefix, when a delimiter was given: key is all there is */
+    bool is_latest, is_delete_marker; /* when versions are listed */
 };
 /* All pages; entry returns COF_OK to go on. delimiter may be empty. */
 COF_MUST_USE enum cof_err cof_s3_run_list(struct cof_aws *aws, struct cof_view bucket, struct cof_view prefix,
                                           struct cof_view delimiter,
                                           enum cof_err (*entry)(void *ctx, const struct cof_s3_entry *entry), void *ctx,
                                           struct cof_diag *diag);
+
+/* All versions and delete markers of the keys below a prefix, newest first for each key. */
+COF_MUST_USE enum cof_err cof_s3_run_list_versions(struct cof_aws *aws, struct cof_view bucket, struct cof_view prefix,
+                                                   enum cof_err (*entry)(void *ctx, const struct cof_s3_entry *entry),
+                                                   void *ctx, struct cof_diag *diag);
+/* The account's buckets: key is the name, modified_ms when it was made. */
+COF_MUST_USE enum cof_err cof_s3_run_list_buckets(struct cof_aws *aws,
+                                                  enum cof_err (*entry)(void *ctx, const struct cof_s3_entry *entry),
+                                                  void *ctx, struct cof_diag *diag);
+/* Copies within the service; out may be NULL. */
+COF_MUST_USE enum cof_err cof_s3_run_copy(struct cof_aws *aws, const struct cof_s3_get *from, const struct cof_s3_put *to,
+                                          bool replace, struct cof_s3_object *out, struct cof_diag *diag);
 
 /* A streamed put of put->length bytes on the loop. */
 struct cof_s3_upload;

@@ -9,6 +9,14 @@
 
 /* Values too long for their field are left out. */
 void cof_s3_object_read(const struct cof_http_head *head, struct cof_s3_object *out);
+/* The checksum to hold a body against: the first that S3 sends, and whether it is one of parts (composite: n_parts of
+ * them), else of the whole. COF_CHECKSUM_NONE: there is none. */
+struct cof_s3_expected {
+    enum cof_checksum_alg alg;
+    uint8_t value[COF_CHECKSUM_MAX];
+    unsigned n_parts; /* composite */
+};
+COF_MUST_USE enum cof_err cof_s3_expected_read(const struct cof_http_head *head, struct cof_s3_expected *out);
 /* In an upload's done event: how often it was sent, and the checksum that went with it (empty: none). */
 void cof_s3_upload_sent(const struct cof_s3_upload *upload, unsigned *attempts, char crc64[static 16]);
 

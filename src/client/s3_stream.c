@@ -2,6 +2,7 @@
 #include "client/s3_object.h"
 
 #include "base/codec.h"
+#include "base/num.h"
 #include "engine/aws_chunked.h"
 
 #include <stdio.h>
@@ -209,34 +210,51 @@ void cof_s3_upload_cancel(struct cof_s3_upload *upload)
     upload_free(upload);
 }
 
-/* The checksum to hold the body against: the first S3 sends that is of the whole object. */
-static enum cof_err choose_checksum(struct cof_s3_download *d, const struct cof_http_head *head)
+enum cof_err cof_s3_expected_read(const struct cof_http_head *head, struct cof_s3_expected *out)
 {
     static const enum cof_checksum_alg order[] = {COF_CHECKSUM_CRC64NVME, COF_CHECKSUM_SHA256, COF_CHECKSUM_CRC32C,
                                                   COF_CHECKSUM_CRC32, COF_CHECKSUM_SHA1};
-    struct cof_view text, type;
+    struct cof_view text = {0}, type = {0}, count;
+    uint64_t n = 0;
     struct cof_buf value;
     enum cof_err err = COF_OK;
 
+    *out = (struct cof_s3_expected){0};
     (void)cof_headers_get(&head->headers, "x-amz-checksum-type", &type);
-    if (head->status != 200 || cof_view_eq(type, COF_LIT("COMPOSITE")))
-        return COF_OK;
     cof_buf_init(&value, 64);
-    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
-        if (!cof_headers_get(&head->headers, cof_aws_checksum_header(order[i]), &text) ||
-            cof_view_find(text, '-') != SIZE_MAX)
+    for (size_t i = 0; i < sizeof order / sizeof order[0] && out->alg == COF_CHECKSUM_NONE && err == COF_OK; i++) {
+        bool is_composite;
+        if (!cof_headers_get(&head->headers, cof_aws_checksum_header(order[i]), &text))
             continue;
-        err = cof_base64_decode(text, &value);
-        if (err == COF_OK && value.len != cof_checksum_size(order[i]))
+        is_composite = cof_view_split(text, '-', &text, &count);
+        if (is_composite && (cof_parse_u64(count, 10000, &n) != COF_OK || n == 0))
             err = COF_E_FORMAT;
         if (err == COF_OK)
-            err = cof_checksum_init(&d->sum, order[i]);
-        if (err == COF_OK)
-            memcpy(d->expected, value.data, value.len);
-        break;
+            err = cof_base64_decode(text, &value);
+        if (err == COF_OK && value.len != cof_checksum_size(order[i]))
+            err = COF_E_FORMAT;
+        if (err != COF_OK || (!is_composite && cof_view_eq(type, COF_LIT("COMPOSITE"))))
+            break;
+        out->alg = order[i];
+        out->n_parts = (unsigned)n;
+        memcpy(out->value, value.data, value.len);
     }
     cof_buf_done(&value);
     return err;
+}
+
+static enum cof_err choose_checksum(struct cof_s3_download *d, const struct cof_http_head *head)
+{
+    struct cof_s3_expected expected;
+    enum cof_err err;
+
+    if (head->status != 200)
+        return COF_OK;
+    err = cof_s3_expected_read(head, &expected);
+    if (err != COF_OK || expected.n_parts > 0)
+        return err;
+    memcpy(d->expected, expected.value, sizeof d->expected);
+    return cof_checksum_init(&d->sum, expected.alg);
 }
 
 static void download_head(void *ctx, struct cof_aws_call *call, const struct cof_http_head *head)

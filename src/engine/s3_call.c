@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/s3_call.h"
+#include "engine/s3_request.h"
 
 #include "base/codec.h"
 #include "crypto/hash.h"
@@ -31,7 +32,8 @@ const char *cof_sse_name(enum cof_sse mode)
     return names[mode];
 }
 
-static enum cof_err begin(struct cof_aws_request *out, const char *method, struct cof_view bucket, struct cof_view key)
+enum cof_err cof_s3_begin(struct cof_aws_request *out, const char *method, struct cof_view bucket,
+                          struct cof_view key)
 {
     cof_aws_request_init(out, COF_AWS_S3, method);
     if (bucket.len < 3 || bucket.len >= sizeof out->bucket)
@@ -42,7 +44,7 @@ static enum cof_err begin(struct cof_aws_request *out, const char *method, struc
     return COF_OK;
 }
 
-static enum cof_err finish(struct cof_aws_request *out, enum cof_err err)
+enum cof_err cof_s3_finish(struct cof_aws_request *out, enum cof_err err)
 {
     if (err == COF_OK)
         err = cof_aws_request_err(out);
@@ -51,9 +53,23 @@ static enum cof_err finish(struct cof_aws_request *out, enum cof_err err)
     return err;
 }
 
-/* The key itself and its MD5, as S3 wants them on every request that touches the object. */
-static enum cof_err add_customer_key(struct cof_headers *headers, const struct cof_secret *key)
+void cof_s3_add_number(struct cof_aws_request *out, const char *name, uint64_t number)
 {
+    char text[24];
+
+    (void)snprintf(text, sizeof text, "%llu", (unsigned long long)number);
+    cof_aws_request_query(out, name, cof_view_str(text));
+}
+
+/* The key itself and its MD5, as S3 wants them on every request that touches the object. */
+enum cof_err cof_s3_add_customer_key(struct cof_headers *headers, const struct cof_secret *key, bool of_source)
+{
+    static const char *const names[2][3] = {{"x-amz-server-side-encryption-customer-algorithm",
+                                             "x-amz-server-side-encryption-customer-key",
+                                             "x-amz-server-side-encryption-customer-key-MD5"},
+                                            {"x-amz-copy-source-server-side-encryption-customer-algorithm",
+                                             "x-amz-copy-source-server-side-encryption-customer-key",
+                                             "x-amz-copy-source-server-side-encryption-customer-key-MD5"}};
     uint8_t md5[16];
     struct cof_buf text;
     enum cof_err err;
@@ -62,17 +78,49 @@ static enum cof_err add_customer_key(struct cof_headers *headers, const struct c
         return COF_E_USAGE;
     err = cof_hash_once(COF_MD5, cof_secret_view(key), md5);
     cof_buf_init_secret(&text, 128);
-    cof_headers_add_str(headers, "x-amz-server-side-encryption-customer-algorithm", "AES256");
+    cof_headers_add(headers, cof_view_str(names[of_source][0]), COF_LIT("AES256"));
     cof_base64_add(&text, cof_secret_view(key));
-    cof_headers_add(headers, COF_LIT("x-amz-server-side-encryption-customer-key"), cof_buf_view(&text));
+    cof_headers_add(headers, cof_view_str(names[of_source][1]), cof_buf_view(&text));
     cof_buf_reset(&text);
     cof_base64_add(&text, cof_view_of(md5, sizeof md5));
-    cof_headers_add(headers, COF_LIT("x-amz-server-side-encryption-customer-key-MD5"), cof_buf_view(&text));
+    cof_headers_add(headers, cof_view_str(names[of_source][2]), cof_buf_view(&text));
     cof_buf_done(&text);
     return err;
 }
 
-static enum cof_err add_sse(struct cof_headers *headers, const struct cof_s3_sse *sse)
+static enum cof_err add_context(struct cof_headers *headers, struct cof_view json)
+{
+    struct cof_buf text;
+    enum cof_err err;
+
+    if (json.len == 0)
+        return COF_OK;
+    cof_buf_init(&text, 16384);
+    cof_base64_add(&text, json);
+    cof_headers_add(headers, COF_LIT("x-amz-server-side-encryption-context"), cof_buf_view(&text));
+    err = cof_buf_err(&text);
+    cof_buf_done(&text);
+    return err;
+}
+
+void cof_s3_add_attributes(struct cof_headers *headers, const struct cof_s3_attributes *a)
+{
+    const struct {
+        const char *name;
+        struct cof_view value;
+    } all[] = {{"Content-Type", a->content_type},
+               {"x-amz-tagging", a->tags},
+               {"x-amz-object-lock-mode", a->lock_mode},
+               {"x-amz-object-lock-retain-until-date", a->lock_until},
+               {"x-amz-object-lock-legal-hold", cof_view_str(a->legal_hold ? "ON" : NULL)},
+               {"x-amz-storage-class", a->storage_class}};
+
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (all[i].value.len > 0)
+            cof_headers_add(headers, cof_view_str(all[i].name), all[i].value);
+}
+
+enum cof_err cof_s3_add_sse(struct cof_headers *headers, const struct cof_s3_sse *sse)
 {
     switch (sse->mode) {
     case COF_SSE_NONE:
@@ -84,21 +132,22 @@ static enum cof_err add_sse(struct cof_headers *headers, const struct cof_s3_sse
         cof_headers_add_str(headers, "x-amz-server-side-encryption", "aws:kms");
         if (sse->kms_key_id.len > 0)
             cof_headers_add(headers, COF_LIT("x-amz-server-side-encryption-aws-kms-key-id"), sse->kms_key_id);
-        break;
+        if (sse->bucket_key)
+            cof_headers_add_str(headers, "x-amz-server-side-encryption-bucket-key-enabled", "true");
+        return add_context(headers, sse->kms_context);
     case COF_SSE_C:
-        return add_customer_key(headers, sse->customer_key);
+        return cof_s3_add_customer_key(headers, sse->customer_key, false);
     }
     return COF_OK;
 }
 
 enum cof_err cof_s3_put_object(struct cof_aws_request *out, const struct cof_s3_put *put)
 {
-    enum cof_err err = begin(out, "PUT", put->bucket, put->key);
+    enum cof_err err = cof_s3_begin(out, "PUT", put->bucket, put->key);
 
     if (err == COF_OK)
-        err = add_sse(&out->headers, &put->sse);
-    if (put->content_type.len > 0)
-        cof_headers_add(&out->headers, COF_LIT("Content-Type"), put->content_type);
+        err = cof_s3_add_sse(&out->headers, &put->sse);
+    cof_s3_add_attributes(&out->headers, &put->attributes);
     if (put->create_only)
         cof_headers_add_str(&out->headers, "If-None-Match", "*");
     if (put->crc64.len > 0)
@@ -108,37 +157,45 @@ enum cof_err cof_s3_put_object(struct cof_aws_request *out, const struct cof_s3_
     out->replayable = !put->streaming;
     if (!put->streaming)
         cof_buf_add(&out->body, put->body);
-    return finish(out, err);
+    return cof_s3_finish(out, err);
 }
 
 enum cof_err cof_s3_get_object(struct cof_aws_request *out, const struct cof_s3_get *get)
 {
-    enum cof_err err = begin(out, get->head ? "HEAD" : "GET", get->bucket, get->key);
+    enum cof_err err = cof_s3_begin(out, get->head ? "HEAD" : "GET", get->bucket, get->key);
 
     if (err == COF_OK && get->sse.mode == COF_SSE_C)
-        err = add_customer_key(&out->headers, get->sse.customer_key);
+        err = cof_s3_add_customer_key(&out->headers, get->sse.customer_key, false);
     if (get->version_id.len > 0)
         cof_aws_request_query(out, "versionId", get->version_id);
+    if (get->if_match.len > 0)
+        cof_headers_add(&out->headers, COF_LIT("If-Match"), get->if_match);
+    if (get->part > 0)
+        cof_s3_add_number(out, "partNumber", get->part);
     if (get->range.len > 0)
         cof_headers_add(&out->headers, COF_LIT("Range"), get->range);
     else
         cof_headers_add_str(&out->headers, "x-amz-checksum-mode", "ENABLED");
     out->replayable = true;
-    return finish(out, err);
+    return cof_s3_finish(out, err);
 }
 
-enum cof_err cof_s3_delete_object(struct cof_aws_request *out, struct cof_view bucket, struct cof_view key)
+enum cof_err cof_s3_delete_object(struct cof_aws_request *out, struct cof_view bucket, struct cof_view key,
+                                  struct cof_view version_id)
 {
-    enum cof_err err = begin(out, "DELETE", bucket, key);
+    enum cof_err err = cof_s3_begin(out, "DELETE", bucket, key);
+
+    if (version_id.len > 0)
+        cof_aws_request_query(out, "versionId", version_id);
 
     out->replayable = true;
-    return finish(out, err);
+    return cof_s3_finish(out, err);
 }
 
 enum cof_err cof_s3_list_objects(struct cof_aws_request *out, struct cof_view bucket, struct cof_view prefix,
                                  struct cof_view continuation)
 {
-    enum cof_err err = begin(out, "GET", bucket, (struct cof_view){0});
+    enum cof_err err = cof_s3_begin(out, "GET", bucket, (struct cof_view){0});
 
     cof_aws_request_query(out, "list-type", COF_LIT("2"));
     if (prefix.len > 0)
@@ -146,7 +203,63 @@ enum cof_err cof_s3_list_objects(struct cof_aws_request *out, struct cof_view bu
     if (continuation.len > 0)
         cof_aws_request_query(out, "continuation-token", continuation);
     out->replayable = true;
-    return finish(out, err);
+    return cof_s3_finish(out, err);
+}
+
+enum cof_err cof_s3_list_versions(struct cof_aws_request *out, struct cof_view bucket, struct cof_view prefix,
+                                  struct cof_view key_marker, struct cof_view version_marker)
+{
+    enum cof_err err = cof_s3_begin(out, "GET", bucket, (struct cof_view){0});
+
+    cof_aws_request_query(out, "versions", (struct cof_view){0});
+    if (prefix.len > 0)
+        cof_aws_request_query(out, "prefix", prefix);
+    if (key_marker.len > 0)
+        cof_aws_request_query(out, "key-marker", key_marker);
+    if (version_marker.len > 0)
+        cof_aws_request_query(out, "version-id-marker", version_marker);
+    out->replayable = true;
+    return cof_s3_finish(out, err);
+}
+
+enum cof_err cof_s3_list_buckets(struct cof_aws_request *out)
+{
+    cof_aws_request_init(out, COF_AWS_S3, "GET");
+    cof_buf_add_str(&out->path, "/");
+    out->replayable = true;
+    return cof_s3_finish(out, COF_OK);
+}
+
+enum cof_err cof_s3_copy_object(struct cof_aws_request *out, const struct cof_s3_get *from,
+                                const struct cof_s3_put *to, bool replace)
+{
+    struct cof_buf source;
+    enum cof_err err = cof_s3_begin(out, "PUT", to->bucket, to->key);
+
+    cof_buf_init(&source, 8192);
+    cof_buf_add(&source, from->bucket);
+    cof_buf_add_str(&source, "/");
+    cof_uri_encode(&source, from->key, true);
+    if (from->version_id.len > 0) {
+        cof_buf_add_str(&source, "?versionId=");
+        cof_uri_encode(&source, from->version_id, false);
+    }
+    cof_headers_add(&out->headers, COF_LIT("x-amz-copy-source"), cof_buf_view(&source));
+    if (err == COF_OK)
+        err = cof_buf_err(&source);
+    cof_buf_done(&source);
+    if (from->if_match.len > 0)
+        cof_headers_add(&out->headers, COF_LIT("x-amz-copy-source-if-match"), from->if_match);
+    if (err == COF_OK && from->sse.mode == COF_SSE_C)
+        err = cof_s3_add_customer_key(&out->headers, from->sse.customer_key, true);
+    if (err == COF_OK)
+        err = cof_s3_add_sse(&out->headers, &to->sse);
+    if (replace) {
+        cof_headers_add_str(&out->headers, "x-amz-metadata-directive", "REPLACE");
+        cof_s3_add_attributes(&out->headers, &to->attributes);
+    }
+    out->replayable = true;
+    return cof_s3_finish(out, err);
 }
 
 void cof_s3_facts_read(const struct cof_http_head *head, struct cof_s3_facts *out)

@@ -14,6 +14,8 @@ enum cof_sse { COF_SSE_NONE, COF_SSE_S3, COF_SSE_KMS, COF_SSE_C };
 struct cof_s3_sse {
     enum cof_sse mode;
     struct cof_view kms_key_id;            /* SSE-KMS; empty: the account's default key */
+    struct cof_view kms_context;           /* SSE-KMS: a JSON object of texts; empty: none */
+    bool bucket_key;                       /* SSE-KMS: one KMS call for many objects */
     const struct cof_secret *customer_key; /* SSE-C: 32 bytes */
 };
 
@@ -21,8 +23,18 @@ struct cof_s3_sse {
 COF_MUST_USE enum cof_err cof_sse_parse(const char *text, enum cof_sse *out);
 const char *cof_sse_name(enum cof_sse mode);
 
+/* What an object is given besides its bytes; all may be empty. */
+struct cof_s3_attributes {
+    struct cof_view content_type;
+    struct cof_view tags;                  /* as a query string, "a=1&b=2", encoded */
+    struct cof_view lock_mode, lock_until; /* GOVERNANCE or COMPLIANCE, ISO 8601; both or none */
+    bool legal_hold;
+    struct cof_view storage_class;
+};
+
 struct cof_s3_put {
-    struct cof_view bucket, key, content_type; /* content_type may be empty */
+    struct cof_view bucket, key;
+    struct cof_s3_attributes attributes;
     struct cof_s3_sse sse;
     bool create_only;   /* If-None-Match: * */
     struct cof_view body; /* small objects; or */
@@ -37,11 +49,22 @@ struct cof_s3_get {
     struct cof_s3_sse sse; /* SSE-C: the key is needed again */
     bool head;             /* HeadObject */
     struct cof_view range; /* "bytes=0-9", or empty */
+    unsigned part;         /* with checksum: this part of a multipart upload; 0: none */
+    struct cof_view if_match; /* an ETag; COF_E_PRECONDITION when it is another one. May be empty */
 };
 COF_MUST_USE enum cof_err cof_s3_get_object(struct cof_aws_request *out, const struct cof_s3_get *get);
-COF_MUST_USE enum cof_err cof_s3_delete_object(struct cof_aws_request *out, struct cof_view bucket, struct cof_view key);
+/* version_id may be empty: then a versioned bucket keeps the object under a delete marker. */
+COF_MUST_USE enum cof_err cof_s3_delete_object(struct cof_aws_request *out, struct cof_view bucket, struct cof_view key,
+                                               struct cof_view version_id);
 COF_MUST_USE enum cof_err cof_s3_list_objects(struct cof_aws_request *out, struct cof_view bucket, struct cof_view prefix,
                                               struct cof_view continuation);
+/* ListObjectVersions; the markers are those of the page before, or empty. */
+COF_MUST_USE enum cof_err cof_s3_list_versions(struct cof_aws_request *out, struct cof_view bucket, struct cof_view prefix,
+                                               struct cof_view key_marker, struct cof_view version_marker);
+COF_MUST_USE enum cof_err cof_s3_list_buckets(struct cof_aws_request *out);
+/* CopyObject within the service: from may name a version; to->attributes are applied only with replace. */
+COF_MUST_USE enum cof_err cof_s3_copy_object(struct cof_aws_request *out, const struct cof_s3_get *from,
+                                             const struct cof_s3_put *to, bool replace);
 
 /* What a Put, Get or Head reply's headers say; views into the head. */
 struct cof_s3_facts {

@@ -50,7 +50,7 @@ static enum cof_err count(void *ctx, const struct cof_s3_entry *entry)
 static void try_s3(struct cof_aws *aws, const char *bucket)
 {
     struct cof_s3_put put = {.bucket = cof_view_str(bucket), .key = COF_LIT("a b/c~d.txt"), .body = COF_LIT("hello"),
-                             .create_only = true, .content_type = COF_LIT("text/plain")};
+                             .create_only = true, .attributes.content_type = COF_LIT("text/plain")};
     struct cof_s3_get get = {.bucket = put.bucket, .key = put.key};
     struct source source = {0};
     struct cof_s3_pipe pipe = {.source = pull, .ctx = &source};
@@ -84,7 +84,7 @@ static void try_s3(struct cof_aws *aws, const char *bucket)
     tell(err, right, "S3: the same bytes come back", &diag);
     err = cof_s3_run_list(aws, put.bucket, COF_LIT(""), COF_LIT(""), count, &n, &diag);
     tell(err, n == 2, "S3: list", &diag);
-    err = cof_s3_run_delete(aws, put.bucket, COF_LIT("streamed"), &diag);
+    err = cof_s3_run_delete(aws, put.bucket, COF_LIT("streamed"), (struct cof_view){0}, &diag);
     tell(err, true, "S3: delete", &diag);
     err = cof_s3_run_head(aws, &get, &object, &diag);
     tell(err == COF_E_NOT_FOUND ? COF_OK : COF_E_BUG, true, "S3: what was deleted is not found", &diag);

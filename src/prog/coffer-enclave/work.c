@@ -277,7 +277,7 @@ static enum cof_err make_receipt(struct task *t, struct cof_buf *out)
 static enum cof_err store(struct task *t, const char *key, const char *media_type, struct cof_view body, bool create_only)
 {
     struct cof_s3_put put = {.bucket = cof_view_str(t->job.bucket), .key = cof_view_str(key),
-                             .content_type = cof_view_str(media_type), .create_only = create_only, .body = body};
+                             .attributes.content_type = cof_view_str(media_type), .create_only = create_only, .body = body};
     struct cof_s3_object object;
 
     return cof_s3_run_put(t->w->aws, &put, NULL, &object, &t->diag);

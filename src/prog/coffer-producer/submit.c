@@ -247,7 +247,7 @@ static void on_key(void *ctx, enum cof_err err, struct cof_kms_reply *reply, con
     struct submission *s = ctx;
     struct cof_s3_upload_events events = {.writable = on_writable, .done = on_stored, .ctx = s};
     struct cof_s3_put put = {.bucket = cof_view_str(s->job.bucket), .key = cof_view_str(s->job.key),
-                             .content_type = COF_LIT("application/octet-stream"), .create_only = true, .streaming = true};
+                             .attributes.content_type = COF_LIT("application/octet-stream"), .create_only = true, .streaming = true};
     struct cof_job_context context;
 
     s->fetch = NULL;

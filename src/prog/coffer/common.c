@@ -2,10 +2,12 @@
 #include "common.h"
 
 #include "io/clock.h"
+#include "io/file.h"
 #include "io/log_stderr.h"
 #include "io/rng_os.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 int verb_run(const char *prog, const struct cof_command *command, void *config, verb_fn *verb, int argc, char **argv)
 {
@@ -25,16 +27,53 @@ int verb_run(const char *prog, const struct cof_command *command, void *config, 
     return cof_exit_code(err);
 }
 
+static enum cof_err read_json(const char *path, struct cof_aws_json *out, struct cof_diag *diag)
+{
+    struct cof_buf text;
+    struct cof_diag why = {0};
+    enum cof_err err;
+
+    cof_buf_init_secret(&text, 65536);
+    err = cof_file_read(path, &text, diag);
+    if (err == COF_OK) {
+        err = cof_aws_json_read(cof_buf_view(&text), out, &why);
+        if (err != COF_OK)
+            (void)cof_diag_set(diag, err, "%s: %s", path, why.text);
+    }
+    cof_buf_done(&text);
+    return err;
+}
+
 enum cof_err aws_open(struct aws_use *use, const struct aws_options *options, struct cof_diag *diag)
 {
     struct cof_session_opts opts = {.env = &cof_env_process, .resolve = cof_resolve_dns, .rng = &cof_rng_os,
                                     .now_ms = cof_clock_wall_ms, .log = &use->log};
+    struct cof_aws_json json = {0};
     enum cof_err err = cof_loop_new(&use->loop);
 
     cof_log_stderr(&use->log, "coffer", COF_LOG_ERROR);
     opts.loop = use->loop;
     opts.overrides = options->overrides;
-    return err == COF_OK ? cof_session_open(&use->session, &opts, diag) : err;
+    if (options->max_attempts > 100)
+        return cof_diag_set(diag, COF_E_USAGE, "--max-attempts: 1 to 100");
+    opts.overrides.max_attempts = (unsigned)options->max_attempts;
+    if (err == COF_OK && options->config != NULL) {
+        err = read_json(options->config, &json, diag);
+        opts.given = &json.credentials;
+        if (opts.overrides.region == NULL && json.region[0] != '\0')
+            opts.overrides.region = json.region;
+    }
+    if (err == COF_OK)
+        err = cof_session_open(&use->session, &opts, diag);
+    cof_aws_json_done(&json);
+    return err;
+}
+
+enum cof_err aws_ready(struct aws_use *use, struct cof_diag *diag)
+{
+    enum cof_err err = cof_aws_ready(&use->session.aws, diag);
+
+    return err == COF_OK ? cof_credentials_keep(use->session.credentials) : err;
 }
 
 void aws_close(struct aws_use *use)
@@ -78,4 +117,23 @@ enum cof_err s3_url_parse(const char *text, struct cof_view *bucket, struct cof_
         !cof_view_split(cof_view_sub(v, 5, SIZE_MAX), '/', bucket, key) || bucket->len < 3 || key->len == 0)
         return cof_diag_set(diag, COF_E_USAGE, "'%s': write s3://BUCKET/KEY", text);
     return COF_OK;
+}
+
+enum cof_err s3_url_split(const char *text, struct cof_view *bucket, struct cof_view *key, struct cof_diag *diag)
+{
+    struct cof_view v = cof_view_str(text);
+
+    *bucket = *key = (struct cof_view){0};
+    if (cof_view_starts(v, COF_LIT("s3://")))
+        (void)cof_view_split(cof_view_sub(v, 5, SIZE_MAX), '/', bucket, key);
+    if (bucket->len < 3 || bucket->len > 63)
+        return cof_diag_set(diag, COF_E_USAGE, "'%s': write s3://BUCKET/KEY", text);
+    return COF_OK;
+}
+
+bool path_is_file(const char *path)
+{
+    struct stat st;
+
+    return strcmp(path, "-") != 0 && (stat(path, &st) != 0 || S_ISREG(st.st_mode));
 }

@@ -12,10 +12,15 @@
 /* The options that verbs talking to AWS have, to be the first member of their config. */
 struct aws_options {
     struct cof_aws_overrides overrides;
+    const char *config;
+    uint64_t max_attempts;
 };
 #define AWS_OPTIONS(type)                                                                                             \
     {"region", 0, COF_OPT_TEXT, "NAME", "AWS region", offsetof(type, aws.overrides.region)},                           \
     {"profile", 0, COF_OPT_TEXT, "NAME", "profile of ~/.aws", offsetof(type, aws.overrides.profile)},                  \
+    {"config", 0, COF_OPT_TEXT, "FILE", "access_key, secret_key and region as JSON (config/aws_config.json)",           \
+     offsetof(type, aws.config)},                                                                                     \
+    {"max-attempts", 0, COF_OPT_NUMBER, "N", "how often a request is sent, 1 to 100 (default 3)", offsetof(type, aws.max_attempts)}, \
     {"endpoint-url", 0, COF_OPT_TEXT, "URL", "another endpoint for all services", offsetof(type, aws.overrides.endpoint_url)}, \
     {"ca-bundle", 0, COF_OPT_TEXT, "FILE", "trusted certificate authorities, PEM", offsetof(type, aws.overrides.ca_bundle)}
 
@@ -26,6 +31,8 @@ struct aws_use {
 };
 COF_MUST_USE enum cof_err aws_open(struct aws_use *use, const struct aws_options *options, struct cof_diag *diag);
 void aws_close(struct aws_use *use);
+/* Credentials that last, and are kept fresh while the loop runs. */
+COF_MUST_USE enum cof_err aws_ready(struct aws_use *use, struct cof_diag *diag);
 
 /* "k=v" texts, as sorted pairs pointing into them. */
 COF_MUST_USE enum cof_err context_parse(const struct cof_text_list *texts, struct cof_esdk_pair *pairs, size_t max, size_t *n,
@@ -38,6 +45,13 @@ COF_MUST_USE enum cof_err commitment_parse(const char *text, enum cof_commitment
 /* "s3://bucket/key". */
 COF_MUST_USE enum cof_err s3_url_parse(const char *text, struct cof_view *bucket, struct cof_view *key,
                                        struct cof_diag *diag);
+
+/* "s3://bucket", "s3://bucket/" or "s3://bucket/key": the key may be empty. */
+COF_MUST_USE enum cof_err s3_url_split(const char *text, struct cof_view *bucket, struct cof_view *key,
+                                       struct cof_diag *diag);
+
+/* Whether a file of that path can be written at any place: not "-", a device or a pipe. */
+bool path_is_file(const char *path);
 
 /* A verb from its command line to its exit code: parses into config (defaults filled in), runs, says what went wrong. */
 typedef enum cof_err verb_fn(const void *config, char **args, struct cof_diag *diag);
