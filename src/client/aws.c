@@ -117,6 +117,13 @@ static int64_t wall(const struct cof_aws *aws)
     return aws->now_ms() + aws->skew_ms;
 }
 
+static struct cof_sigv4_scope scope_of(const struct cof_aws *aws, enum cof_aws_service service)
+{
+    const char *region = service == COF_AWS_S3 && aws->s3_region[0] != '\0' ? aws->s3_region : aws->region;
+
+    return (struct cof_sigv4_scope){wall(aws), cof_view_str(region), cof_view_str(cof_aws_service_name(service))};
+}
+
 static void free_call(struct cof_aws_call *call)
 {
     cof_loop_disarm(call->aws->loop, &call->again);
@@ -236,7 +243,39 @@ static int64_t retry_after(const struct cof_aws_call *call)
     return (int64_t)s * 1000;
 }
 
-/* Redirects are never followed: a reply must not choose where signed requests and bodies go. */
+/* "s3.REGION.amazonaws.com": what follows the region is the partition's. */
+static const char *behind(const char *host, const char *region)
+{
+    const char *at = strstr(host, region);
+
+    return at == NULL ? "" : at + strlen(region);
+}
+
+/* The bucket lives in another region of the same partition: the request goes there, by the name that region's endpoint has.
+ * Where a Location header would send it does not matter: a reply must not choose who gets requests and bodies. With an
+ * endpoint of the user's only the signature changes. Once a client. */
+static bool follow_region(struct cof_aws_call *call)
+{
+    struct cof_aws *aws = call->aws;
+    struct cof_aws_endpoint *e = &aws->endpoints[COF_AWS_S3];
+    struct cof_view region;
+    char name[64], host[256];
+
+    if (call->request.service != COF_AWS_S3 || (call->status != 301 && call->status != 307 && call->status != 400) ||
+        !cof_headers_get(&call->error_headers, "x-amz-bucket-region", &region) || region.len >= sizeof name ||
+        cof_view_eq_str(region, aws->region) || aws->s3_region[0] != '\0' || call->attempts >= aws->max_attempts)
+        return false;
+    memcpy(name, region.data, region.len);
+    name[region.len] = '\0';
+    if (cof_endpoint_host(COF_AWS_S3, name, aws->fips, aws->dual_stack, host, NULL) != COF_OK ||
+        (!e->custom && strcmp(behind(e->host, aws->region), behind(host, name)) != 0) || !may_send_again(call))
+        return false;
+    (void)snprintf(aws->s3_region, sizeof aws->s3_region, "%s", name);
+    if (!e->custom)
+        (void)snprintf(e->host, sizeof e->host, "%s", host);
+    return cof_loop_arm(aws->loop, &call->again, 0) == COF_OK;
+}
+
 static void say_region(const struct cof_aws_call *call, struct cof_diag *diag)
 {
     struct cof_view region;
@@ -261,6 +300,8 @@ static void refused(struct cof_aws_call *call)
         if (again_later(call, 0))
             return;
     }
+    if (follow_region(call))
+        return;
     say_region(call, &diag);
     if (cof_err_class(err) == COF_CLASS_RETRY && again_later(call, retry_after(call)))
         return;
@@ -385,8 +426,7 @@ static enum cof_err sign(struct cof_aws_call *call, const struct cof_sigv4_reque
     struct cof_sigv4_credentials credentials = {cof_buf_view(&aws->credentials.access_key_id),
                                                 cof_buf_view(&aws->credentials.secret_access_key),
                                                 cof_buf_view(&aws->credentials.session_token)};
-    struct cof_sigv4_scope scope = {wall(aws), cof_view_str(aws->region),
-                                    cof_view_str(cof_aws_service_name(call->request.service))};
+    struct cof_sigv4_scope scope = scope_of(aws, call->request.service);
     char seed[COF_SIGV4_SIGNATURE + 1] = "";
     enum cof_err err = call->request.is_anonymous ? COF_OK
                                                   : cof_sigv4_sign(request, headers, &credentials, &scope, seed);
@@ -593,8 +633,7 @@ enum cof_err cof_aws_presign(struct cof_aws *aws, const struct cof_aws_request *
     struct cof_sigv4_credentials credentials = {cof_buf_view(&aws->credentials.access_key_id),
                                                 cof_buf_view(&aws->credentials.secret_access_key),
                                                 cof_buf_view(&aws->credentials.session_token)};
-    struct cof_sigv4_scope scope = {wall(aws), cof_view_str(aws->region),
-                                    cof_view_str(cof_aws_service_name(request->service))};
+    struct cof_sigv4_scope scope = scope_of(aws, request->service);
     struct cof_headers headers;
     struct cof_sigv4_request signing = {.method = cof_view_str(request->method), .query = cof_buf_view(&request->query),
                                         .s3_path = request->service == COF_AWS_S3, .headers = &headers,

@@ -40,6 +40,8 @@ struct cof_aws {
     const struct cof_rng *rng;
     int64_t (*now_ms)(void); /* wall clock */
     char region[64];
+    char s3_region[64];    /* where S3 said the bucket is; empty: in region */
+    bool fips, dual_stack; /* what AWS's own host names are made with */
     struct cof_aws_endpoint endpoints[4]; /* by enum cof_aws_service */
     struct cof_aws_credentials credentials;
     /* Fills credentials anew; called from the blocking form when they end soon. May be NULL. */

@@ -189,12 +189,12 @@ static enum cof_err given_endpoint(const struct cof_aws_settings *s, size_t serv
 
 static enum cof_err choose_endpoints(struct cof_aws_settings *s, const char *option, struct cof_diag *diag)
 {
-    bool fips, dual_stack, all_custom = true;
+    bool all_custom = true;
     char url[N_SERVICES][512];
-    enum cof_err err = choose_flag(s, "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint", &fips, diag);
+    enum cof_err err = choose_flag(s, "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint", &s->fips, diag);
 
     if (err == COF_OK)
-        err = choose_flag(s, "AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint", &dual_stack, diag);
+        err = choose_flag(s, "AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint", &s->dual_stack, diag);
     for (size_t i = 0; i < N_SERVICES && err == COF_OK; i++) {
         err = given_endpoint(s, i, option, url[i], diag);
         all_custom = all_custom && url[i][0] != '\0';
@@ -207,7 +207,7 @@ static enum cof_err choose_endpoints(struct cof_aws_settings *s, const char *opt
             err = cof_aws_endpoint_parse(url[i], e, diag);
         } else if (s->region[0] != '\0') {
             *e = (struct cof_aws_endpoint){.https = true, .port = 443};
-            err = cof_endpoint_host((enum cof_aws_service)i, s->region, fips, dual_stack, e->host, diag);
+            err = cof_endpoint_host((enum cof_aws_service)i, s->region, s->fips, s->dual_stack, e->host, diag);
         }
     }
     return err;
@@ -347,6 +347,8 @@ enum cof_err cof_aws_settings_apply(const struct cof_aws_settings *settings, str
     }
     (void)snprintf(aws->region, sizeof aws->region, "%s", settings->region);
     memcpy(aws->endpoints, settings->endpoints, sizeof aws->endpoints);
+    aws->fips = settings->fips;
+    aws->dual_stack = settings->dual_stack;
     aws->max_attempts = settings->max_attempts;
     aws->checksum_when_required = settings->checksum_when_required;
     return COF_OK;

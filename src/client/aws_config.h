@@ -30,6 +30,7 @@ struct cof_aws_settings {
     char profile[128];
     bool profile_named;  /* by option: then the environment's keys are not looked at */
     char region[64];     /* empty: nothing names one */
+    bool fips, dual_stack;
     struct cof_aws_endpoint endpoints[4]; /* all filled when there is a region or an endpoint for each */
     char ca_bundle[4096]; /* empty: the system's */
     unsigned max_attempts;

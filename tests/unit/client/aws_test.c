@@ -158,21 +158,46 @@ static void wrong_secret_is_no_skew(void **state)
     assert_int_equal(w->n_seen, 1);
 }
 
-/* Redirects are not followed; the bucket's region is told. */
-static void follows_no_redirect(void **state)
+/* A redirect names a region, for which the same request is signed again; where it points to is not gone to, and a second
+ * one is told. */
+static void follows_region_not_location(void **state)
 {
     struct world *w = *state;
     struct cof_s3_object object;
     struct cof_s3_get get = {.bucket = COF_LIT("bucket"), .key = COF_LIT("key")};
     struct cof_diag diag = {0};
-    char headers[160];
+    struct cof_view authorization;
+    char headers[160], other[160];
 
     (void)snprintf(headers, sizeof headers, "Location: %s/evil\nx-amz-bucket-region: eu-west-3", w->url);
+    (void)snprintf(other, sizeof other, "Location: %s/evil\nx-amz-bucket-region: eu-west-4", w->url);
     script(w, 307, headers, "<Error><Code>TemporaryRedirect</Code></Error>");
     script(w, 200, NULL, "");
+    script(w, 301, other, "");
+    assert_ok(cof_s3_run_head(&w->aws, &get, &object, &diag));
+    assert_int_equal(w->n_seen, 2);
+    assert_string_equal(w->seen[1].target, "/bucket/key");
+    assert_true(cof_headers_get(&w->seen[1].headers, "authorization", &authorization));
+    assert_non_null(memmem(authorization.data, authorization.len, "/eu-west-3/s3/", 14));
     assert_int_equal(cof_s3_run_head(&w->aws, &get, &object, &diag), COF_E_REMOTE);
-    assert_int_equal(w->n_seen, 1);
-    assert_non_null(strstr(diag.hint, "eu-west-3"));
+    assert_int_equal(w->n_seen, 3);
+    assert_non_null(strstr(diag.hint, "eu-west-4"));
+}
+
+/* A region that is none, and a redirect of a service that has none, are not followed. */
+static void follows_no_other_redirect(void **state)
+{
+    struct world *w = *state;
+    struct cof_s3_object object;
+    struct cof_s3_get get = {.bucket = COF_LIT("bucket"), .key = COF_LIT("key")};
+    char headers[160];
+
+    script(w, 301, "x-amz-bucket-region: evil.example.com/", "");
+    assert_int_equal(cof_s3_run_head(&w->aws, &get, &object, NULL), COF_E_REMOTE);
+    (void)snprintf(headers, sizeof headers, "Location: %s/evil\nx-amz-bucket-region: eu-west-3", w->url);
+    script(w, 307, headers, "");
+    assert_int_not_equal(who(w, NULL), COF_OK);
+    assert_int_equal(w->n_seen, 2);
 }
 
 /* A reply that breaks off is never taken for whole; reading again is allowed. */
@@ -249,7 +274,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(signs),           T(checks_account),          T(retries),
         T(gives_up),        T(honours_retry_after),     T(maps_errors),
-        T(corrects_skew),   T(wrong_secret_is_no_skew), T(follows_no_redirect),
+        T(corrects_skew),   T(wrong_secret_is_no_skew), T(follows_region_not_location), T(follows_no_other_redirect),
         T(truncated_reply), T(refuses_huge_reply),      T(needs_credentials),
         T(refreshes_early),
     };
