@@ -160,4 +160,5 @@ def main():
         a.json.write_text(json.dumps({'in_process': rows, 'small': small, 'kms': kms, 'whole': files, 'floor': floor}, indent=1))
 
 
-main()
+if __name__ == '__main__':
+    main()

@@ -38,6 +38,7 @@ struct cof_s3_send {
     unsigned n_busy;
     struct cof_s3_part *parts;
     size_t n_parts, parts_room, next; /* next: the first that was not looked at yet */
+    uint8_t *piece;             /* of a file, on its way */
     uint8_t *filling;           /* the stream's next part */
     uint64_t filled;
     struct cof_timer kick;
@@ -114,6 +115,7 @@ static void free_send(struct cof_s3_send *s)
     cof_s3_upload_cancel(s->single);
     cof_loop_disarm(s->aws->loop, &s->kick);
     wipe_free(&s->filling, s->part_size);
+    wipe_free(&s->piece, PIECE);
     cof_buf_done(&s->reply);
     cof_buf_done(&s->body);
     free(s->parts);
@@ -225,7 +227,7 @@ static void settle(struct cof_s3_send *s, enum cof_err err, const struct cof_dia
 static void single_writable(void *ctx, struct cof_s3_upload *upload)
 {
     struct cof_s3_send *s = ctx;
-    uint8_t piece[PIECE];
+    uint8_t *piece = s->piece;
     bool more = true;
 
     while (more && s->single_at < s->total) {
@@ -391,7 +393,7 @@ static void lane_write(struct lane *lane)
 {
     struct cof_s3_send *s = lane->send;
     struct cof_s3_part *part = &s->parts[lane->index];
-    uint8_t piece[PIECE];
+    uint8_t *piece = s->piece;
     bool more = true;
 
     while (more && lane->at < part->length) {
@@ -508,7 +510,7 @@ static enum cof_err compare_part(struct cof_s3_send *s, unsigned index, bool *sa
 {
     struct cof_s3_part *part = &s->parts[index];
     struct cof_checksum sum;
-    uint8_t piece[PIECE], value[COF_CHECKSUM_MAX];
+    uint8_t *piece = s->piece, value[COF_CHECKSUM_MAX];
     enum cof_err err = cof_checksum_init(&sum, s->alg);
 
     *same = false;
@@ -844,8 +846,10 @@ enum cof_err cof_s3_send_start(struct cof_aws *aws, const struct cof_s3_send_opt
         free(s);
         return COF_E_TOO_LARGE;
     }
+    s->piece = malloc(PIECE);
     opts->lanes->used++;
-    kick(s, 0);
+    if (s->piece != NULL)
+        kick(s, 0);
     if (!s->is_kicked) {
         free_send(s);
         return COF_E_MEMORY;

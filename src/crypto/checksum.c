@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crypto/checksum.h"
+#include "crypto/crc_fold.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -22,10 +23,24 @@ static const struct {
 #define SLICES 8
 
 static uint64_t slices[COF_CHECKSUM_CRC64NVME + 1][SLICES][256];
+static struct cof_crc_fold folds[COF_CHECKSUM_CRC64NVME + 1];
+static bool can_fold;
 static pthread_once_t tables_once = PTHREAD_ONCE_INIT;
+
+/* x^n modulo the generator, in the form that folding wants. */
+static uint64_t power(enum cof_checksum_alg alg, unsigned n)
+{
+    unsigned unused = 64 - 8 * (unsigned)table[alg].size; /* bits below the polynomial's highest power */
+    uint64_t v = (uint64_t)1 << 63;
+
+    for (unsigned i = 0; i < n; i++)
+        v = (v >> unused & 1) != 0 ? v >> 1 ^ table[alg].poly << unused : v >> 1;
+    return unused == 0 ? v : v >> unused << unused;
+}
 
 static void make_tables(void)
 {
+    can_fold = cof_crc_can_fold();
     for (size_t alg = COF_CHECKSUM_CRC32; alg <= COF_CHECKSUM_CRC64NVME; alg++) {
         for (uint64_t i = 0; i < 256; i++) {
             uint64_t crc = i;
@@ -37,6 +52,8 @@ static void make_tables(void)
         for (size_t s = 1; s < SLICES; s++)
             for (size_t i = 0; i < 256; i++)
                 slices[alg][s][i] = slices[alg][s - 1][i] >> 8 ^ slices[alg][0][slices[alg][s - 1][i] & 0xff];
+        folds[alg] = (struct cof_crc_fold){.x127 = power(alg, 127), .x191 = power(alg, 191), .x1023 = power(alg, 1023),
+                                           .x1087 = power(alg, 1087)};
     }
 }
 
@@ -50,7 +67,7 @@ static uint64_t load_le64(const uint8_t *p)
 }
 
 /* Eight bytes a step: each byte's table advances it past those that follow. */
-static uint64_t run_crc(enum cof_checksum_alg alg, uint64_t crc, struct cof_view data)
+static uint64_t run_tables(enum cof_checksum_alg alg, uint64_t crc, struct cof_view data)
 {
     const uint64_t (*t)[256] = (const uint64_t (*)[256])slices[alg];
     const uint8_t *p = data.data;
@@ -65,6 +82,18 @@ static uint64_t run_crc(enum cof_checksum_alg alg, uint64_t crc, struct cof_view
     for (; n > 0; n--, p++)
         crc = crc >> 8 ^ t[0][(crc ^ *p) & 0xff];
     return crc;
+}
+
+static uint64_t run_crc(enum cof_checksum_alg alg, uint64_t crc, struct cof_view data)
+{
+    uint8_t rest[16];
+
+    if (can_fold && data.len >= COF_CRC_FOLD_MIN) {
+        size_t taken = cof_crc_fold(&folds[alg], crc, data.data, data.len, rest);
+        crc = run_tables(alg, 0, cof_view_of(rest, sizeof rest));
+        data = cof_view_sub(data, taken, SIZE_MAX);
+    }
+    return run_tables(alg, crc, data);
 }
 
 static uint64_t ones(enum cof_checksum_alg alg)

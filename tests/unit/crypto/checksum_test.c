@@ -61,6 +61,24 @@ static void cuts_do_not_matter_and_joins_agree(void **state)
         }
 }
 
+/* Long input goes another way than short pieces, and must come to the same. */
+static void long_input_is_as_bytes(void **state)
+{
+    static uint8_t data[2000];
+    TEST_RNG(rng, 7);
+    char whole[2 * COF_CHECKSUM_MAX + 1], bytes[2 * COF_CHECKSUM_MAX + 1];
+
+    (void)state;
+    assert_ok(cof_rng_fill(&rng, data, sizeof data));
+    for (int alg = COF_CHECKSUM_CRC32; alg <= COF_CHECKSUM_CRC64NVME; alg++)
+        for (size_t len = 250; len < 700; len++) {
+            struct cof_view v = cof_view_of(data + len % 17, len);
+            sum_of((enum cof_checksum_alg)alg, v, len, whole);
+            sum_of((enum cof_checksum_alg)alg, v, 1, bytes);
+            assert_string_equal(whole, bytes);
+        }
+}
+
 static void names(void **state)
 {
     for (enum cof_checksum_alg alg = COF_CHECKSUM_CRC32; alg <= COF_CHECKSUM_SHA256; alg++)
@@ -75,7 +93,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(check_values),
         cmocka_unit_test(cuts_do_not_matter_and_joins_agree),
-        cmocka_unit_test(names),
+        cmocka_unit_test(long_input_is_as_bytes), cmocka_unit_test(names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
