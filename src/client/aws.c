@@ -571,7 +571,14 @@ bool cof_aws_write(struct cof_aws_call *call, struct cof_view piece)
     if (!call->is_chunked)
         return cof_http_call_write(call->http, piece);
     cof_buf_reset(&call->encoded);
-    err = cof_aws_chunked_push(&call->chunked, piece, &call->encoded);
+    err = cof_aws_chunked_whole(&call->chunked, piece, &call->encoded);
+    if (err == COF_OK) { /* the usual piece, not copied once more */
+        (void)cof_http_call_write(call->http, cof_buf_view(&call->encoded));
+        (void)cof_http_call_write(call->http, piece);
+        return cof_http_call_write(call->http, COF_LIT("\r\n"));
+    }
+    if (err == COF_E_STATE)
+        err = cof_aws_chunked_push(&call->chunked, piece, &call->encoded);
     if (err != COF_OK)
         return break_off(call, err);
     return cof_http_call_write(call->http, cof_buf_view(&call->encoded));

@@ -25,7 +25,7 @@ struct lane {
     struct cof_s3_receive *receive;
     struct cof_aws_call *call;
     struct cof_timer timer;  /* a pause, of the pace or before another try */
-    unsigned index, failures;
+    unsigned slot, index, failures;
     uint64_t from;           /* at when the request was sent */
     enum cof_err verdict;
     bool is_first;           /* the request that found out what the object is */
@@ -38,7 +38,7 @@ struct cof_s3_receive {
     struct cof_s3_receive_events events;
     struct cof_s3_object object;
     struct cof_s3_expected expected;
-    struct lane lanes[COF_S3_LANES_MAX];
+    struct lane *lanes[COF_S3_LANES_MAX]; /* those at work */
     unsigned n_busy;
     struct cof_s3_part *parts; /* one a range; length, sum and is_stored as told to the caller */
     struct range *ranges;
@@ -59,7 +59,8 @@ static void free_lane(struct lane *lane)
         cof_aws_cancel(lane->call);
     lane->call = NULL;
     cof_loop_disarm(r->aws->loop, &lane->timer);
-    lane->receive = NULL;
+    r->lanes[lane->slot] = NULL;
+    cof_loop_discard(r->aws->loop, lane);
     r->n_busy--;
     if (r->n_busy > 0)
         r->opts.lanes->used--;
@@ -68,8 +69,8 @@ static void free_lane(struct lane *lane)
 static void free_receive(struct cof_s3_receive *r)
 {
     for (size_t i = 0; i < COF_S3_LANES_MAX; i++)
-        if (r->lanes[i].receive != NULL)
-            free_lane(&r->lanes[i]);
+        if (r->lanes[i] != NULL)
+            free_lane(r->lanes[i]);
     for (size_t i = 0; i < r->n_ranges; i++)
         cof_checksum_done(&r->ranges[i].sum);
     free(r->ranges);
@@ -384,13 +385,15 @@ static struct lane *take_lane(struct cof_s3_receive *r, unsigned index)
     struct cof_s3_lanes *lanes = r->opts.lanes;
     struct lane *lane = NULL;
 
-    if (r->n_busy > 0 && (lanes->used >= lanes->max || r->opts.in_order))
+    if (r->n_busy == COF_S3_LANES_MAX || (r->n_busy > 0 && (lanes->used >= lanes->max || r->opts.in_order)))
         return NULL;
-    for (size_t i = 0; i < COF_S3_LANES_MAX && lane == NULL; i++)
-        lane = r->lanes[i].receive == NULL ? &r->lanes[i] : NULL;
+    lane = calloc(1, sizeof *lane);
     if (lane == NULL)
-        return NULL;
+        return NULL; /* later, when one of those at work is done */
     *lane = (struct lane){.receive = r, .index = index, .timer.fire = on_timer};
+    while (r->lanes[lane->slot] != NULL)
+        lane->slot++;
+    r->lanes[lane->slot] = lane;
     if (r->n_busy > 0)
         lanes->used++;
     r->n_busy++;
@@ -436,6 +439,8 @@ static void pump(struct cof_s3_receive *r)
         if (r->ranges[i].is_taken || r->parts[i].is_stored)
             continue;
         lane = take_lane(r, (unsigned)i);
+        if (lane == NULL && r->n_busy == 0)
+            finish(r, COF_E_MEMORY, NULL);
         if (lane == NULL)
             return;
         r->ranges[i].is_taken = true;
@@ -465,8 +470,11 @@ enum cof_err cof_s3_receive_start(struct cof_aws *aws, const struct cof_s3_recei
     r->events = *events;
     opts->lanes->used++;
     lane = take_lane(r, 0);
-    lane->is_first = true;
-    err = request(lane);
+    err = COF_E_MEMORY;
+    if (lane != NULL) {
+        lane->is_first = true;
+        err = request(lane);
+    }
     if (err != COF_OK) {
         free_receive(r);
         return err;

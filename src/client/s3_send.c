@@ -20,6 +20,7 @@ struct lane {
     struct cof_s3_send *send;
     struct cof_aws_call *call;
     struct cof_timer pace;
+    unsigned slot;   /* in the send's lanes */
     unsigned index;  /* the part's */
     uint64_t at;     /* bytes of it given away */
     uint8_t *data;   /* of a stream: the part's bytes */
@@ -34,7 +35,7 @@ struct cof_s3_send {
     enum cof_checksum_alg alg;
     uint64_t part_size, total, stored_before;
     bool is_file, at_end;       /* at_end: the stream's */
-    struct lane lanes[COF_S3_LANES_MAX];
+    struct lane *lanes[COF_S3_LANES_MAX]; /* those at work */
     unsigned n_busy;
     struct cof_s3_part *parts;
     size_t n_parts, parts_room, next; /* next: the first that was not looked at yet */
@@ -51,9 +52,8 @@ struct cof_s3_send {
     char upload_id[COF_S3_UPLOAD_ID_MAX];
     /* a small object */
     struct cof_s3_upload *single;
-    struct cof_buf body;
     uint64_t single_at;
-    bool is_single;
+    bool is_single, is_whole;   /* is_whole: all of it is in filling */
     struct cof_s3_object object;
     char sum[64];
     enum cof_err err;
@@ -92,7 +92,8 @@ static void free_lane(struct lane *lane)
     cof_loop_disarm(s->aws->loop, &lane->pace);
     wipe_free(&lane->data, s->part_size);
     lane->call = NULL;
-    lane->send = NULL;
+    s->lanes[lane->slot] = NULL;
+    cof_loop_discard(s->aws->loop, lane);
     s->n_busy--;
     if (s->n_busy > 0) /* the last one stays ours until the end */
         s->opts.lanes->used--;
@@ -101,8 +102,8 @@ static void free_lane(struct lane *lane)
 static void free_lanes(struct cof_s3_send *s)
 {
     for (size_t i = 0; i < COF_S3_LANES_MAX; i++)
-        if (s->lanes[i].send != NULL)
-            free_lane(&s->lanes[i]);
+        if (s->lanes[i] != NULL)
+            free_lane(s->lanes[i]);
 }
 
 static void free_send(struct cof_s3_send *s)
@@ -114,10 +115,9 @@ static void free_send(struct cof_s3_send *s)
         cof_aws_cancel(s->control);
     cof_s3_upload_cancel(s->single);
     cof_loop_disarm(s->aws->loop, &s->kick);
-    wipe_free(&s->filling, s->part_size);
+    wipe_free(&s->filling, s->is_whole ? s->total : s->part_size);
     wipe_free(&s->piece, PIECE);
     cof_buf_done(&s->reply);
-    cof_buf_done(&s->body);
     free(s->parts);
     s->parts = NULL;
     lanes->used--;
@@ -187,6 +187,11 @@ static struct cof_s3_upload_of upload_of(const struct cof_s3_send *s)
                                      .checksum = s->alg};
 }
 
+bool cof_s3_send_is_worth_again(enum cof_err err)
+{
+    return err != COF_E_PRECONDITION && err != COF_E_AUTH && err != COF_E_TRUNCATED;
+}
+
 static void on_aborted(struct cof_s3_send *s, enum cof_err err, const struct cof_aws_error *error,
                        const struct cof_diag *diag)
 {
@@ -201,7 +206,7 @@ static void fail(struct cof_s3_send *s, enum cof_err err, const struct cof_diag 
 {
     struct cof_aws_request request;
     struct cof_s3_upload_of upload = upload_of(s);
-    bool is_kept = s->opts.keep_parts && s->is_file;
+    bool is_kept = s->opts.keep_parts && s->is_file && cof_s3_send_is_worth_again(err);
 
     s->err = err;
     if (diag != NULL && diag != &s->diag)
@@ -237,7 +242,7 @@ static void single_writable(void *ctx, struct cof_s3_upload *upload)
         enum cof_err err = COF_OK;
 
         n = n > s->total - s->single_at ? (size_t)(s->total - s->single_at) : n;
-        if (s->is_file)
+        if (s->is_file && !s->is_whole)
             err = s->opts.source.read_at(s->opts.source.ctx, s->single_at, piece, n, &s->diag);
         else
             data = s->filling + s->single_at;
@@ -257,7 +262,7 @@ static void single_writable(void *ctx, struct cof_s3_upload *upload)
         }
     }
     if (s->single_at == s->total) {
-        enum cof_err err = s->opts.source.check != NULL ? s->opts.source.check(s->opts.source.ctx, &s->diag) : COF_OK;
+        enum cof_err err = s->opts.source.check != NULL && !s->is_whole ? s->opts.source.check(s->opts.source.ctx, &s->diag) : COF_OK;
         if (err == COF_OK) {
             cof_s3_upload_end(upload);
         } else {
@@ -278,32 +283,49 @@ static bool single_rewind(void *ctx, struct cof_s3_upload *upload)
     return true;
 }
 
+/* A small file is read whole, so that what is sent is what it was at one moment, and its checksum is known before. */
+static enum cof_err read_whole(struct cof_s3_send *s, struct cof_buf *text)
+{
+    struct cof_checksum sum;
+    uint8_t value[COF_CHECKSUM_MAX];
+    enum cof_err err = COF_OK;
+
+    s->filling = malloc(s->total > 0 ? (size_t)s->total : 1);
+    if (s->filling == NULL)
+        return COF_E_MEMORY;
+    if (s->total > 0)
+        err = s->opts.source.read_at(s->opts.source.ctx, 0, s->filling, (size_t)s->total, &s->diag);
+    s->is_whole = true;
+    if (err != COF_OK || s->alg == COF_CHECKSUM_NONE)
+        return err;
+    err = cof_checksum_init(&sum, s->alg);
+    if (err == COF_OK)
+        err = cof_checksum_update(&sum, cof_view_of(s->filling, (size_t)s->total));
+    if (err == COF_OK)
+        err = cof_checksum_final(&sum, value);
+    cof_checksum_done(&sum);
+    cof_base64_add(text, cof_view_of(value, cof_checksum_size(s->alg)));
+    return err == COF_OK ? cof_buf_err(text) : err;
+}
+
 static void start_single(struct cof_s3_send *s)
 {
     struct cof_s3_put put = s->opts.put;
     struct cof_s3_upload_events events = {single_writable, single_done, single_rewind, s};
+    struct cof_buf text;
     enum cof_err err = COF_OK;
 
     s->is_single = true;
+    cof_buf_init(&text, 64);
+    if (s->is_file && s->total <= WHOLE_MAX)
+        err = read_whole(s, &text);
     put.length = s->total;
-    put.streaming = s->total > WHOLE_MAX;
+    put.streaming = true;
     put.body = (struct cof_view){0};
-    put.crc64 = (struct cof_view){0};
-    if (!put.streaming) {
-        uint8_t *room = cof_buf_extend(&s->body, (size_t)s->total);
-        if (room == NULL)
-            err = cof_buf_err(&s->body) != COF_OK ? cof_buf_err(&s->body) : s->total > 0 ? COF_E_MEMORY : COF_OK;
-        else if (s->is_file)
-            err = s->total > 0
-                      ? s->opts.source.read_at(s->opts.source.ctx, 0, room, (size_t)s->total, &s->diag) : COF_OK;
-        else
-            memcpy(room, s->filling, (size_t)s->total);
-        put.body = cof_buf_view(&s->body);
-    }
-    /* Small files are read whole, so what is sent is what they were at one moment; nothing to check. */
+    put.crc64 = cof_buf_view(&text);
     if (err == COF_OK)
         err = cof_s3_start_put(s->aws, &put, &events, &s->single);
-    cof_buf_done(&s->body);
+    cof_buf_done(&text);
     if (err != COF_OK)
         failed(s, err);
 }
@@ -319,7 +341,6 @@ static void single_done(void *ctx, struct cof_s3_upload *upload, enum cof_err er
     memset(s->sum, 0, sizeof s->sum);
     cof_s3_upload_sent(upload, &attempts, s->sum);
     if (err == COF_OK) {
-        moved(s, s->single_at == 0 ? (int64_t)s->total : 0);
         s->object = *object;
         finish(s);
     } else if (err == COF_E_PRECONDITION && attempts > 1 && s->sum[0] != '\0') {
@@ -476,26 +497,29 @@ static void part_done(void *ctx, struct cof_aws_call *call, enum cof_err err, co
         s->opts.lanes->freed(s->opts.lanes->ctx);
 }
 
-static struct lane *free_lane_of(struct cof_s3_send *s)
+static bool has_lane(const struct cof_s3_send *s)
 {
-    if (s->n_busy > 0 && s->opts.lanes->used >= s->opts.lanes->max)
-        return NULL;
-    for (size_t i = 0; i < COF_S3_LANES_MAX; i++)
-        if (s->lanes[i].send == NULL)
-            return &s->lanes[i];
-    return NULL;
+    return s->n_busy < COF_S3_LANES_MAX && (s->n_busy == 0 || s->opts.lanes->used < s->opts.lanes->max);
 }
 
 /* data: moved, of a stream. */
-static enum cof_err start_part(struct cof_s3_send *s, struct lane *lane, unsigned index, uint8_t *data)
+static enum cof_err start_part(struct cof_s3_send *s, unsigned index, uint8_t *data)
 {
     struct cof_s3_upload_of upload = upload_of(s);
+    struct lane *lane = calloc(1, sizeof *lane);
     struct cof_aws_callbacks cb = {.head = part_head, .writable = part_writable, .rewind = part_rewind,
                                    .done = part_done, .may_restart = true, .ctx = lane};
     struct cof_aws_request request;
     enum cof_err err;
 
+    if (lane == NULL) {
+        wipe_free(&data, s->part_size);
+        return COF_E_MEMORY;
+    }
     *lane = (struct lane){.send = s, .index = index, .data = data, .pace.fire = on_pace};
+    while (s->lanes[lane->slot] != NULL)
+        lane->slot++;
+    s->lanes[lane->slot] = lane;
     if (s->n_busy > 0)
         s->opts.lanes->used++;
     s->n_busy++;
@@ -696,8 +720,6 @@ static void on_listed(struct cof_s3_send *s, enum cof_err err, const struct cof_
 /* Files: the next part that S3 has not. */
 static void pump_file(struct cof_s3_send *s)
 {
-    struct lane *lane;
-
     while (s->next < s->n_parts) {
         struct cof_s3_part *part = &s->parts[s->next];
         unsigned index = (unsigned)s->next;
@@ -719,12 +741,11 @@ static void pump_file(struct cof_s3_send *s)
                 return;
             }
         }
-        lane = free_lane_of(s);
-        if (lane == NULL)
+        if (!has_lane(s))
             return;
         s->next++;
         part->has_sum = false;
-        err = start_part(s, lane, index, NULL);
+        err = start_part(s, index, NULL);
         if (err != COF_OK) {
             failed(s, err);
             return;
@@ -736,9 +757,7 @@ static void pump_file(struct cof_s3_send *s)
 
 static void pump_stream(struct cof_s3_send *s)
 {
-    struct lane *lane;
-
-    while ((lane = free_lane_of(s)) != NULL && (!s->at_end || s->filled > 0)) {
+    while (has_lane(s) && (!s->at_end || s->filled > 0)) {
         uint8_t *data;
         enum cof_err err = fill(s);
 
@@ -763,7 +782,7 @@ static void pump_stream(struct cof_s3_send *s)
             data = s->filling;
             s->filling = NULL;
             s->filled = 0;
-            err = start_part(s, lane, (unsigned)s->n_parts - 1, data);
+            err = start_part(s, (unsigned)s->n_parts - 1, data);
         }
         if (err != COF_OK) {
             failed(s, err);
@@ -839,7 +858,6 @@ enum cof_err cof_s3_send_start(struct cof_aws *aws, const struct cof_s3_send_opt
     s->is_file = opts->source.read_at != NULL;
     s->kick.fire = on_kick;
     cof_buf_init_secret(&s->reply, REPLY_MAX);
-    cof_buf_init_secret(&s->body, WHOLE_MAX);
     if (opts->upload_id.len > 0 && opts->upload_part_size > 0)
         s->part_size = opts->upload_part_size;
     else if (cof_s3_part_size(s->is_file ? opts->source.length : 0, wished, &s->part_size) != COF_OK) {

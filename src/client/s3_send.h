@@ -40,7 +40,7 @@ struct cof_s3_send_opts {
     struct cof_pace *pace; /* may be NULL */
     struct cof_view upload_id; /* goes on with this upload, of which nothing else is known; empty: a new one. Files only */
     uint64_t upload_part_size; /* that it was begun with */
-    bool keep_parts;       /* on failure leave the parts for a later run; else they are deleted */
+    bool keep_parts;       /* on a failure that is worth another run leave the parts for it; else they are deleted */
 };
 
 struct cof_s3_send;
@@ -56,6 +56,8 @@ struct cof_s3_send_events {
 /* Uses one lane at least, whether one is free or not. No callback runs before it returns. */
 COF_MUST_USE enum cof_err cof_s3_send_start(struct cof_aws *aws, const struct cof_s3_send_opts *opts,
                                             const struct cof_s3_send_events *events, struct cof_s3_send **out);
+/* Whether another run may succeed with the same parts. */
+bool cof_s3_send_is_worth_again(enum cof_err err);
 /* Lanes are free: it may take more of them. */
 void cof_s3_send_pump(struct cof_s3_send *send);
 void cof_s3_send_cancel(struct cof_s3_send *send); /* takes NULL; parts are left, done is not called */

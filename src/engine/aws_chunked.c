@@ -86,8 +86,7 @@ enum cof_err cof_aws_chunked_init(struct cof_aws_chunked *c, enum cof_checksum_a
                                  &c->key);
 }
 
-/* One chunk; an empty one is the last. */
-static enum cof_err emit(struct cof_aws_chunked *c, struct cof_view data, struct cof_buf *out)
+static enum cof_err chunk_head(struct cof_aws_chunked *c, struct cof_view data, struct cof_buf *out)
 {
     enum cof_err err = COF_OK;
 
@@ -102,10 +101,25 @@ static enum cof_err emit(struct cof_aws_chunked *c, struct cof_view data, struct
         memcpy(c->previous, signature, sizeof c->previous);
     }
     cof_buf_add_str(out, "\r\n");
+    return cof_buf_err(out);
+}
+
+/* One chunk; an empty one is the last. */
+static enum cof_err emit(struct cof_aws_chunked *c, struct cof_view data, struct cof_buf *out)
+{
+    enum cof_err err = chunk_head(c, data, out);
+
     cof_buf_add(out, data);
     if (data.len > 0)
         cof_buf_add_str(out, "\r\n");
-    return cof_buf_err(out);
+    return err == COF_OK ? cof_buf_err(out) : err;
+}
+
+enum cof_err cof_aws_chunked_whole(struct cof_aws_chunked *c, struct cof_view chunk, struct cof_buf *head)
+{
+    enum cof_err err = c->part.len > 0 || chunk.len != COF_AWS_CHUNK ? COF_E_STATE : cof_checksum_update(&c->sum, chunk);
+
+    return err == COF_OK ? chunk_head(c, chunk, head) : err;
 }
 
 enum cof_err cof_aws_chunked_push(struct cof_aws_chunked *c, struct cof_view plain, struct cof_buf *out)

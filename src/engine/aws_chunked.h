@@ -34,6 +34,9 @@ COF_MUST_USE enum cof_err cof_aws_chunked_init(struct cof_aws_chunked *c, enum c
                                                const struct cof_sigv4_scope *scope, const char *seed);
 /* Takes all of plain; appends what is ready to out. */
 COF_MUST_USE enum cof_err cof_aws_chunked_push(struct cof_aws_chunked *c, struct cof_view plain, struct cof_buf *out);
+/* The same for exactly one chunk when none is begun (COF_E_STATE otherwise): appends what goes before it; the caller sends the chunk
+ * itself, uncopied, and "\r\n" after it. */
+COF_MUST_USE enum cof_err cof_aws_chunked_whole(struct cof_aws_chunked *c, struct cof_view chunk, struct cof_buf *head);
 /* The last chunks and the trailer; value (may be NULL) gets the checksum's bytes. */
 COF_MUST_USE enum cof_err cof_aws_chunked_finish(struct cof_aws_chunked *c, struct cof_buf *out,
                                                  uint8_t value[COF_CHECKSUM_MAX]);

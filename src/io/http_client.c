@@ -160,6 +160,7 @@ static void complete(struct conn *c)
     } else {
         c->state = EXPECT_NOTHING;
         c->used_before = true;
+        cof_stream_release(&c->stream);
         cof_stream_resume(&c->stream);
     }
     finish(call, COF_OK, NULL);

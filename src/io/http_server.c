@@ -117,6 +117,7 @@ static void try_finish(struct cof_http_conn *c)
     }
     c->state = EXPECT_HEAD;
     cof_http_conn_arm(c, c->server->opts.limits.idle_ms);
+    cof_stream_release(&c->stream);
     cof_stream_resume(&c->stream);
     process(c);
 }

@@ -106,9 +106,23 @@ size_t cof_stream_unread(const struct cof_stream *s)
 
 static void empty_in(struct cof_stream *s)
 {
-    cof_buf_done(&s->in);
-    cof_buf_init_secret(&s->in, COF_STREAM_IN_MAX + READ_SIZE);
+    cof_buf_reset(&s->in);
     s->in_at = 0;
+}
+
+/* Memory is kept while bytes flow, since getting and clearing it anew costs more than the bytes do. */
+void cof_stream_release(struct cof_stream *s)
+{
+    if (s->in_at == s->in.len) {
+        cof_buf_done(&s->in);
+        cof_buf_init_secret(&s->in, COF_STREAM_IN_MAX + READ_SIZE);
+        s->in_at = 0;
+    }
+    if (s->out_at == s->out.len && cof_buf_err(&s->out) == COF_OK) {
+        cof_buf_done(&s->out);
+        cof_buf_init_secret(&s->out, COF_STREAM_OUT_MAX);
+        s->out_at = 0;
+    }
 }
 
 /* Consuming moves a mark; bytes are moved at the next read, so that many small pieces cost no more than one large. */
@@ -191,8 +205,7 @@ static enum cof_err flush(struct cof_stream *s)
         return err;
     if (s->out_at == s->out.len) {
         s->out_at = 0;
-        cof_buf_done(&s->out);
-        cof_buf_init_secret(&s->out, COF_STREAM_OUT_MAX);
+        cof_buf_reset(&s->out);
         if (s->end_wanted && !s->end_sent) {
             s->end_sent = true;
             if (s->tls != NULL)

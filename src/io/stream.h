@@ -2,8 +2,7 @@
  *
  * A buffered byte stream over a non-blocking socket, plain or TLS: what the HTTP server and client stand on.
  * Embedded in its owner. Callbacks run from the loop only, never from inside a call of the owner's. In any callback
- * the owner may close the stream, but its memory must live to the end of the loop's turn (cof_loop_discard). An idle
- * stream keeps no buffer.
+ * the owner may close the stream, but its memory must live to the end of the loop's turn (cof_loop_discard).
  */
 #ifndef COF_IO_STREAM_H
 #define COF_IO_STREAM_H
@@ -64,6 +63,8 @@ bool cof_stream_over_high(const struct cof_stream *s);
 bool cof_stream_is_drained(const struct cof_stream *s);
 /* A stream that was idle: whether the peer has ended it, or (plain) said something, that the loop has not told yet. */
 bool cof_stream_is_stale(const struct cof_stream *s);
+/* The stream is to be idle for a while: empty buffers are let go of. */
+void cof_stream_release(struct cof_stream *s);
 /* Ends our direction once everything was sent. */
 void cof_stream_end(struct cof_stream *s);
 

@@ -116,8 +116,10 @@ static void on_done(void *ctx, enum cof_err err, const struct cof_s3_object *obj
     char extra[64] = "", url[1200];
     struct cof_diag full = diag != NULL ? *diag : (struct cof_diag){0};
 
-    if (err == COF_OK && job->is_kept)
+    if (job->is_kept && (err == COF_OK || !cof_s3_send_is_worth_again(err))) {
         keep_upload_forget(&job->keep);
+        job->is_kept = false;
+    }
     if (err == COF_OK) {
         if (stored_before > 0)
             (void)snprintf(extra, sizeof extra, ",\"resumed_bytes\":%llu", (unsigned long long)stored_before);
