@@ -152,6 +152,15 @@ def get_always(c, size, rule, want, words, sent, **how):
         assert (c.folder / 'old').read_bytes() == b'what was there', 'the old file was changed'
 
 
+def redirected(c, verb, size, status, code):
+    """Once, it is signed for that region and sent to the same address; a second one is an error."""
+    c.rule('answer', status=status, code=code, times=0, headers={'Location': f'https://localhost:{c.p.port}/stolen/{c.key}', 'x-amz-bucket-region': 'eu-west-1'})
+    code_, err, _ = c.put(size) if verb == 'put' else c.get()
+    assert code_ == 1 and code in err and os.listdir(c.folder) == [], f'{code_} {err}'
+    assert [r['scope'] for r in c.requests()] == ['us-east-1/s3', 'eu-west-1/s3'], c.requests()
+    assert not c.p.seen(f'stolen/{c.key}')
+
+
 def answer(status, code='', **more):
     return {'do': 'answer', 'status': status, 'code': code, **more}
 
@@ -167,21 +176,25 @@ for size in SIZES:
                        ('503 before the body was read', {**SLOW_DOWN, 'early': True}), ('500 that is no XML', answer(500, body='<html>oops'))):
         case(f'put {size}: {name} once, then stored', put_once, size, rule)
         case(f'get {size}: {name} once, then whole', get_once, size, rule)
-    for name, how in (('reset', {'do': 'reset', 'at': 'reply-body'}), ('close', {'do': 'close', 'at': 'reply-body'})):
-        case(f'get {size}: {name} amid the body, for ever: an error', get_always, size, how, 1, ['localhost:'], None)
+    for do in ('reset', 'close'):
+        case(f'get {size}: {do} amid the body, then whole', get_once, size, {'do': do, 'at': 'reply-body'})
+        case(f'get {size}: {do} amid the body, for ever: an error', get_always, size, {'do': do, 'at': 'reply-body', 'after': 0}, 1, ['localhost:'], None)
     case(f'get {size}: one byte changed', get_always, size, {'do': 'alter', 'flip': 0.5}, 3, ['checksum', 'CRC64NVME'], 1)
     case(f'get {size}: another checksum told', get_always, size, {'do': 'alter', 'headers': {'x-amz-checksum-crc64nvme': 'AAAAAAAAAAA='}}, 3, ['checksum'], 1)
     case(f'get {size}: a checksum that is none', get_always, size, {'do': 'alter', 'headers': {'x-amz-checksum-crc64nvme': '!!'}}, 1, ['malformed'], 1)
     case(f'get {size}: a shorter length told', get_always, size, {'do': 'alter', 'headers': {'Content-Length': '500'}}, 3, ['checksum'], 1)
     case(f'get {size}: no length told', get_always, size, {'do': 'alter', 'headers': {'Content-Length': None, 'Connection': 'close'}}, 1, ['without length'], 1)
     case(f'put {size}: one byte changed on the way', put_always, size, {'do': 'alter', 'flip_request': 0.5}, 3, ['BadDigest', 'altered on its way'], 1)
-    case(f'put {size}: one byte changed on the way, plain HTTP', put_always, size, {'do': 'alter', 'flip_request': 0.5}, 1, ['SignatureDoesNotMatch'], 1, scheme='http')
+    code, word = (3, 'XAmzContentSHA256Mismatch') if size == 'small' else (1, 'SignatureDoesNotMatch')  # signed whole, signed in chunks
+    case(f'put {size}: one byte changed on the way, plain HTTP', put_always, size, {'do': 'alter', 'flip_request': 0.5}, code, [word], 1, scheme='http')
     case(f'put {size}: another checksum told', put_always, size, {'do': 'alter', 'headers': {'x-amz-checksum-crc64nvme': 'AAAAAAAAAAA='}}, 3, ['checksums differ'], 1,
          stored=True)
     for status, code in ((307, 'TemporaryRedirect'), (301, 'PermanentRedirect')):
-        rule = answer(status, code, headers={'Location': 'https://localhost:1/stolen', 'x-amz-bucket-region': 'eu-west-1'})
-        case(f'put {size}: {status} is not followed', put_always, size, rule, 1, [code, 'eu-west-1'], 1)
-        case(f'get {size}: {status} is not followed', get_always, size, rule, 1, [code, 'eu-west-1'], 1)
+        rule = answer(status, code, headers={'Location': 'https://localhost:1/stolen'})
+        case(f'put {size}: {status} is not followed', put_always, size, rule, 1, [code, str(status)], 1)
+        case(f'get {size}: {status} is not followed', get_always, size, rule, 1, [code, str(status)], 1)
+        case(f'put {size}: {status} that names a region', redirected, 'put', size, status, code)
+        case(f'get {size}: {status} that names a region', redirected, 'get', size, status, code)
 case('put over plain HTTP: reset amid the body, then stored', put_once, 'large', {'do': 'reset', 'at': 'body'}, scheme='http')
 case('get over plain HTTP: reset before the reply, then whole', get_once, 'large', {'do': 'reset', 'at': 'reply'}, scheme='http')
 case('put: 503 with Retry-After waits as long', put_once, 'small', {**SLOW_DOWN, 'headers': {'Retry-After': '1'}}, least=1)

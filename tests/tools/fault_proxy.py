@@ -26,7 +26,7 @@ A rule strikes the nth request (and times - 1 after it; times 0: all of them) of
     slow               the reply's body by drops     piece: bytes, pause: seconds
 
 Each request is a line of JSON in the log, and a dict in .requests: n, connection, method, path, query, headers (secrets left out),
-received (bytes of body that came from the client), passed (whether coffer-local saw any of it), done (whether it answered), status
+scope (what it is signed for, such as us-east-1/s3), received (bytes of body that came from the client), passed (whether coffer-local saw any of it), done (whether it answered), status
 (coffer-local's), sent (the status that went to the client), reply_bytes, fault (the rule's name, or null), start, seconds.
 """
 import argparse, asyncio, contextlib, email.utils, json, re, socket, ssl, struct, sys, threading, time
@@ -234,7 +234,7 @@ class FaultProxy:
         return None
 
     def begin(self, rule, **more):
-        entry = {'n': 0, 'start': time.time(), 'method': '', 'path': '', 'query': '', 'headers': {}, **more, 'received': 0, 'passed': False,
+        entry = {'n': 0, 'start': time.time(), 'method': '', 'path': '', 'query': '', 'headers': {}, 'scope': None, **more, 'received': 0, 'passed': False,
                  'done': False, 'status': None, 'sent': None, 'reply_bytes': 0, 'fault': rule and rule['name'], 'seconds': None}
         with self.lock:
             self.requests.append(entry)
@@ -315,7 +315,8 @@ class FaultProxy:
         path, _, query = head.first[1].partition('?')
         request = {'method': head.first[0], 'path': path, 'query': query}
         rule = self.strike(request)
-        entry = self.begin(rule, connection=state['number'], **request,
+        scope = re.search('Credential=[^/]*/[0-9]*/([^/]*/[^/]*)/', head.get('authorization') or '')
+        entry = self.begin(rule, connection=state['number'], **request, scope=scope and scope.group(1),
                            headers={n.lower(): v for n, v in head.headers if n.lower() not in SECRET})
         try:
             await self.at(rule, 'head')
