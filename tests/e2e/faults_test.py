@@ -12,6 +12,7 @@ from fault_proxy import FaultProxy
 
 PROG = BUILD / 'src' / 'prog'
 SIZES = {'small': 1000, 'large': 3 << 20}
+PARTS = ('--part-size', '5M')
 RESULTS, CASES = [], []
 
 
@@ -41,10 +42,10 @@ class World:
         assert line[:1] == ['ready'], 'coffer-local did not start'
         self.port = int(line[1])
         self.env = {'PATH': os.environ.get('PATH', '/usr/bin:/bin'), 'HOME': str(self.dir), 'LANG': 'C.UTF-8', 'AWS_EC2_METADATA_DISABLED': 'true',
-                    'AWS_CA_BUNDLE': str(self.data / 'tls' / 'ca.pem'), 'NO_COLOR': '1',
+                    'AWS_CA_BUNDLE': str(self.data / 'tls' / 'ca.pem'), 'NO_COLOR': '1', 'COFFER_STATE_DIR': str(self.dir / 'state'),
                     **dict(l.split('=', 1) for l in (self.data / 'credentials' / 'root.env').read_text().split())}
         self.file = {}
-        for name, size in SIZES.items():
+        for name, size in {**SIZES, 'parts': (16 << 20) + 1}.items():  # four parts or ranges of 5 MiB
             self.file[name] = self.dir / name
             self.file[name].write_bytes(os.urandom(size))
 
@@ -90,8 +91,8 @@ class Named:
     def put(self, size, *more, **how):
         return self.world.coffer('put', self.world.file[size], f's3://faults/{self.key}', *more, port=self.p.port, **how)
 
-    def get(self, target='out', **how):
-        return self.world.coffer('get', f's3://faults/{self.key}', self.folder / target, port=self.p.port, **how)
+    def get(self, target='out', *more, **how):
+        return self.world.coffer('get', f's3://faults/{self.key}', self.folder / target, *more, port=self.p.port, **how)
 
     def requests(self):
         return [r for r in self.p.seen(self.key) if re.search(self.path, r['path'])]
@@ -270,6 +271,98 @@ case('put: a clock is corrected once', wrong_clock)
 case('put: a refusal with a false Date stores nothing', lying_clock)
 case('put --create-only: the first answer is lost, and it is done all the same', create_only)
 case('put --create-only: another object is not taken for ours', create_only_of_another)
+
+
+# objects in parts and ranges -------------------------------------------------------------------------------------------------
+STEPS = {'create': ('POST', '^uploads'), 'part': ('PUT', 'partNumber=2(&|$)'), 'complete': ('POST', 'uploadId=')}
+
+
+def step(request):
+    kind = next((n for n, (m, q) in STEPS.items() if n != 'part' and request['method'] == m and re.search(q, request['query'])), None)
+    number = re.search('partNumber=([0-9]+)', request['query'])
+    return kind or (f'part {number.group(1)}' if number and request['method'] == 'PUT' else request['method'])
+
+
+def parts_once(c, where, rule, *more):
+    """One fault at one step of a put in parts: that request alone is sent again."""
+    method, query = STEPS[where]
+    c.rule(**rule, method=method, query=query)
+    code, err, seconds = c.put('parts', *PARTS, *more)
+    seen = c.requests()
+    assert code == 0, f'exit {code}: {err}; {[(step(r), r["fault"], r["sent"]) for r in seen]}'
+    assert seconds < 10 and c.world.stored(c.key) == c.world.file['parts'].read_bytes(), 'other bytes are stored'
+    again = sorted(step(r) for r in seen if step(r) not in ('HEAD',))
+    faulty = [step(r) for r in seen if r['fault']]
+    want = sorted(['create', 'complete', 'part 1', 'part 2', 'part 3', 'part 4'] + faulty)
+    assert len(faulty) == 1 and again == want, f'{again} in place of {want}'
+
+
+def parts_go_on(c):
+    """A part that fails for good ends the put with "later"; the same command then sends what is missing and no more."""
+    rule = c.rule('answer', status=503, code='SlowDown', times=0, method='PUT', query='partNumber=4(&|$)')
+    code, err, _ = c.put('parts', *PARTS, '--jobs', '1')
+    assert code == 4 and 'SlowDown' in err, f'{code} {err}'
+    assert c.world.stored(c.key) is None and [step(r) for r in c.requests()].count('part 4') == 3
+    rule['do'], before = 'pass', len(c.requests())
+    code, err, _ = c.put('parts', *PARTS, '--jobs', '1')
+    steps = [step(r) for r in c.requests()[before:]]
+    assert code == 0 and sorted(steps) == ['GET', 'complete', 'part 4'], f'{code} {err} {steps}'
+    assert c.world.stored(c.key) == c.world.file['parts'].read_bytes()
+
+
+def parts_given_up(c):
+    """With --no-resume nothing is kept of a put that failed: the upload is taken back, though the first try of that is lost too."""
+    c.rule('answer', status=503, code='SlowDown', times=0, method='PUT', query='partNumber=3(&|$)')
+    c.rule('reset', 'head', method='DELETE')
+    code, err, _ = c.put('parts', *PARTS, '--no-resume')
+    assert code == 4 and 'SlowDown' in err, f'{code} {err}'
+    assert [r['status'] for r in c.requests() if r['method'] == 'DELETE'] == [None, 204], c.requests()
+
+
+def part_altered(c, rule, words):
+    c.rule(**rule, method='PUT', query='partNumber=2(&|$)')
+    code, err, _ = c.put('parts', *PARTS)
+    assert code == 3 and all(w in err for w in words), f'{code} {err}'
+    assert c.world.stored(c.key) is None
+
+
+def ranges(c, rule, want, words, nth):
+    """A fault in one of the ranges of a get."""
+    c.world.put('parts', c.key)
+    c.rule(**rule, nth=nth)
+    (c.folder / 'old').write_bytes(b'what was there')
+    code, err, seconds = c.get('old', *PARTS)
+    assert code == want and all(w in err for w in words), f'exit {code} in place of {want}: {err}'
+    assert (c.folder / 'old').read_bytes() == (b'what was there' if want else c.world.file['parts'].read_bytes()), 'the target'
+    assert seconds < 10 and any(r['fault'] for r in c.requests())
+    if want == 0:
+        moved = sum(r['reply_bytes'] for r in c.requests())
+        assert os.listdir(c.folder) == ['old'] and moved < (30 << 20), f'{os.listdir(c.folder)}, {moved} bytes moved'
+    else:  # a second run makes it good, from whatever was kept
+        code, err, _ = c.get('old', *PARTS)
+        assert code == 0 and (c.folder / 'old').read_bytes() == c.world.file['parts'].read_bytes(), f'again: {code} {err}'
+        assert os.listdir(c.folder) == ['old'], os.listdir(c.folder)
+
+
+for where in STEPS:
+    for rule in ({'do': 'reset', 'at': 'head'}, {'do': 'reset', 'at': 'reply'}, {'do': 'close', 'at': 'reply-head'}, answer(500, 'InternalError'), SLOW_DOWN):
+        name = f'{rule["do"]} {rule.get("at") or rule["code"]}'
+        case(f'put in parts: {name} at {where}: that alone is sent again', parts_once, where, rule)
+case('put in parts: reset amid a part, then stored', parts_once, 'part', {'do': 'reset', 'at': 'body'})
+case('put in parts: complete answers 200 with an error in its body, then stored', parts_once, 'complete', answer(200, 'InternalError'))
+case('put in parts, --create-only: the answer to complete is lost', parts_once, 'complete', {'do': 'reset', 'at': 'reply'}, '--create-only')
+case('put in parts: the same command goes on where one failed', parts_go_on)
+case('put in parts: --no-resume takes back what failed', parts_given_up)
+case('put in parts: one byte of a part changed on the way', part_altered, {'do': 'alter', 'flip_request': 0.5}, ['BadDigest'])
+case('put in parts: another checksum of a part told', part_altered, {'do': 'alter', 'headers': {'x-amz-checksum-crc64nvme': 'AAAAAAAAAAA='}}, ['part 2'])
+for nth in (1, 3):
+    for rule in ({'do': 'reset', 'at': 'head'}, {'do': 'reset', 'at': 'reply-head'}, {'do': 'reset', 'at': 'reply-body', 'after': 1 << 20},
+                 {'do': 'close', 'at': 'reply-body', 'after': 1 << 20}, SLOW_DOWN):
+        case(f'get in ranges: {rule["do"]} {rule.get("at") or rule["code"]} in request {nth}, then whole', ranges, rule, 0, [], nth)
+    case(f'get in ranges: one byte changed in request {nth}', ranges, {'do': 'alter', 'flip': 1000}, 3, ['checksum'], nth)
+case('get in ranges: another range than asked for', ranges, {'do': 'alter', 'headers': {'Content-Range': 'bytes 0-5242879/16777217'}}, 1, ['another range'], 3)
+case('get in ranges: the object is replaced meanwhile', ranges, {'do': 'alter', 'headers': {'ETag': '"other"'}}, 1, ['replaced'], 3)
+case('get in ranges: the whole in place of a range', ranges, answer(200, body='x' * 1000, headers={'ETag': '"x"'}), 1, ['replaced'], 3)
 
 
 def connections(world):
