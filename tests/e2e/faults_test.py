@@ -319,6 +319,14 @@ def parts_given_up(c):
     assert [r['status'] for r in c.requests() if r['method'] == 'DELETE'] == [None, 204], c.requests()
 
 
+def never_joined(c):
+    """Failures told in the body of a 200 are as temporary as those told by a status, and end as those do."""
+    c.rule('answer', status=200, code='InternalError', times=0, method='POST', query='uploadId=')
+    code, err, _ = c.put('parts', *PARTS)
+    assert code == 4 and 'InternalError' in err and [step(r) for r in c.requests()].count('complete') == 3, f'{code} {err} {c.requests()}'
+    assert c.world.stored(c.key) is None
+
+
 def part_altered(c, rule, words):
     c.rule(**rule, method='PUT', query='partNumber=2(&|$)')
     code, err, _ = c.put('parts', *PARTS)
@@ -350,6 +358,7 @@ for where in STEPS:
         case(f'put in parts: {name} at {where}: that alone is sent again', parts_once, where, rule)
 case('put in parts: reset amid a part, then stored', parts_once, 'part', {'do': 'reset', 'at': 'body'})
 case('put in parts: complete answers 200 with an error in its body, then stored', parts_once, 'complete', answer(200, 'InternalError'))
+case('put in parts: complete answers 200 with an error for ever', never_joined)
 case('put in parts, --create-only: the answer to complete is lost', parts_once, 'complete', {'do': 'reset', 'at': 'reply'}, '--create-only')
 case('put in parts: the same command goes on where one failed', parts_go_on)
 case('put in parts: --no-resume takes back what failed', parts_given_up)
