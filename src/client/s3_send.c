@@ -203,7 +203,7 @@ static void fail(struct cof_s3_send *s, enum cof_err err, const struct cof_diag 
 {
     struct cof_aws_request request;
     struct cof_s3_upload_of upload = upload_of(s);
-    bool is_kept = s->opts.keep_parts && s->is_file;
+    bool is_kept = s->opts.keep_parts && s->is_file && err != COF_E_PRECONDITION; /* which no later run gets past */
 
     s->err = err;
     if (diag != NULL && diag != &s->diag)

@@ -40,7 +40,7 @@ struct cof_s3_send_opts {
     struct cof_pace *pace; /* may be NULL */
     struct cof_view upload_id; /* goes on with this upload, of which nothing else is known; empty: a new one. Files only */
     uint64_t upload_part_size; /* that it was begun with */
-    bool keep_parts;       /* on failure leave the parts for a later run; else they are deleted */
+    bool keep_parts;       /* on failure leave the parts for a later run; else, and after COF_E_PRECONDITION, they are deleted */
 };
 
 struct cof_s3_send;

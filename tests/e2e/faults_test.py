@@ -327,6 +327,15 @@ def never_joined(c):
     assert c.world.stored(c.key) is None
 
 
+def taken(c):
+    """Somebody was first: the parts are of no use to anybody and are taken back."""
+    c.world.put('small', c.key)
+    code, err, _ = c.put('parts', *PARTS, '--create-only')
+    assert code == 1 and 'PreconditionFailed' in err and 'goes on' not in err, f'{code} {err}'
+    assert [r['status'] for r in c.requests() if r['method'] == 'DELETE'] == [204], c.requests()
+    assert c.world.stored(c.key) == c.world.file['small'].read_bytes()
+
+
 def part_altered(c, rule, words):
     c.rule(**rule, method='PUT', query='partNumber=2(&|$)')
     code, err, _ = c.put('parts', *PARTS)
@@ -359,6 +368,7 @@ for where in STEPS:
 case('put in parts: reset amid a part, then stored', parts_once, 'part', {'do': 'reset', 'at': 'body'})
 case('put in parts: complete answers 200 with an error in its body, then stored', parts_once, 'complete', answer(200, 'InternalError'))
 case('put in parts: complete answers 200 with an error for ever', never_joined)
+case('put in parts, --create-only: what is there stays, and no part is left', taken)
 case('put in parts, --create-only: the answer to complete is lost', parts_once, 'complete', {'do': 'reset', 'at': 'reply'}, '--create-only')
 case('put in parts: the same command goes on where one failed', parts_go_on)
 case('put in parts: --no-resume takes back what failed', parts_given_up)
