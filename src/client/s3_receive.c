@@ -189,6 +189,8 @@ static enum cof_err begin(struct cof_s3_receive *r, const struct cof_http_head *
     r->total = head->length;
     r->object.size = r->total;
     err = cof_s3_expected_read(head, &r->expected);
+    if (err == COF_E_FORMAT)
+        return cof_diag_set(&r->diag, err, "S3: a reply with a malformed checksum");
     if (err == COF_OK)
         err = plan(r);
     if (err == COF_OK && r->events.begun != NULL)

@@ -13,6 +13,7 @@
 #define WHOLE_MAX ((size_t)1 << 20) /* up to here a body is held in memory, where it can be sent again */
 #define REPLY_MAX ((size_t)4 << 20)
 #define DRY_MS 5                    /* a stream that has nothing yet is asked again after that */
+#define JOIN_AGAIN_MS 200           /* the first pause before joining the parts is tried again; doubles */
 
 #define OWNER(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 
@@ -42,6 +43,7 @@ struct cof_s3_send {
     uint8_t *piece;             /* of a file, on its way */
     uint8_t *filling;           /* the stream's next part */
     uint64_t filled;
+    unsigned joins;             /* how often S3 answered to that the parts be joined */
     struct cof_timer kick;
     bool is_kicked;
     /* the one request that is not a part */
@@ -552,6 +554,18 @@ static enum cof_err compare_part(struct cof_s3_send *s, unsigned index, bool *sa
     return err;
 }
 
+/* S3 begins its answer before the parts are joined, so a failure can come in the body of a reply that says 200; it is worth what
+ * the same failure as a status would be. */
+static bool join_again(struct cof_s3_send *s, enum cof_err err)
+{
+    unsigned n = ++s->joins;
+
+    if (cof_err_class(err) != COF_CLASS_RETRY || n >= s->aws->max_attempts)
+        return false;
+    kick(s, (int64_t)JOIN_AGAIN_MS << (n < 6 ? n - 1 : 5));
+    return s->is_kicked;
+}
+
 static void on_completed(struct cof_s3_send *s, enum cof_err err, const struct cof_aws_error *error,
                          const struct cof_diag *diag)
 {
@@ -560,6 +574,8 @@ static void on_completed(struct cof_s3_send *s, enum cof_err err, const struct c
     if (err == COF_OK) {
         err = cof_s3_read_completed(cof_buf_view(&s->reply), s->alg, etag, sum, &s->diag);
         diag = &s->diag;
+        if (err != COF_OK && join_again(s, err))
+            return;
         if (err == COF_OK && s->verdict != COF_OK && s->verdict != COF_E_STATE)
             err = s->verdict;
         if (err == COF_OK && sum[0] != '\0' && s->sum[0] != '\0' && strcmp(sum, s->sum) != 0)

@@ -127,7 +127,7 @@ static void on_done(void *ctx, enum cof_err err, const struct cof_s3_object *obj
         if (stored_before > 0 && !t->config->batch.json && !t->config->batch.quiet)
             (void)printf("%s: %llu bytes were there from before\n", url, (unsigned long long)stored_before);
         batch_say(&t->batch, job->item->path, url, object, extra);
-    } else if (job->is_kept && job->keep.upload_id[0] != '\0' && full.hint[0] == '\0') {
+    } else if (err != COF_E_PRECONDITION && job->is_kept && job->keep.upload_id[0] != '\0' && full.hint[0] == '\0') {
         cof_diag_hint(&full, "the same command goes on where this one stopped");
     }
     batch_done_item(&t->batch, job->item, err, &full);
