@@ -322,8 +322,9 @@ static void start_single(struct cof_s3_send *s)
     if (s->is_file && s->total <= WHOLE_MAX)
         err = read_whole(s, &text);
     put.length = s->total;
-    put.streaming = true;
-    put.body = (struct cof_view){0};
+    /* In the clear the body's hash is signed, over TLS its bytes are not copied once more. */
+    put.streaming = !s->is_whole || s->aws->endpoints[COF_AWS_S3].https;
+    put.body = put.streaming ? (struct cof_view){0} : cof_view_of(s->filling, (size_t)s->total);
     put.crc64 = cof_buf_view(&text);
     if (err == COF_OK)
         err = cof_s3_start_put(s->aws, &put, &events, &s->single);
@@ -343,6 +344,7 @@ static void single_done(void *ctx, struct cof_s3_upload *upload, enum cof_err er
     memset(s->sum, 0, sizeof s->sum);
     cof_s3_upload_sent(upload, &attempts, s->sum);
     if (err == COF_OK) {
+        moved(s, (int64_t)(s->total - s->single_at));
         s->object = *object;
         finish(s);
     } else if (err == COF_E_PRECONDITION && attempts > 1 && s->sum[0] != '\0') {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crypto/checksum.h"
-#include "crypto/crc_fold.h"
+#include "base/crc_fold.h"
 
 #include <pthread.h>
 #include <string.h>

@@ -95,7 +95,7 @@ static int open_nameless(const char *path)
     if (access("/proc/self/fd", X_OK) != 0)
         return -1;
     (void)snprintf(copy, sizeof copy, "%s", path);
-    return open(dirname(copy), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    return open(dirname(copy), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 }
 
 /* Gives it a temporary name; one that is taken is not used. */

@@ -127,6 +127,34 @@ def folders(r):
     check('rm --recursive', code == 0 and r.run('ls', '-r', 's3://bkt-v/t/')[0] == 1, err)
 
 
+def sealed(r):
+    ring, other, data = f'raw-aes:n:k:{r.key}', f'raw-aes:n:k:{r.write("other", os.urandom(32))}', r.big.read_bytes()
+    for size in (0, 1, 100_000, 8 * MIB, 29 * MIB + 1):
+        path = r.write('plain', data[:size])
+        code, out, err = r.run('put', path, f's3://c-keys/sealed/{size}', '--seal', ring, '-c', 'camera=7', '-e', 'sse-c', '--key-file', r.key)
+        got = r.run('get', f's3://c-keys/sealed/{size}', '-', '-e', 'sse-c', '--key-file', r.key)[1]
+        ok = code == 0 and (size < 100 or data[:100] not in got) and b'camera' in got
+        code, out, err2 = r.run('get', f's3://c-keys/sealed/{size}', 'open', '-e', 'sse-c', '--key-file', r.key, '--open', ring, '-c', 'camera=7')
+        code2, piped, err3 = r.run('get', f's3://c-keys/sealed/{size}', '-', '-e', 'sse-c', '--key-file', r.key, '--open', ring)
+        check(f'{size} bytes sealed here, opened to a file and to a pipe', ok and code == 0 and code2 == 0 and piped == data[:size]
+              and (r.tmp / 'open').read_bytes() == data[:size], err + err2 + err3)
+        (r.tmp / 'open').unlink(missing_ok=True)
+    code, out, err = r.run('put', '-', 's3://bkt/sealed-pipe', '--seal', ring, stdin=data)
+    opened = subprocess.run([COFFER, 'decrypt', '-', '-k', ring], input=r.run('get', 's3://bkt/sealed-pipe', '-')[1], capture_output=True)
+    check('a pipe sealed; coffer decrypt opens it', opened.stdout == data, err)
+    code, out, err = r.run('put', r.big, 's3://bkt/sealed-kms', '--seal', f'kms:{KEY}')
+    code2, out, err2 = r.run('get', 's3://bkt/sealed-kms', 'open', '--open', f'kms:{KEY}')
+    check('under a KMS key', code == 0 and code2 == 0 and (r.tmp / 'open').read_bytes() == data, err + err2)
+    r.write('old', b'precious')
+    r.run('put', r.big, 's3://bkt/not-sealed')
+    r.fails('another key opens nothing', 3, 'none of the keyrings', 'get', 's3://bkt/sealed-pipe', 'old', '--open', other)
+    r.fails('another context opens nothing', 3, 'lacks camera=8', 'get', 's3://bkt/sealed-pipe', 'old', '--open', ring, '-c', 'camera=8')
+    r.fails('what was not sealed is no message', 1, 'not a whole', 'get', 's3://bkt/not-sealed', 'old', '--open', ring)
+    r.fails('context without a seal', 2, '--seal', 'put', r.key, 's3://bkt/x', '-c', 'a=b')
+    check('nothing was overwritten or left', (r.tmp / 'old').read_bytes() == b'precious'
+          and not [p.name for p in r.tmp.iterdir() if p.name.startswith('.coffer')])
+
+
 def killed(r):
     data, sent, kept = r.big.read_bytes(), 0, 0
     for i in range(60):
@@ -283,7 +311,7 @@ def main():
         return 0
     r = Room()
     try:
-        for part in (modes_and_sizes, other_sources, folders, killed, bad_input, hostile_names, other_clients):
+        for part in (modes_and_sizes, other_sources, folders, sealed, killed, bad_input, hostile_names, other_clients):
             try:
                 part(r)
             except Exception as e:  # the other parts go on

@@ -99,6 +99,27 @@ enum cof_err context_parse(const struct cof_text_list *texts, struct cof_esdk_pa
     return COF_OK;
 }
 
+bool context_explain(const struct cof_esdk_decrypt *d, const struct cof_esdk_pair *known, size_t n_known,
+                     struct cof_diag *diag)
+{
+    const struct cof_esdk_header *h = d == NULL ? NULL : cof_esdk_decrypt_header(d);
+
+    for (size_t i = 0; h != NULL && i < n_known; i++) {
+        const struct cof_esdk_pair *p = &known[i];
+        struct cof_view value;
+        bool there = cof_esdk_pairs_find(h->pairs, h->n_pairs, p->name, &value);
+
+        if (there && cof_view_eq(value, p->value))
+            continue;
+        (void)cof_diag_set(diag, COF_E_AUTH, there ? "the message's context has another value than %.*s=%.*s"
+                                                   : "the message's context lacks %.*s=%.*s",
+                           (int)p->name.len, (const char *)p->name.data, (int)p->value.len, (const char *)p->value.data);
+        cof_diag_hint(diag, "'coffer inspect' shows the context");
+        return true;
+    }
+    return false;
+}
+
 enum cof_err commitment_parse(const char *text, enum cof_commitment_policy *out, struct cof_diag *diag)
 {
     *out = COF_REQUIRE_ENCRYPT_REQUIRE_DECRYPT;

@@ -38,6 +38,10 @@ COF_MUST_USE enum cof_err aws_ready(struct aws_use *use, struct cof_diag *diag);
 COF_MUST_USE enum cof_err context_parse(const struct cof_text_list *texts, struct cof_esdk_pair *pairs, size_t max, size_t *n,
                                         struct cof_diag *diag);
 
+/* Says what differs between a refused message's context and what the caller knows of it; false when nothing is seen to. */
+bool context_explain(const struct cof_esdk_decrypt *d, const struct cof_esdk_pair *known, size_t n_known,
+                     struct cof_diag *diag);
+
 /* The name of a commitment policy; the strictest for NULL. */
 #define COMMITMENT_HELP "require-encrypt-require-decrypt (the default), require-encrypt-allow-decrypt, forbid-encrypt-allow-decrypt"
 COF_MUST_USE enum cof_err commitment_parse(const char *text, enum cof_commitment_policy *out, struct cof_diag *diag);

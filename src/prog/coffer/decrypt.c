@@ -261,30 +261,9 @@ static enum cof_err open_message(struct task *t)
     return by_frames ? open_range(t, &by_frames) : open_whole(t);
 }
 
-/* What differs between the message's context and what the caller knows of it; false when nothing is seen to. */
-static bool explain_context(const struct task *t)
-{
-    const struct cof_esdk_header *h = t->first == NULL ? NULL : cof_esdk_decrypt_header(t->first);
-
-    for (size_t i = 0; h != NULL && i < t->how.n_known; i++) {
-        const struct cof_esdk_pair *p = &t->known[i];
-        struct cof_view value;
-        bool there = cof_esdk_pairs_find(h->pairs, h->n_pairs, p->name, &value);
-
-        if (there && cof_view_eq(value, p->value))
-            continue;
-        (void)cof_diag_set(t->diag, COF_E_AUTH, there ? "the message's context has another value than %.*s=%.*s"
-                                                      : "the message's context lacks %.*s=%.*s",
-                           (int)p->name.len, (const char *)p->name.data, (int)p->value.len, (const char *)p->value.data);
-        cof_diag_hint(t->diag, "'coffer inspect' shows the context");
-        return true;
-    }
-    return false;
-}
-
 static void explain(const struct task *t, enum cof_err err)
 {
-    if (t->diag->text[0] != '\0' || (err == COF_E_AUTH && explain_context(t)))
+    if (t->diag->text[0] != '\0' || (err == COF_E_AUTH && context_explain(t->first, t->how.known_pairs, t->how.n_known, t->diag)))
         return;
     if ((err == COF_E_AUTH || err == COF_E_NOT_FOUND) && t->no_keyring) {
         (void)cof_diag_set(t->diag, err, "none of the keyrings opens this message's data key");

@@ -5,6 +5,7 @@
 #include "batch.h"
 #include "keep.h"
 #include "listing.h"
+#include "sealed.h"
 #include "sse_options.h"
 #include "verbs.h"
 
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define PROG "coffer get"
 
@@ -20,12 +22,14 @@ struct config {
     struct aws_options aws;
     struct sse_options sse;
     struct batch_options batch;
+    struct seal_options seal;
     const char *version;
     bool no_overwrite;
 };
 
 static const struct cof_option options[] = {
     SSE_OPTIONS(struct config),
+    SEAL_OPTIONS(struct config, "open", "open what was sealed, with KEYRING; repeatable"),
     BATCH_OPTIONS(struct config),
     {"version-id", 0, COF_OPT_TEXT, "ID", "this version of the object", offsetof(struct config, version)},
     {"no-overwrite", 0, COF_OPT_FLAG, NULL, "fail when the file is there already", offsetof(struct config, no_overwrite)},
@@ -38,7 +42,8 @@ static const struct cof_command command = {
     .details = "A KEY may be a glob; with --recursive it is a prefix, and the names below it become paths below the folder. "
                "\"-\" is standard output, which gets the bytes as they come: look at the exit code.\n"
                "Large objects come in ranges, side by side. When the transfer is cut off, the same command goes on with what is "
-               "there (in .coffer-FILE.part beside the file), as long as the object is the same.",
+               "there (in .coffer-FILE.part beside the file), as long as the object is the same.\n"
+               "With --open the object is fetched whole, checked and then opened; what is kept meanwhile is sealed.\n" KEYRINGS_HELP,
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .min_args = 1,
@@ -50,6 +55,7 @@ struct task {
     struct batch batch;
     struct aws_use aws;
     struct sse sse;
+    struct sealing sealing;
     struct cof_view bucket, key;
     const char *target;
     bool is_folder;
@@ -61,6 +67,7 @@ struct job {
     struct job *prev, *next;
     const struct batch_item *item;
     char path[4096];
+    char store[4096]; /* where it is fetched to: the same, but for what is opened into a pipe */
     struct keep_download keep;
     struct cof_s3_receive *receive;
 };
@@ -110,7 +117,7 @@ static enum cof_err on_begun(void *ctx, const struct cof_s3_object *object, stru
     if (t->is_folder)
         err = make_folders(job->path, diag);
     if (err == COF_OK)
-        err = keep_download_open(&job->keep, job->path, object, ranges, n_ranges, !t->config->batch.no_resume, diag);
+        err = keep_download_open(&job->keep, job->store, object, ranges, n_ranges, !t->config->batch.no_resume, diag);
     for (size_t i = 0; i < n_ranges && err == COF_OK; i++)
         if (ranges[i].is_stored)
             on_moved(job, (int64_t)ranges[i].length);
@@ -129,24 +136,42 @@ static enum cof_err on_stored(void *ctx, size_t index, const struct cof_s3_part 
     return err == COF_OK ? COF_OK : cof_diag_set(diag, err, "the note of what was fetched cannot be written");
 }
 
+/* The message is here and is what S3 has; now it appears under the name it was asked for, opened. */
+static enum cof_err open_sealed(struct job *job, struct cof_s3_object *shown, struct cof_diag *diag)
+{
+    struct cof_file_out out = {.fd = -1};
+    int fd = job->keep.is_kept ? job->keep.fd : job->keep.out.fd;
+    enum cof_err err = cof_file_out_open(&out, job->path, 0600, diag);
+
+    if (err == COF_OK)
+        err = sealed_open_file(&job->task->sealing, fd, &out, &shown->size, diag);
+    if (err == COF_OK)
+        err = cof_file_out_commit(&out, diag);
+    cof_file_out_close(&out);
+    return err;
+}
+
 static void on_done(void *ctx, enum cof_err err, const struct cof_s3_object *object, const struct cof_diag *diag)
 {
     struct job *job = ctx;
     struct task *t = job->task;
     struct cof_diag full = diag != NULL ? *diag : (struct cof_diag){0};
+    struct cof_s3_object shown = object != NULL ? *object : (struct cof_s3_object){0};
     char url[1200], extra[64];
 
-    if (err == COF_OK)
+    if (err == COF_OK && t->sealing.is_on)
+        err = open_sealed(job, &shown, &full);
+    else if (err == COF_OK)
         err = keep_download_commit(&job->keep, &full);
     if (err == COF_OK && strcmp(job->path, "-") != 0) {
         (void)snprintf(url, sizeof url, "s3://%.*s/%s", (int)t->bucket.len, (const char *)t->bucket.data, job->item->key);
         (void)snprintf(extra, sizeof extra, ",\"checked\":\"%s\"", object->checked != NULL ? object->checked : "");
-        batch_say(&t->batch, url, job->path, object, extra);
-    } else if (err != COF_OK && job->keep.is_kept && full.hint[0] == '\0' && err != COF_E_AUTH) {
+        batch_say(&t->batch, url, job->path, &shown, extra);
+    } else if (err != COF_OK && job->keep.is_kept && !t->sealing.is_on && full.hint[0] == '\0' && err != COF_E_AUTH) {
         cof_diag_hint(&full, "the same command goes on where this one stopped");
     }
     batch_done_item(&t->batch, job->item, err, &full);
-    end_job(job, err == COF_OK || err == COF_E_AUTH);
+    end_job(job, err == COF_OK || err == COF_E_AUTH || job->task->sealing.is_on);
 }
 
 static enum cof_err choose_path(struct job *job, struct cof_diag *diag)
@@ -164,6 +189,19 @@ static enum cof_err choose_path(struct job *job, struct cof_diag *diag)
     if (t->config->no_overwrite && strcmp(job->path, "-") != 0 && lstat(job->path, &st) == 0)
         return cof_diag_set(diag, COF_E_EXISTS, "%s: is there already", job->path);
     return COF_OK;
+}
+
+static enum cof_err choose_store(struct job *job, struct cof_diag *diag)
+{
+    const char *tmp = cof_env_get(&cof_env_process, "TMPDIR");
+    int n;
+
+    if (job->task->sealing.is_on && !path_is_file(job->path))
+        n = snprintf(job->store, sizeof job->store, "%s/coffer-get-%ld", tmp != NULL ? tmp : "/tmp", (long)getpid());
+    else
+        n = snprintf(job->store, sizeof job->store, "%s", job->path);
+    return n > 0 && (size_t)n < sizeof job->store ? COF_OK
+                                                  : cof_diag_set(diag, COF_E_USAGE, "the file's name is too long");
 }
 
 static enum cof_err start(struct batch *b, struct batch_item *item, struct cof_diag *diag)
@@ -186,7 +224,9 @@ static enum cof_err start(struct batch *b, struct batch_item *item, struct cof_d
     opts.get = (struct cof_s3_get){.bucket = t->bucket, .key = cof_view_str(item->key), .sse = t->sse.is,
                                    .version_id = cof_view_str(t->config->version)};
     err = choose_path(job, diag);
-    opts.in_order = err == COF_OK && !path_is_file(job->path);
+    if (err == COF_OK)
+        err = choose_store(job, diag);
+    opts.in_order = err == COF_OK && !path_is_file(job->store);
     if (err == COF_OK)
         err = cof_s3_receive_start(b->aws, &opts, &events, &job->receive);
     if (err != COF_OK)
@@ -231,6 +271,8 @@ static enum cof_err run(const void *options_given, char **args, struct cof_diag 
     if (err == COF_OK)
         err = sse_read(&t.config->sse, &t.sse, diag);
     if (err == COF_OK)
+        err = sealing_read(&t.config->seal, &t.config->aws, false, &t.sealing, diag);
+    if (err == COF_OK)
         err = s3_url_split(args[0], &t.bucket, &t.key, diag);
     if (err == COF_OK)
         err = choose_target(&t, args[1], diag);
@@ -249,6 +291,7 @@ static enum cof_err run(const void *options_given, char **args, struct cof_diag 
     aws_close(&t.aws);
     batch_done(&t.batch);
     sse_done(&t.sse);
+    sealing_done(&t.sealing);
     return err;
 }
 

@@ -4,7 +4,7 @@
  */
 #include "batch.h"
 #include "keep.h"
-#include "source.h"
+#include "sealed.h"
 #include "sse_options.h"
 #include "verbs.h"
 
@@ -22,6 +22,7 @@ struct config {
     struct aws_options aws;
     struct sse_options sse;
     struct batch_options batch;
+    struct seal_options seal;
     const char *type, *lock_mode, *lock_until, *storage_class;
     struct cof_text_list tags;
     bool create_only, legal_hold;
@@ -30,6 +31,7 @@ struct config {
 #define O(field) offsetof(struct config, field)
 static const struct cof_option options[] = {
     SSE_PUT_OPTIONS(struct config),
+    SEAL_OPTIONS(struct config, "seal", "seal on this machine first, for KEYRING; repeatable"),
     BATCH_OPTIONS(struct config),
     {"type", 't', COF_OPT_TEXT, "TYPE", "media type", O(type)},
     {"tag", 0, COF_OPT_LIST, "NAME=VALUE", "object tag; repeatable", O(tags)},
@@ -47,7 +49,10 @@ static const struct cof_command command = {
     .details = "One FILE goes to KEY; with a KEY that is empty or ends in / each goes below it under its own name. \"-\" is "
                "standard input. A FILE that does not exist and has * or ? in it is a glob.\n"
                "Large files go in parts, side by side. When the transfer is cut off, the same command goes on where it was: "
-               "parts that S3 has, and that still match the file, are not sent again.",
+               "parts that S3 has, and that still match the file, are not sent again.\n"
+               "With --seal what leaves this machine is an AWS Encryption SDK message, whatever S3 does besides; 'coffer get "
+               "--open', 'coffer decrypt' and the SDKs open it. Sealed files are not taken up again: every time they are sealed "
+               "anew.\n" KEYRINGS_HELP,
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .min_args = 2,
@@ -59,6 +64,7 @@ struct task {
     struct batch batch;
     struct aws_use aws;
     struct sse sse;
+    struct sealing sealing;
     struct cof_buf tags;
     struct cof_s3_attributes attributes;
     struct cof_view bucket, key;
@@ -70,6 +76,7 @@ struct job {
     struct job *prev, *next;
     const struct batch_item *item;
     struct source source;
+    struct sealed_source sealed;
     struct keep_upload keep;
     bool is_kept;
     struct cof_s3_send *send;
@@ -79,6 +86,7 @@ static void end_job(struct job *job)
 {
     struct task *t = job->task;
 
+    sealed_source_close(&job->sealed);
     source_close(&job->source);
     if (job->prev != NULL)
         job->prev->next = job->next;
@@ -153,6 +161,10 @@ static enum cof_err start(struct batch *b, struct batch_item *item, struct cof_d
     opts.put = (struct cof_s3_put){.bucket = t->bucket, .key = cof_view_str(item->key), .attributes = t->attributes,
                                    .sse = t->sse.is, .create_only = t->config->create_only};
     err = source_open(&job->source, item->path, &opts.source, diag);
+    if (err == COF_OK && t->sealing.is_on) {
+        struct cof_s3_source plain = opts.source;
+        err = sealed_source_open(&job->sealed, &t->sealing, &job->source, &plain, &opts.source, diag);
+    }
     job->is_kept = err == COF_OK && opts.source.read_at != NULL && !t->config->batch.no_resume &&
                    opts.source.length > (opts.part_size != 0 ? opts.part_size : COF_S3_PART_DEFAULT);
     if (job->is_kept) {
@@ -292,6 +304,8 @@ static enum cof_err run(const void *options_given, char **args, struct cof_diag 
     if (err == COF_OK)
         err = sse_read(&t.config->sse, &t.sse, diag);
     if (err == COF_OK)
+        err = sealing_read(&t.config->seal, &t.config->aws, true, &t.sealing, diag);
+    if (err == COF_OK)
         err = read_attributes(&t, diag);
     if (err == COF_OK)
         err = collect(&t, args, diag);
@@ -307,6 +321,7 @@ static enum cof_err run(const void *options_given, char **args, struct cof_diag 
     aws_close(&t.aws);
     batch_done(&t.batch);
     sse_done(&t.sse);
+    sealing_done(&t.sealing);
     cof_buf_done(&t.tags);
     return err;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Private to the checksums: long input of a reflected CRC shortened to 16 bytes of the same CRC, by carry-less multiplication
+ * For the checksums: long input of a reflected CRC shortened to 16 bytes of the same CRC, by carry-less multiplication
  * ("Fast CRC Computation for Generic Polynomials Using PCLMULQDQ Instruction", Gopal et al., Intel 2009).
  */
-#ifndef COF_CRYPTO_CRC_FOLD_H
-#define COF_CRYPTO_CRC_FOLD_H
+#ifndef COF_BASE_CRC_FOLD_H
+#define COF_BASE_CRC_FOLD_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "crypto/crc_fold.h"
+#include "base/crc_fold.h"
 
 #include <string.h>
 
