@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 ROOT=$(pwd)
 BUILD=${COFFER_BUILD:-$ROOT/build}
 
-# What each need is met by, with the reason that is shown when something must be installed.
+# PACKAGE[:ARCH]:REASON. What each need is met by, with the reason that is shown when something must be installed.
 PACKAGES_BUILD='gcc:the_C_compiler libc6-dev:C_headers meson:the_build_system ninja-build:the_build_system
 pkg-config:finds_libraries libssl-dev:TLS_and_cryptography libjansson-dev:JSON libexpat1-dev:XML_of_S3
 libsqlite3-dev:the_store_of_coffer-local libseccomp-dev:sandboxes libpng-dev:the_demo_decodes_PNG
@@ -20,16 +20,18 @@ die() { say "do: error: $*"; exit 1; }
 need() {
     missing=
     for pair in "$@"; do
-        package=${pair%%:*}
-        dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing="$missing $pair"
+        package=${pair%:*}
+        case $package in *:*) arch=${package#*:} ;; *) arch="$(dpkg --print-architecture)" ;; esac
+        dpkg-query -W -f='${Architecture} ${db:Status-Status}\n' "$package" 2>/dev/null |
+            grep -qxE "($arch|all) installed" || missing="$missing $pair"
     done
     [ -n "$missing" ] || return 0
     command -v apt-get >/dev/null 2>&1 || die "these Debian packages are missing and there is no apt-get:$missing"
     names=
     say "do: installing Debian packages that are not here yet:"
     for pair in $missing; do
-        say "      ${pair%%:*} ($(printf '%s' "${pair#*:}" | tr _ ' '))"
-        names="$names ${pair%%:*}"
+        say "      ${pair%:*} ($(printf '%s' "${pair##*:}" | tr _ ' '))"
+        names="$names ${pair%:*}"
     done
     sudo=
     if [ "$(id -u)" != 0 ]; then
