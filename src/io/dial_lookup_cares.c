@@ -57,7 +57,7 @@ static void finished(void *arg, int status, int timeouts, struct ares_addrinfo *
     ares_freeaddrinfo(found);
 }
 
-/* One wait for the channel's sockets, no longer than left_ms. */
+/* One wait for the channel's sockets, no longer than left_ms, and what it brought. */
 static void turn(ares_channel channel, int64_t left_ms)
 {
     ares_socket_t sockets[ARES_GETSOCK_MAXNUM];
@@ -68,13 +68,10 @@ static void turn(ares_channel channel, int64_t left_ms)
 
     (void)ares_timeout(channel, &most, &next);
     for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
-        short events = 0;
-        if (ARES_GETSOCK_READABLE((unsigned)bits, i))
-            events = POLLIN;
-        if (ARES_GETSOCK_WRITABLE((unsigned)bits, i))
-            events = (short)(events | POLLOUT);
-        if (events != 0)
-            fds[n++] = (struct pollfd){.fd = sockets[i], .events = events};
+        bool in = ARES_GETSOCK_READABLE((unsigned)bits, i) != 0, out = ARES_GETSOCK_WRITABLE((unsigned)bits, i) != 0;
+        if (!in && !out)
+            break;
+        fds[n++] = (struct pollfd){.fd = sockets[i], .events = (short)((in ? POLLIN : 0) | (out ? POLLOUT : 0))};
     }
     if (poll(fds, n, (int)(next.tv_sec * 1000 + next.tv_usec / 1000 + 1)) <= 0)
         n = 0; /* what is overdue is looked for all the same */
