@@ -11,8 +11,9 @@ PACKAGES_BUILD='gcc:the_C_compiler libc6-dev:C_headers meson:the_build_system ni
 pkg-config:finds_libraries libssl-dev:TLS_and_cryptography libjansson-dev:JSON libexpat1-dev:XML_of_S3
 libsqlite3-dev:the_store_of_coffer-local libseccomp-dev:sandboxes libpng-dev:the_demo_decodes_PNG
 libjpeg62-turbo-dev:the_demo_decodes_JPEG zlib1g-dev:used_by_libpng'
-PACKAGES_TEST='libcmocka-dev:unit_tests python3:end-to-end_tests openssl:end-to-end_tests curl:end-to-end_tests'
-PACKAGES_PACKAGE='libc-ares-dev:resolver_of_a_static_program dpkg:makes_packages'
+PACKAGES_TEST='libcmocka-dev:unit_tests python3:end-to-end_tests openssl:end-to-end_tests curl:end-to-end_tests
+libc-ares-dev:resolver_of_the_static_program'
+PACKAGES_PACKAGE='libc-ares-dev:resolver_of_the_static_program'
 PACKAGES_ARM64='gcc-aarch64-linux-gnu:cross_compiler libc6-dev:arm64:C_headers libssl-dev:arm64:TLS_and_cryptography
 libjansson-dev:arm64:JSON libexpat1-dev:arm64:XML_of_S3 libsqlite3-dev:arm64:headers libseccomp-dev:arm64:headers
 libc-ares-dev:arm64:resolver qemu-user-static:runs_it_in_tests'

@@ -23,6 +23,8 @@ def skip(name, why):
 
 
 def run(*argv, env=None, stdin=None, timeout=95):
+    if not shutil.which(str(argv[0])):
+        return 127, b'', f'{argv[0]}: not here'
     p = subprocess.run([str(a) for a in argv], capture_output=True, env=env, timeout=timeout, input=stdin,
                        stdin=subprocess.DEVNULL if stdin is None else None)
     return p.returncode, p.stdout, p.stderr.decode(errors='replace')
@@ -166,18 +168,20 @@ def loopback_up():
 
 def inside(tmp, commands):
     loopback_up()
-    for name, text in (('resolv.conf', 'search search.example\nnameserver 127.0.0.1\n'), ('nsswitch.conf', 'hosts: files mymachines resolve [!UNAVAIL=return] dns\n'),
+    (tmp / 'poison.c').write_text('__attribute__((constructor)) static void taken(void) { __builtin_trap(); }\n')
+    subprocess.run(['cc', '-shared', '-fPIC', '-nostdlib', '-o', tmp / 'poison.so', tmp / 'poison.c'], check=True, capture_output=True)
+    for name, text in (('resolv.conf', 'search search.example\nnameserver 127.0.0.1\n'), ('nsswitch.conf', 'hosts: files poison resolve [!UNAVAIL=return] dns\n'),
                        ('hosts', '127.0.0.1 in-hosts.example\n')):
         (tmp / name).write_text(text)
         subprocess.run(['mount', '--bind', tmp / name, f'/etc/{name}'], check=True, capture_output=True)
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.bind(('127.0.0.1', 53))
     threading.Thread(target=serve_names, args=(sock,), daemon=True).start()
-    six = socket.create_server(('::1', 0), family=socket.AF_INET6)
-    six.settimeout(10)
     with Local(tmp) as local:
-        # From here on there is no C library on this machine, nor a module of its.
-        subprocess.run(['mount', '-t', 'tmpfs', 'none', f'/usr/lib/{TRIPLETS[NATIVE]}'], check=True, capture_output=True)
+        # From here on this machine has no C library, but a resolver's module that is the end of whoever loads it.
+        libraries = Path('/usr/lib') / TRIPLETS[NATIVE]
+        subprocess.run(['mount', '-t', 'tmpfs', 'none', libraries], check=True, capture_output=True)
+        (libraries / 'libnss_poison.so.2').write_bytes((tmp / 'poison.so').read_bytes())
         for arch, command in commands.items():
             def get(host, port=local.port):
                 return local.coffer(command, 'get', 's3://coffer-local/x', '-', url=f'http://{host}:{port}')
@@ -185,11 +189,19 @@ def inside(tmp, commands):
                               ('STORE.example', 'in capitals'), ('short', 'in a search domain')):
                 code, _, err = get(host) # plain HTTP is answered with a refusal, which is an answer
                 check(f'{arch}: a name {how} leads to coffer-local', code == 1 and 'AccessDenied' in err, f'{code} {err}')
-            waiting = threading.Thread(target=lambda: six.accept()[0].close())
+            six = socket.create_server(('::1', 0), family=socket.AF_INET6)
+            six.settimeout(20)
+            callers = []
+            waiting = threading.Thread(target=lambda: callers.append(six.accept()))
             waiting.start()
-            get('six.example', six.getsockname()[1])
-            waiting.join(11)
-            check(f'{arch}: an IPv6 address of the name server is gone to, at the right port', not waiting.is_alive())
+            calling = threading.Thread(target=get, args=('six.example', six.getsockname()[1]))
+            calling.start()
+            waiting.join()
+            for connection, _ in callers:
+                connection.close()
+            calling.join()
+            six.close()
+            check(f'{arch}: an IPv6 address of the name server is gone to, at the right port', len(callers) == 1)
             code, _, err = get('absent.example')
             check(f'{arch}: a name that is not: one clear line', code == 1 and 'absent.example: no such host' in err and err.count('\n') == 1, f'{code} {err}')
             for host in ('broken.example', 'refused.example') + (('silent.example',) if arch == NATIVE else ()): # silence takes 9 s
