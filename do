@@ -6,30 +6,41 @@ cd "$(dirname "$0")"
 ROOT=$(pwd)
 BUILD=${COFFER_BUILD:-$ROOT/build}
 
-# What each need is met by, with the reason that is shown when something must be installed.
+# PACKAGE[:ARCH]:REASON. What each need is met by, with the reason that is shown when something must be installed.
 PACKAGES_BUILD='gcc:the_C_compiler libc6-dev:C_headers meson:the_build_system ninja-build:the_build_system
 pkg-config:finds_libraries libssl-dev:TLS_and_cryptography libjansson-dev:JSON libexpat1-dev:XML_of_S3
 libsqlite3-dev:the_store_of_coffer-local libseccomp-dev:sandboxes libpng-dev:the_demo_decodes_PNG
 libjpeg62-turbo-dev:the_demo_decodes_JPEG zlib1g-dev:used_by_libpng'
-PACKAGES_TEST='libcmocka-dev:unit_tests python3:end-to-end_tests openssl:end-to-end_tests curl:end-to-end_tests'
+PACKAGES_TEST='libcmocka-dev:unit_tests python3:end-to-end_tests openssl:end-to-end_tests curl:end-to-end_tests
+libc-ares-dev:resolver_of_the_static_program'
+PACKAGES_PACKAGE='libc-ares-dev:resolver_of_the_static_program'
+PACKAGES_ARM64='gcc-aarch64-linux-gnu:cross_compiler libc6-dev:arm64:C_headers libssl-dev:arm64:TLS_and_cryptography
+libjansson-dev:arm64:JSON libexpat1-dev:arm64:XML_of_S3 libsqlite3-dev:arm64:headers libseccomp-dev:arm64:headers
+libc-ares-dev:arm64:resolver qemu-user-static:runs_it_in_tests'
 PACKAGES_CHECK='clang:second_compiler libclang-rt-14-dev:sanitizers_and_fuzzers'
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "do: error: $*"; exit 1; }
 
-need() {
+missing_of() { # sets missing
     missing=
     for pair in "$@"; do
-        package=${pair%%:*}
-        dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing="$missing $pair"
+        package=${pair%:*}
+        case $package in *:*) arch=${package#*:} ;; *) arch="$(dpkg --print-architecture)" ;; esac
+        dpkg-query -W -f='${Architecture} ${db:Status-Status}\n' "$package" 2>/dev/null |
+            grep -qxE "($arch|all) installed" || missing="$missing $pair"
     done
+}
+
+need() {
+    missing_of "$@"
     [ -n "$missing" ] || return 0
     command -v apt-get >/dev/null 2>&1 || die "these Debian packages are missing and there is no apt-get:$missing"
     names=
     say "do: installing Debian packages that are not here yet:"
     for pair in $missing; do
-        say "      ${pair%%:*} ($(printf '%s' "${pair#*:}" | tr _ ' '))"
-        names="$names ${pair%%:*}"
+        say "      ${pair%:*} ($(printf '%s' "${pair##*:}" | tr _ ' '))"
+        names="$names ${pair%:*}"
     done
     sudo=
     if [ "$(id -u)" != 0 ]; then
@@ -72,6 +83,7 @@ usage: ./do VERB [ARGUMENTS]
   check                  a second build with clang, and a sanitizer run of the unit, torture and attack tests
   bench [--help]         measure sealing and opening beside their peers
   fuzz [SECONDS]         run every fuzz target for some seconds (10)
+  package                a static coffer and its Debian package, for amd64 and arm64, into build-package/
   clean                  remove build directories
 
 Missing Debian packages are installed with apt-get, and said before.
@@ -132,8 +144,31 @@ fuzz)
             -artifact_prefix=build-fuzz/ "build-fuzz/corpus/$name" $corpus || die "$name found something: see build-fuzz/"
     done
     ;;
+package)
+    # shellcheck disable=SC2086
+    need $PACKAGES_BUILD $PACKAGES_PACKAGE
+    arches=$(dpkg --print-architecture)
+    if [ "$arches" = amd64 ]; then
+        # shellcheck disable=SC2086
+        missing_of $PACKAGES_ARM64
+        if [ -z "$missing" ]; then
+            arches='amd64 arm64'
+        elif [ "$(id -u)" = 0 ]; then # a second architecture is an administrator's decision
+            say "do: arm64 becomes an architecture that packages of this machine may have"
+            dpkg --add-architecture arm64
+            # shellcheck disable=SC2086
+            need $PACKAGES_ARM64
+            arches='amd64 arm64'
+        else
+            say "do: arm64 is left out: its packages are not here; './do package' as root installs them"
+        fi
+    fi
+    # shellcheck disable=SC2086
+    "$ROOT/packaging/package" "$ROOT/build-package" $arches
+    say "do: programs and packages are in $ROOT/build-package"
+    ;;
 clean)
-    rm -rf build build-clang build-asan build-fuzz
+    rm -rf build build-clang build-asan build-fuzz build-package
     ;;
 help | -h | --help)
     usage

@@ -22,8 +22,8 @@ struct cof_addr {
 COF_MUST_USE enum cof_err cof_addr_parse(const char *text, struct cof_addr *out, struct cof_diag *diag);
 void cof_addr_text(const struct cof_addr *addr, char out[static 300]);
 
-/* Turns a host name into socket addresses. The DNS one (cof_resolver_dns, src/io/dial_dns.c) is linked only by
- * programs that need it; the enclave uses cof_resolver_literal (numeric addresses only). Blocking. */
+/* Turns a host name into socket addresses. The DNS one (src/io/dial_dns.c) is linked only by programs that need it; the
+ * enclave uses cof_resolve_literal (numeric addresses only). Blocking. */
 struct cof_sockaddr {
     uint8_t bytes[128];
     uint32_t len;

@@ -12,6 +12,7 @@
 #include "client/credentials.h"
 #include "client/queue.h"
 #include "client/sts.h"
+#include "crypto/start.h"
 #include "engine/sts_call.h"
 #include "io/clock.h"
 #include "io/file.h"
@@ -281,6 +282,7 @@ int main(int argc, char **argv)
         return COF_EXIT_USAGE;
     if (exit_now)
         return COF_EXIT_DONE;
+    cof_crypto_start(); /* nothing runs here that was not measured */
     cof_log_stderr(&e.log, "coffer-enclave", COF_LOG_INFO);
     err = start(&e, &diag);
     if (err != COF_OK) {

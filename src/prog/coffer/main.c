@@ -4,6 +4,7 @@
  */
 #include "verbs.h"
 
+#include "crypto/start.h"
 #include "io/harden.h"
 
 #include <stdio.h>
@@ -44,6 +45,7 @@ int main(int argc, char **argv)
     struct cof_diag diag = {0};
     enum cof_err err = cof_harden(&harden, NULL, &diag);
 
+    cof_crypto_start();
     if (err != COF_OK) {
         cof_fail("coffer", err, &diag);
         return COF_EXIT_FAILED;
