@@ -347,7 +347,7 @@ static void single_done(void *ctx, struct cof_s3_upload *upload, enum cof_err er
         moved(s, (int64_t)(s->total - s->single_at));
         s->object = *object;
         finish(s);
-    } else if (err == COF_E_PRECONDITION && attempts > 1 && s->sum[0] != '\0') {
+    } else if (err == COF_E_PRECONDITION && (attempts > 1 || s->opts.same_is_done) && s->sum[0] != '\0') {
         settle(s, err, diag);
     } else {
         fail(s, err, diag);

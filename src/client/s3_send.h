@@ -40,6 +40,7 @@ struct cof_s3_send_opts {
     struct cof_pace *pace; /* may be NULL */
     struct cof_view upload_id; /* goes on with this upload, of which nothing else is known; empty: a new one. Files only */
     uint64_t upload_part_size; /* that it was begun with */
+    bool same_is_done;     /* with create_only: an object that is there with the same bytes counts as sent */
     bool keep_parts;       /* on a failure that is worth another run leave the parts for it; else they are deleted */
 };
 

@@ -176,17 +176,19 @@ enum cof_err cof_file_out_write(struct cof_file_out *out, struct cof_view data, 
     return COF_OK;
 }
 
-static void sync_folder(const char *path)
+enum cof_err cof_file_sync_folder(const char *path)
 {
     char copy[4096];
     int fd;
+    enum cof_err err = COF_OK;
 
     (void)snprintf(copy, sizeof copy, "%s", path);
     fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        (void)fsync(fd);
+    if (fd < 0 || fsync(fd) != 0)
+        err = cof_err_from_errno(errno);
+    if (fd >= 0)
         (void)close(fd);
-    }
+    return err;
 }
 
 enum cof_err cof_file_out_commit(struct cof_file_out *out, struct cof_diag *diag)
@@ -200,7 +202,8 @@ enum cof_err cof_file_out_commit(struct cof_file_out *out, struct cof_diag *diag
     if (rename(out->temp, out->path) != 0)
         return failed(diag, out->path);
     out->temp[0] = '\0';
-    sync_folder(out->path);
+    if (cof_file_sync_folder(out->path) == COF_E_NO_SPACE) /* a folder that cannot be synced at all is as durable as it gets */
+        return failed(diag, out->path);
     return COF_OK;
 }
 

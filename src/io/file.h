@@ -37,6 +37,9 @@ COF_MUST_USE enum cof_err cof_file_out_commit(struct cof_file_out *out, struct c
 /* Removes the temporary unless committed; takes NULL, idempotent. */
 void cof_file_out_close(struct cof_file_out *out);
 
+/* Makes durable that the file is in its folder, or no longer there. */
+COF_MUST_USE enum cof_err cof_file_sync_folder(const char *path);
+
 /* errno as a code (ENOSPC, EDQUOT: COF_E_NO_SPACE; ENOENT: COF_E_NOT_FOUND; EACCES, EPERM: COF_E_DENIED; ...). */
 enum cof_err cof_err_from_errno(int error);
 

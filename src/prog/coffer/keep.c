@@ -320,33 +320,12 @@ enum cof_err keep_download_note(struct keep_download *keep, size_t index, const 
     return write(keep->log_fd, line, (size_t)n) == n ? COF_OK : cof_err_from_errno(errno);
 }
 
-static enum cof_err sync_folder(const char *path)
-{
-    char folder[4096];
-    char *slash;
-    int fd;
-    enum cof_err err = COF_OK;
-
-    (void)snprintf(folder, sizeof folder, "%s", path);
-    slash = strrchr(folder, '/');
-    if (slash == NULL)
-        (void)snprintf(folder, sizeof folder, ".");
-    else
-        slash[slash == folder] = '\0';
-    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd) != 0)
-        err = cof_err_from_errno(errno);
-    if (fd >= 0)
-        (void)close(fd);
-    return err;
-}
-
 enum cof_err keep_download_commit(struct keep_download *keep, struct cof_diag *diag)
 {
     if (!keep->is_kept)
         return cof_file_out_commit(&keep->out, diag);
     if (fchmod(keep->fd, 0644) != 0 || fdatasync(keep->fd) != 0 || rename(keep->part, keep->path) != 0 ||
-        sync_folder(keep->path) != COF_OK)
+        cof_file_sync_folder(keep->path) != COF_OK)
         return failed(keep->path, diag);
     (void)unlink(keep->log);
     return COF_OK;

@@ -13,8 +13,8 @@
 /* A verb may be two words: "attest verify". */
 static const struct verb *const verbs[] = {
     &verb_submit,  &verb_status,    &verb_result,  &verb_put,     &verb_get,     &verb_ls,
-    &verb_rm,      &verb_roundtrip, &verb_presign, &verb_keygen,  &verb_encrypt, &verb_decrypt,
-    &verb_inspect, &verb_attest_verify, &verb_receipt_verify,
+    &verb_rm,      &verb_roundtrip, &verb_presign, &verb_keygen,  &verb_watch,   &verb_encrypt,
+    &verb_decrypt, &verb_inspect, &verb_attest_verify, &verb_receipt_verify,
 };
 
 static void usage(FILE *f)

@@ -16,7 +16,7 @@ struct verb {
 extern const struct verb verb_attest_verify;
 extern const struct verb verb_receipt_verify;
 extern const struct verb verb_encrypt, verb_decrypt, verb_inspect;
-extern const struct verb verb_put, verb_get, verb_ls, verb_rm, verb_roundtrip, verb_presign, verb_keygen;
+extern const struct verb verb_put, verb_get, verb_ls, verb_rm, verb_roundtrip, verb_presign, verb_keygen, verb_watch;
 extern const struct verb verb_submit, verb_status, verb_result;
 
 #endif
