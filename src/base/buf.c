@@ -28,6 +28,15 @@ void cof_buf_done(struct cof_buf *buf)
     *buf = (struct cof_buf){0};
 }
 
+void cof_buf_release(struct cof_buf *buf)
+{
+    if (buf->len > 0 || buf->err != COF_OK)
+        return;
+    free(buf->data); /* wiped by the reset that emptied it */
+    buf->data = NULL;
+    buf->cap = 0;
+}
+
 void cof_buf_reset(struct cof_buf *buf)
 {
     if (buf->secret && buf->data != NULL)

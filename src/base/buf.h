@@ -24,6 +24,8 @@ void cof_buf_init_secret(struct cof_buf *buf, size_t max);
 void cof_buf_done(struct cof_buf *buf);
 /* Empties, keeps memory and cap, forgets the failure. */
 void cof_buf_reset(struct cof_buf *buf);
+/* Lets go of the memory of a builder that reset has emptied (and wiped), and that nothing was written into since. */
+void cof_buf_release(struct cof_buf *buf);
 
 /* The first failure: COF_OK, COF_E_LIMIT (cap) or COF_E_MEMORY. */
 COF_MUST_USE enum cof_err cof_buf_err(const struct cof_buf *buf);

@@ -13,6 +13,7 @@
 #define STALE_MS 2000         /* a kept connection lost this soon was stale: the request was not looked at */
 #define PROGRESS_MIN 1024     /* bytes in the stall time that count as progress */
 #define FEED_SIZE 65536
+#define RESTING_MS 1000       /* an idle connection keeps its buffers so long: often the next request comes at once */
 #define KEY_MAX 640
 
 #define OWNER(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
@@ -28,7 +29,7 @@ struct conn {
     struct cof_timer idle;
     struct cof_chunked chunks;
     enum expects state;
-    bool until_close, reusable, used_before;
+    bool until_close, reusable, used_before, is_resting;
     uint64_t body_left;
     char key[KEY_MAX];
 };
@@ -149,18 +150,19 @@ static void fail_call(struct cof_http_call *call, enum cof_err err, const char *
 static void complete(struct conn *c)
 {
     struct cof_http_call *call = c->call;
+    int64_t idle_ms = c->client->opts.idle_ms;
     bool all_sent = call->body_ended && call->out_at == call->out.len && cof_stream_is_drained(&c->stream);
 
     c->call = NULL;
     call->conn = NULL;
     cof_chunked_done(&c->chunks);
     if (!c->reusable || !all_sent || cof_stream_unread(&c->stream) > 0 || c->stream.eof ||
-        cof_loop_arm(c->client->loop, &c->idle, c->client->opts.idle_ms) != COF_OK) {
+        cof_loop_arm(c->client->loop, &c->idle, idle_ms < RESTING_MS ? idle_ms : RESTING_MS) != COF_OK) {
         close_conn(c);
     } else {
         c->state = EXPECT_NOTHING;
         c->used_before = true;
-        cof_stream_release(&c->stream);
+        c->is_resting = false;
         cof_stream_resume(&c->stream);
     }
     finish(call, COF_OK, NULL);
@@ -446,9 +448,18 @@ static void on_failed(void *ctx, enum cof_err err, const struct cof_diag *diag)
     lost(ctx, err, diag);
 }
 
+/* First its memory is let go of, later the connection. */
 static void on_idle(struct cof_timer *timer)
 {
-    close_conn(OWNER(timer, struct conn, idle));
+    struct conn *c = OWNER(timer, struct conn, idle);
+    int64_t rest = c->client->opts.idle_ms - RESTING_MS;
+
+    if (c->is_resting || rest <= 0 || cof_loop_arm(c->client->loop, &c->idle, rest) != COF_OK) {
+        close_conn(c);
+        return;
+    }
+    c->is_resting = true;
+    cof_stream_release(&c->stream);
 }
 
 static void open_conn(struct cof_http_call *call)

@@ -114,13 +114,12 @@ static void empty_in(struct cof_stream *s)
 void cof_stream_release(struct cof_stream *s)
 {
     if (s->in_at == s->in.len) {
-        cof_buf_done(&s->in);
-        cof_buf_init_secret(&s->in, COF_STREAM_IN_MAX + READ_SIZE);
-        s->in_at = 0;
+        empty_in(s);
+        cof_buf_release(&s->in);
     }
     if (s->out_at == s->out.len && cof_buf_err(&s->out) == COF_OK) {
-        cof_buf_done(&s->out);
-        cof_buf_init_secret(&s->out, COF_STREAM_OUT_MAX);
+        cof_buf_reset(&s->out);
+        cof_buf_release(&s->out);
         s->out_at = 0;
     }
 }
