@@ -513,6 +513,7 @@ static enum cof_err attempt(struct cof_aws_call *call)
     opts.streaming = call->request.streaming;
     if (!call->request.streaming)
         opts.body = cof_buf_view(&call->request.body);
+    opts.stall_ms = aws->stall_ms;
     opts.total_ms = call->request.service == COF_AWS_S3 ? -1 : 60000;
     if (err == COF_OK)
         err = cof_http_call_start(aws->http, &opts, &cb, &call->http);

@@ -11,6 +11,7 @@
 #define ALONE_RANGES 2   /* up to so many ranges an object comes in one request */
 #define AGAIN_MS 200     /* the first pause after a lost connection; doubles */
 #define AGAIN_MAX_MS 10000
+#define PROGRESS_MIN 65536 /* bytes that a connection must have brought for its end not to count against the attempts */
 
 #define OWNER(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 
@@ -324,7 +325,7 @@ static void lane_done(void *ctx, struct cof_aws_call *call, enum cof_err err, co
         return;
     }
     err = err == COF_OK ? COF_E_TRUNCATED : err;
-    lane->failures = range->at > lane->from ? 1 : lane->failures + 1;
+    lane->failures = range->at - lane->from >= PROGRESS_MIN ? 1 : lane->failures + 1;
     if (!is_worth_again(err) || lane->failures >= r->aws->max_attempts || r->object.etag[0] == '\0') {
         finish(r, err, diag);
         return;

@@ -56,6 +56,8 @@ enum cof_err aws_open(struct aws_use *use, const struct aws_options *options, st
     opts.overrides = options->overrides;
     if (options->max_attempts > 100)
         return cof_diag_set(diag, COF_E_USAGE, "--max-attempts: 1 to 100");
+    if (options->stall_s > 3600)
+        return cof_diag_set(diag, COF_E_USAGE, "--stall-time: 1 to 3600 seconds");
     opts.overrides.max_attempts = (unsigned)options->max_attempts;
     if (err == COF_OK && options->config != NULL) {
         err = read_json(options->config, &json, diag);
@@ -65,6 +67,7 @@ enum cof_err aws_open(struct aws_use *use, const struct aws_options *options, st
     }
     if (err == COF_OK)
         err = cof_session_open(&use->session, &opts, diag);
+    use->session.aws.stall_ms = (int64_t)options->stall_s * 1000;
     cof_aws_json_done(&json);
     return err;
 }

@@ -13,7 +13,7 @@
 struct aws_options {
     struct cof_aws_overrides overrides;
     const char *config;
-    uint64_t max_attempts;
+    uint64_t max_attempts, stall_s;
 };
 #define AWS_OPTIONS(type)                                                                                             \
     {"region", 0, COF_OPT_TEXT, "NAME", "AWS region", offsetof(type, aws.overrides.region)},                           \
@@ -21,6 +21,8 @@ struct aws_options {
     {"config", 0, COF_OPT_TEXT, "FILE", "access_key, secret_key and region as JSON (config/aws_config.json)",           \
      offsetof(type, aws.config)},                                                                                     \
     {"max-attempts", 0, COF_OPT_NUMBER, "N", "how often a request is sent, 1 to 100 (default 3)", offsetof(type, aws.max_attempts)}, \
+    {"stall-time", 0, COF_OPT_NUMBER, "SECONDS", "give a connection up on which nothing moves for so long (default 30)",  \
+     offsetof(type, aws.stall_s)},                                                                                    \
     {"endpoint-url", 0, COF_OPT_TEXT, "URL", "another endpoint for all services", offsetof(type, aws.overrides.endpoint_url)}, \
     {"ca-bundle", 0, COF_OPT_TEXT, "FILE", "trusted certificate authorities, PEM", offsetof(type, aws.overrides.ca_bundle)}
 
