@@ -28,7 +28,7 @@ static bool can_fold;
 static pthread_once_t tables_once = PTHREAD_ONCE_INIT;
 
 /* x^n modulo the generator, in the form that folding wants. */
-static uint64_t power(enum cof_checksum_alg alg, unsigned n)
+static uint64_t power(size_t alg, unsigned n)
 {
     unsigned unused = 64 - 8 * (unsigned)table[alg].size; /* bits below the polynomial's highest power */
     uint64_t v = (uint64_t)1 << 63;
