@@ -95,7 +95,9 @@ static enum cof_err make_folders(char *path, struct cof_diag *diag)
 {
     for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        if (mkdir(path, 0777) != 0 && errno != EEXIST) {
+        if (mkdir(path, 0755) == 0) {
+            (void)chmod(path, 0755); /* as readable as the files in it */
+        } else if (errno != EEXIST) {
             enum cof_err err = cof_diag_set(diag, cof_err_from_errno(errno), "%s: %s", path, strerror(errno));
             *slash = '/';
             return err;

@@ -218,6 +218,8 @@ static void on_done(void *ctx, enum cof_err err, const struct cof_s3_object *obj
         t->link_failures = 0;
         t->n_sent++;
         spool_remove(&t->spool, entry, t->config->retain_s > 0);
+        if (t->is_told_full) /* there is room again for what had to stay where it was */
+            arm(t, &t->scan, 0);
     } else if (err == COF_E_PRECONDITION && !job->is_renamed) {
         err = start_send(t, entry, true, &again);
         if (err != COF_OK) {
@@ -312,7 +314,7 @@ static void pump_send(struct task *t)
     }
     if (next != INT64_MAX)
         arm(t, &t->send, next > now ? next - now : 0);
-    if (t->config->once && t->n_under_way == 0 && left == 0)
+    if (t->config->once && t->n_under_way == 0 && left == 0 && !t->scan.armed)
         t->is_done = true;
 }
 
@@ -430,6 +432,8 @@ static void on_scan(struct cof_timer *timer)
         spool_forget_sent(&t->spool, (int64_t)t->config->retain_s);
     if (!t->config->once)
         arm(t, &t->scan, SCAN_MS);
+    else if (t->n_sent > 0)
+        arm(t, &t->send, 0);
 }
 
 static void on_notify(struct cof_watch *watch, unsigned events)
