@@ -129,21 +129,32 @@ static bool name_ok(const char *name)
         strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+=,.@_-") == n;
 }
 
-static enum cof_err make_entity(
-    struct cof_standin *s, enum cof_iam_kind kind, const json_t *item, int64_t now_ms, struct cof_diag *diag)
+/* What the makers below share. */
+struct making {
+    struct cof_standin *s;
+    const char *account;     /* whose number ARNs get */
+    struct cof_view foreign; /* the same, and empty for the stand-in's own (iam.h) */
+    int64_t now_ms;
+    cof_bootstrap_key_fn *give;
+    void *ctx;
+    struct cof_diag *diag;
+};
+
+static enum cof_err make_entity(const struct making *m, enum cof_iam_kind kind, const json_t *item)
 {
+    struct cof_standin *s = m->s;
+    struct cof_diag *diag = m->diag;
     const char *name = text_of(item, "name", ""), *path = text_of(item, "path", "/");
     const json_t *trust = json_object_get(item, "trust");
     struct cof_iam_entity e = {
-        .created_ms = now_ms, .max_session_s = json_integer_value(json_object_get(item, "max_session_s"))};
+        .created_ms = m->now_ms, .max_session_s = json_integer_value(json_object_get(item, "max_session_s"))};
     struct cof_buf arn;
     enum cof_err err;
 
     if (!name_ok(name))
         return cof_diag_set(diag, COF_E_CONFIG, "\"%s\" is no name for a user or role", name);
     cof_buf_init(&arn, COF_IAM_ARN_MAX);
-    cof_buf_printf(
-        &arn, "arn:aws:iam::%s:%s%s%s", cof_standin_account(s), kind == COF_IAM_USER ? "user" : "role", path, name);
+    cof_buf_printf(&arn, "arn:aws:iam::%s:%s%s%s", m->account, kind == COF_IAM_USER ? "user" : "role", path, name);
     e.name = strdup(name);
     e.arn = strdup(cof_buf_cstr(&arn));
     cof_buf_done(&arn);
@@ -164,7 +175,7 @@ static enum cof_err make_entity(
     if (err == COF_OK && json_object_get(item, "boundary") != NULL)
         err = document(json_object_get(item, "boundary"), &e.boundary.text);
     if (err == COF_OK)
-        err = cof_iam_put(cof_standin_store(s), kind, &e);
+        err = cof_iam_put(cof_standin_store(s), kind, m->foreign, &e);
     cof_iam_entity_done(&e);
     return err;
 }
@@ -175,9 +186,11 @@ static enum cof_err copy(char **out, const char *text)
     return text != NULL && *out == NULL ? COF_E_MEMORY : COF_OK;
 }
 
-static enum cof_err make_credential(struct cof_standin *s, const json_t *item, int64_t now_ms,
-    cof_bootstrap_key_fn *give, void *ctx, struct cof_diag *diag)
+static enum cof_err make_credential(const struct making *m, const json_t *item)
 {
+    struct cof_standin *s = m->s;
+    struct cof_diag *diag = m->diag;
+    int64_t now_ms = m->now_ms;
     const char *name = text_of(item, "name", ""), *user = text_of(item, "user", NULL),
                *role = text_of(item, "role", NULL);
     bool root = json_is_true(json_object_get(item, "root"));
@@ -194,12 +207,14 @@ static enum cof_err make_credential(struct cof_standin *s, const json_t *item, i
         return cof_diag_set(diag, COF_E_CONFIG, "credential \"%s\" needs a name and one of user, role, root", name);
     if (!root) {
         err = cof_iam_get(cof_standin_store(s), role != NULL ? COF_IAM_ROLE : COF_IAM_USER,
-            cof_view_str(role != NULL ? role : user), &entity);
+            m->foreign, cof_view_str(role != NULL ? role : user), &entity);
         cof_iam_entity_done(&entity);
         if (err == COF_E_NOT_FOUND)
             return cof_diag_set(
                 diag, COF_E_CONFIG, "credential \"%s\": there is no %s", name, role != NULL ? role : user);
     }
+    if (err == COF_OK && m->foreign.len > 0)
+        err = copy(&key.account, m->account);
     if (err == COF_OK)
         err = copy(&key.name, role != NULL ? role : user);
     if (err == COF_OK && role != NULL)
@@ -207,41 +222,91 @@ static enum cof_err make_credential(struct cof_standin *s, const json_t *item, i
     if (err == COF_OK)
         err = cof_iam_issue(s, &key, role != NULL || key.mfa_ms != 0, now_ms);
     if (err == COF_OK)
-        err =
-            give(ctx, name, cof_view_str(key.access_key_id), cof_view_str(key.secret), cof_view_str(key.session_token));
+        err = m->give(m->ctx, name, cof_view_str(key.access_key_id), cof_view_str(key.secret),
+            cof_view_str(key.session_token));
     cof_iam_key_done(&key);
     return err;
 }
 
-static enum cof_err make_all(struct cof_standin *s, const json_t *manifest, int64_t now_ms, cof_bootstrap_key_fn *give,
-    void *ctx, struct cof_diag *diag)
+typedef enum cof_err maker(const struct making *m, const json_t *item);
+
+static enum cof_err make_user(const struct making *m, const json_t *item)
 {
-    const json_t *users = json_object_get(manifest, "users"), *roles = json_object_get(manifest, "roles"),
-                 *credentials = json_object_get(manifest, "credentials");
-    const struct cof_standin_opts *opts = cof_standin_options(s);
+    return make_entity(m, COF_IAM_USER, item);
+}
+
+static enum cof_err make_role(const struct making *m, const json_t *item)
+{
+    return make_entity(m, COF_IAM_ROLE, item);
+}
+
+static enum cof_err make_each(const struct making *m, const json_t *holder, const char *member, maker *make)
+{
+    const json_t *list = json_object_get(holder, member);
     enum cof_err err = COF_OK;
 
-    for (size_t i = 0; i < json_array_size(users) && err == COF_OK; i++)
-        err = make_entity(s, COF_IAM_USER, json_array_get(users, i), now_ms, diag);
-    for (size_t i = 0; i < json_array_size(roles) && err == COF_OK; i++)
-        err = make_entity(s, COF_IAM_ROLE, json_array_get(roles, i), now_ms, diag);
+    for (size_t i = 0; i < json_array_size(list) && err == COF_OK; i++)
+        err = make(m, json_array_get(list, i));
+    return err;
+}
+
+static enum cof_err make_identities(const struct making *m, const json_t *holder)
+{
+    enum cof_err err = make_each(m, holder, "users", make_user);
+
+    return err == COF_OK ? make_each(m, holder, "roles", make_role) : err;
+}
+
+/* Another account, for which the identities are made as for ours. */
+static enum cof_err make_account(const struct making *main, const json_t *item, bool credentials)
+{
+    struct making m = *main;
+
+    m.account = text_of(item, "id", "");
+    m.foreign = cof_view_str(m.account);
+    if (strlen(m.account) != 12 || strspn(m.account, "0123456789") != 12)
+        return cof_diag_set(m.diag, COF_E_CONFIG, "\"%s\" is no account: twelve digits are", m.account);
+    if (strcmp(m.account, cof_standin_account(m.s)) == 0)
+        return cof_diag_set(m.diag, COF_E_CONFIG, "account %s is the manifest's own", m.account);
+    return credentials ? make_each(&m, item, "credentials", make_credential) : make_identities(&m, item);
+}
+
+static enum cof_err make_accounts(const struct making *m, const json_t *manifest, bool credentials)
+{
+    const json_t *accounts = json_object_get(manifest, "accounts");
+    enum cof_err err = COF_OK;
+
+    for (size_t i = 0; i < json_array_size(accounts) && err == COF_OK; i++)
+        err = make_account(m, json_array_get(accounts, i), credentials);
+    return err;
+}
+
+static enum cof_err make_all(const struct making *m, const json_t *manifest)
+{
+    const struct cof_standin_opts *opts = cof_standin_options(m->s);
+    enum cof_err err = make_identities(m, manifest);
+
+    if (err == COF_OK)
+        err = make_accounts(m, manifest, false);
     for (size_t i = 0; i < opts->n_services && err == COF_OK; i++)
         if (opts->services[i]->bootstrap != NULL)
-            err = opts->services[i]->bootstrap(s, manifest, now_ms, diag);
-    for (size_t i = 0; i < json_array_size(credentials) && err == COF_OK; i++)
-        err = make_credential(s, json_array_get(credentials, i), now_ms, give, ctx, diag);
-    return err;
+            err = opts->services[i]->bootstrap(m->s, manifest, m->now_ms, m->diag);
+    if (err == COF_OK)
+        err = make_each(m, manifest, "credentials", make_credential);
+    return err == COF_OK ? make_accounts(m, manifest, true) : err;
 }
 
 enum cof_err cof_standin_bootstrap(struct cof_standin *s, const struct json_t *manifest, int64_t now_ms,
     cof_bootstrap_key_fn *key, void *ctx, struct cof_diag *diag)
 {
     const struct cof_store *store = cof_standin_store(s);
+    struct making m = {
+        .s = s, .account = cof_standin_account(s), .now_ms = now_ms, .give = key, .ctx = ctx, .diag = diag};
     enum cof_err err = store->savepoint(store->ctx), ended;
 
     if (err != COF_OK)
         return err;
-    err = make_all(s, manifest, now_ms, key, ctx, diag);
+    err = make_all(&m, manifest);
     ended = err == COF_OK ? store->release(store->ctx) : store->rollback(store->ctx);
     return err == COF_OK ? ended : err;
 }

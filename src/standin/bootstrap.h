@@ -5,8 +5,15 @@
  *   "users":  [{"name", "path"?, "policies": [{"name", "document"}], "boundary"?, "tags"?, "mfa"?: true}]
  *   "roles":  [{"name", "path"?, "policies": [...], "trust": {...}, "max_session_s"?, "tags"?}]
  *   "credentials": [{"name", "user" | "role" | "root": true, "session"?, "mfa"?: true, "lifetime_s"?}]
+ *   "accounts": [{"id": "222233334444", "users"?, "roles"?, "credentials"?}]
  *
  * and whatever the services' own bootstrap functions read ("buckets", "keys", "queues", "clients").
+ *
+ * "accounts" are others beside the stand-in's own, with identities of the same form. A request signed by one of them
+ * comes with that account in req->principal->account and in its ARNs, and what it may do with a resource of another
+ * account both sides must allow (policy/evaluate.h). A resource belongs to the account whose number its service gives as
+ * cof_standin_access.resource_account, the stand-in's own when it gives none: S3 buckets belong to the account that made
+ * them (member "owner" of the bucket's record), KMS keys and SQS queues to the stand-in's own.
  */
 #ifndef COF_STANDIN_BOOTSTRAP_H
 #define COF_STANDIN_BOOTSTRAP_H

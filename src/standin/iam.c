@@ -13,6 +13,17 @@ static const char *space_of(enum cof_iam_kind kind)
     return kind == COF_IAM_USER ? "iam.user" : "iam.role";
 }
 
+/* A record's key in the store: NAME, or ACCOUNT/NAME in another account. Names hold no '/'. */
+static enum cof_err key_of(struct cof_view account, struct cof_view name, struct cof_buf *out)
+{
+    cof_buf_init(out, 256);
+    cof_buf_add(out, account);
+    if (account.len > 0)
+        cof_buf_add_str(out, "/");
+    cof_buf_add(out, name);
+    return cof_view_find(name, '/') == SIZE_MAX ? cof_buf_err(out) : COF_E_NOT_FOUND;
+}
+
 /* A copy of a text member; *out stays NULL when it is absent or null. */
 static enum cof_err copy_text(const json_t *object, const char *name, char **out)
 {
@@ -49,13 +60,13 @@ static enum cof_err load(const struct cof_store *store, const char *space, struc
     return err;
 }
 
-static enum cof_err save(const struct cof_store *store, const char *space, const char *key, json_t *object)
+static enum cof_err save(const struct cof_store *store, const char *space, struct cof_view key, json_t *object)
 {
     char *text = object == NULL ? NULL : json_dumps(object, JSON_COMPACT);
     enum cof_err err = COF_E_MEMORY;
 
     if (text != NULL) {
-        err = store->put(store->ctx, space, cof_view_str(key), cof_view_str(text));
+        err = store->put(store->ctx, space, key, cof_view_str(text));
         cof_wipe(text, strlen(text));
     }
     free(text);
@@ -101,18 +112,21 @@ static enum cof_err read_tags(json_t *tags, struct cof_iam_entity *out)
     return COF_OK;
 }
 
-enum cof_err cof_iam_get(const struct cof_store *store, enum cof_iam_kind kind, struct cof_view name,
-                         struct cof_iam_entity *out)
+enum cof_err cof_iam_get(const struct cof_store *store, enum cof_iam_kind kind, struct cof_view account,
+                         struct cof_view name, struct cof_iam_entity *out)
 {
     static const char *const names[] = {
         "name", "arn", "id", "trust", "boundary_name", "boundary", "mfa_serial", "mfa_secret"};
     char **const fields[] = {&out->name, &out->arn, &out->id, &out->trust, &out->boundary.name, &out->boundary.text,
         &out->mfa_serial, &out->mfa_secret};
+    struct cof_buf key;
     json_t *json;
-    enum cof_err err;
+    enum cof_err err = key_of(account, name, &key);
 
     *out = (struct cof_iam_entity){0};
-    err = load(store, space_of(kind), name, &json);
+    if (err == COF_OK)
+        err = load(store, space_of(kind), cof_buf_view(&key), &json);
+    cof_buf_done(&key);
     if (err != COF_OK)
         return err;
     err = copy_all(json, names, fields, sizeof names / sizeof names[0]);
@@ -131,9 +145,12 @@ enum cof_err cof_iam_get(const struct cof_store *store, enum cof_iam_kind kind, 
 }
 
 /* s* leaves a member null when the text is NULL. */
-enum cof_err cof_iam_put(const struct cof_store *store, enum cof_iam_kind kind, const struct cof_iam_entity *e)
+enum cof_err cof_iam_put(const struct cof_store *store, enum cof_iam_kind kind, struct cof_view account,
+                         const struct cof_iam_entity *e)
 {
     json_t *policies = json_array(), *tags = json_object(), *json;
+    struct cof_buf key;
+    enum cof_err err;
 
     for (size_t i = 0; i < e->n_policies; i++)
         if (json_array_append_new(
@@ -146,7 +163,13 @@ enum cof_err cof_iam_put(const struct cof_store *store, enum cof_iam_kind kind, 
         e->arn, "id", e->id, "trust", e->trust, "boundary_name", e->boundary.name, "boundary", e->boundary.text,
         "mfa_serial", e->mfa_serial, "mfa_secret", e->mfa_secret, "max_session_s", (json_int_t)e->max_session_s,
         "created_ms", (json_int_t)e->created_ms, "policies", policies, "tags", tags);
-    return save(store, space_of(kind), e->name, json);
+    err = key_of(account, cof_view_str(e->name), &key);
+    if (err == COF_OK)
+        err = save(store, space_of(kind), cof_buf_view(&key), json);
+    else
+        json_decref(json);
+    cof_buf_done(&key);
+    return err;
 fail:
     json_decref(policies);
     json_decref(tags);
@@ -187,9 +210,9 @@ void cof_iam_entity_done(struct cof_iam_entity *e)
 enum cof_err cof_iam_key_get(const struct cof_store *store, struct cof_view access_key_id, struct cof_iam_key *out)
 {
     static const char *const names[] = {
-        "access_key_id", "secret", "session_token", "name", "session_name", "session_policy", "source_identity"};
-    char **const fields[] = {&out->access_key_id, &out->secret, &out->session_token, &out->name, &out->session_name,
-        &out->session_policy, &out->source_identity};
+        "access_key_id", "secret", "session_token", "account", "name", "session_name", "session_policy", "source_identity"};
+    char **const fields[] = {&out->access_key_id, &out->secret, &out->session_token, &out->account, &out->name,
+        &out->session_name, &out->session_policy, &out->source_identity};
     json_t *json;
     enum cof_err err;
 
@@ -212,13 +235,14 @@ enum cof_err cof_iam_key_get(const struct cof_store *store, struct cof_view acce
 
 enum cof_err cof_iam_key_put(const struct cof_store *store, const struct cof_iam_key *k)
 {
-    json_t *json = json_pack("{s:s, s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:i, s:I, s:I, s:I}", "access_key_id",
-        k->access_key_id, "secret", k->secret, "session_token", k->session_token, "name", k->name, "session_name",
+    json_t *json = json_pack("{s:s, s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:i, s:I, s:I, s:I}", "access_key_id",
+        k->access_key_id, "secret", k->secret, "session_token", k->session_token, "account", k->account, "name", k->name,
+        "session_name",
         k->session_name, "session_policy", k->session_policy, "source_identity", k->source_identity, "kind",
         (int)k->kind, "created_ms", (json_int_t)k->created_ms, "expires_ms", (json_int_t)k->expires_ms, "mfa_ms",
         (json_int_t)k->mfa_ms);
 
-    return save(store, "iam.key", k->access_key_id, json);
+    return save(store, "iam.key", cof_view_str(k->access_key_id), json);
 }
 
 void cof_iam_key_done(struct cof_iam_key *k)
@@ -228,6 +252,7 @@ void cof_iam_key_done(struct cof_iam_key *k)
     free(k->access_key_id);
     free_secret(&k->secret);
     free_secret(&k->session_token);
+    free(k->account);
     free(k->name);
     free(k->session_name);
     free(k->session_policy);
@@ -291,14 +316,14 @@ enum cof_err cof_iam_principal_init(const struct cof_store *store, const char *a
     out->key = *key;
     *key = (struct cof_iam_key){0}; /* moved */
     free_secret(&out->key.secret);
-    memccpy(out->account, account, '\0', sizeof out->account - 1);
+    memccpy(out->account, out->key.account != NULL ? out->key.account : account, '\0', sizeof out->account - 1);
     out->caller.kind = out->key.kind;
     if (out->key.kind == COF_CALLER_USER || out->key.kind == COF_CALLER_ROLE) {
         if (out->key.name == NULL)
             err = COF_E_FORMAT;
         else
             err = cof_iam_get(store, out->key.kind == COF_CALLER_USER ? COF_IAM_USER : COF_IAM_ROLE,
-                cof_view_str(out->key.name), &out->entity);
+                cof_view_str(out->key.account), cof_view_str(out->key.name), &out->entity);
     }
     if (err == COF_OK)
         err = out->key.kind == COF_CALLER_ROOT ? init_root(out) : out->key.kind == COF_CALLER_USER ? init_user(out) :

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Who exists in the stand-in's account: users, roles, their policies, and access keys (long-lived and temporary).
- * Records are JSON in the store's spaces "iam.user", "iam.role" and "iam.key".
+ * Who exists: users, roles, their policies, and access keys (long-lived and temporary), of the stand-in's own account
+ * and of others. Records are JSON in the store's spaces "iam.user", "iam.role" and "iam.key".
+ *
+ * The stand-in's own account goes without a name here: an empty account means it, and only identities of other accounts
+ * carry their account's number (in the store their keys are ACCOUNT/NAME). A request's principal always says which:
+ * req->principal->account.
  */
 #ifndef COF_STANDIN_IAM_H
 #define COF_STANDIN_IAM_H
@@ -38,10 +42,10 @@ struct cof_iam_entity {
 
 enum cof_iam_kind { COF_IAM_USER, COF_IAM_ROLE };
 
-/* name is the bare name. COF_E_NOT_FOUND. */
-COF_MUST_USE enum cof_err cof_iam_get(const struct cof_store *store, enum cof_iam_kind kind, struct cof_view name,
-                                      struct cof_iam_entity *out);
-COF_MUST_USE enum cof_err cof_iam_put(const struct cof_store *store, enum cof_iam_kind kind,
+/* name is the bare name; account: empty for the stand-in's own. COF_E_NOT_FOUND. */
+COF_MUST_USE enum cof_err cof_iam_get(const struct cof_store *store, enum cof_iam_kind kind, struct cof_view account,
+                                      struct cof_view name, struct cof_iam_entity *out);
+COF_MUST_USE enum cof_err cof_iam_put(const struct cof_store *store, enum cof_iam_kind kind, struct cof_view account,
                                       const struct cof_iam_entity *entity);
 void cof_iam_entity_done(struct cof_iam_entity *entity);
 
@@ -51,6 +55,7 @@ struct cof_iam_key {
     char *secret;
     char *session_token;  /* temporary keys; else NULL */
     enum cof_caller_kind kind; /* COF_CALLER_ROOT, _USER or _ROLE */
+    char *account;        /* another account's number; NULL: the stand-in's own */
     char *name;           /* of the user or role; NULL for root */
     char *session_name;   /* assumed roles; else NULL */
     char *session_policy; /* text, or NULL */
@@ -76,7 +81,8 @@ struct cof_iam_principal {
     struct cof_tag tags[COF_IAM_TAGS_MAX];
 };
 
-/* Fills out from a key record (which is moved in). COF_E_NOT_FOUND when its user or role is gone. */
+/* Fills out from a key record (which is moved in); account is the stand-in's own. COF_E_NOT_FOUND when its user or role
+ * is gone. */
 COF_MUST_USE enum cof_err cof_iam_principal_init(const struct cof_store *store, const char *account,
                                                  struct cof_iam_key *key, struct cof_iam_principal *out);
 void cof_iam_principal_anonymous(struct cof_iam_principal *out);

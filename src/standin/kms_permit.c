@@ -81,7 +81,8 @@ enum cof_err cof_kms_permit(struct cof_standin *s, struct cof_standin_request *r
 
     if (key != NULL)
         access.resource_policy = cof_kms_key_policy(key);
-    cof_standin_context_add(&conditions, COF_LIT("kms:CallerAccount"), cof_view_str(cof_standin_account(s)));
+    if (req->principal->caller.account.len > 0)
+        cof_standin_context_add(&conditions, COF_LIT("kms:CallerAccount"), req->principal->caller.account);
     add_encryption_context(asking->context, &t, &conditions);
     add_attestation(asking->attest, &t, &conditions);
     if (asking->via != NULL) {

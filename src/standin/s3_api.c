@@ -301,6 +301,15 @@ static void build_context(
     add_existing_tags(tags, t, context);
 }
 
+const char *cof_s3_owner(const struct cof_s3_call *c)
+{
+    const char *owner = cof_s3_text(c->bucket_record, "owner");
+
+    if (c->bucket_record == NULL)
+        owner = c->req->principal->account;
+    return owner[0] != '\0' ? owner : cof_standin_account(c->s);
+}
+
 bool cof_s3_allowed(
     struct cof_s3_call *c, const char *action, bool object, const json_t *tags, bool quiet, enum cof_err *err)
 {
@@ -312,6 +321,7 @@ bool cof_s3_allowed(
         .resource_policy_name = "bucket-policy",
         .resource_policy_kind = COF_POLICY_RESOURCE,
         .rule = COF_RESOURCE_EITHER,
+        .resource_account = cof_view_str(cof_s3_owner(c)),
         .context = &context};
     bool was = c->req->authorized;
 
@@ -367,5 +377,5 @@ void cof_s3_xml_date(struct cof_buf *out, const char *name, int64_t ms)
 void cof_s3_xml_owner(struct cof_s3_call *c, const char *element)
 {
     cof_buf_printf(&c->reply->body, "<%s><ID>%s</ID><DisplayName>%s</DisplayName></%s>", element,
-        cof_standin_account(c->s), cof_standin_account(c->s), element);
+        cof_s3_owner(c), cof_s3_owner(c), element);
 }

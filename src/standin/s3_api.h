@@ -73,12 +73,15 @@ bool cof_s3_has_param(const struct cof_s3_call *call, const char *name);
 /* A number parameter; false (and the reply holds InvalidArgument) when it is none. */
 bool cof_s3_param_number(struct cof_s3_call *call, const char *name, uint64_t max, uint64_t preset, uint64_t *out);
 
+/* The account the bucket belongs to: the one that made it (bootstrap.h). With no bucket at hand, the caller's. */
+const char *cof_s3_owner(const struct cof_s3_call *call);
+
 /* Starts an XML reply: <?xml?><root xmlns>. */
 void cof_s3_xml_open(struct cof_s3_call *call, const char *root);
 /* Ends it and sets 200. */
 enum cof_err cof_s3_xml_close(struct cof_s3_call *call, const char *root);
 void cof_s3_xml_date(struct cof_buf *out, const char *name, int64_t ms);
-/* The account as owner. */
+/* The bucket's account as owner; the caller's own where there is no bucket. */
 void cof_s3_xml_owner(struct cof_s3_call *call, const char *element);
 
 bool cof_s3_bucket_name_ok(struct cof_view name);

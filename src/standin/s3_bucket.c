@@ -7,6 +7,13 @@
 
 #include <string.h>
 
+static bool owned_by_caller(const struct cof_s3_call *c, const json_t *record)
+{
+    const char *owner = cof_s3_text(record, "owner");
+
+    return strcmp(owner[0] != '\0' ? owner : cof_standin_account(c->s), cof_s3_owner(c)) == 0;
+}
+
 static bool say_bucket(void *arg, struct cof_view key, struct cof_view value)
 {
     struct cof_s3_call *c = arg;
@@ -14,6 +21,10 @@ static bool say_bucket(void *arg, struct cof_view key, struct cof_view value)
 
     if (cof_s3_parse(value, &record) != COF_OK)
         return true;
+    if (!owned_by_caller(c, record)) {
+        json_decref(record);
+        return true;
+    }
     cof_buf_add_str(&c->reply->body, "<Bucket>");
     cof_xml_element(&c->reply->body, "Name", key);
     cof_s3_xml_date(&c->reply->body, "CreationDate", cof_s3_int(record, "created"));
@@ -62,6 +73,7 @@ static bool location_ok(struct cof_s3_call *c)
 enum cof_err cof_s3_create_bucket(struct cof_s3_call *c)
 {
     json_t *record = NULL;
+    bool mine;
     enum cof_err err;
 
     if (!cof_s3_allowed(c, "s3:CreateBucket", false, NULL, false, &err) || !location_ok(c))
@@ -71,15 +83,20 @@ enum cof_err cof_s3_create_bucket(struct cof_s3_call *c)
         return cof_s3_fail(
             c, 501, "NotImplemented", "A header you provided implies functionality that is not implemented.");
     err = cof_s3_bucket_get(c->store, c->bucket, &record);
+    mine = err == COF_OK && owned_by_caller(c, record);
     json_decref(record);
+    if (err == COF_OK && !mine)
+        return cof_s3_fail(c, 409, "BucketAlreadyExists",
+            "The requested bucket name is not available. The bucket namespace is shared by all users of the system. "
+            "Please select a different name and try again.");
     if (err == COF_OK)
         return cof_s3_fail(c, 409, "BucketAlreadyOwnedByYou",
             "Your previous request to create the named bucket succeeded and you already own it.");
     if (err != COF_E_NOT_FOUND)
         return err;
     /* spec: since April 2026 new buckets refuse SSE-C until told otherwise */
-    record = json_pack("{s:I, s:s, s:{s:s, s:b}}", "created", (json_int_t)c->req->now_ms, "versioning", "",
-        "encryption", "algorithm", "AES256", "sse_c_blocked", 1);
+    record = json_pack("{s:I, s:s, s:s, s:{s:s, s:b}}", "created", (json_int_t)c->req->now_ms, "owner", cof_s3_owner(c),
+        "versioning", "", "encryption", "algorithm", "AES256", "sse_c_blocked", 1);
     err = cof_s3_bucket_put(c->store, c->bucket, record);
     json_decref(record);
     if (err != COF_OK)

@@ -213,6 +213,6 @@ enum cof_err cof_s3_get_acl(struct cof_s3_call *c)
         "xsi:type=\"CanonicalUser\"><ID>%s</ID><DisplayName>%s</DisplayName></Grantee><Permission>FULL_CONTROL</"
         "Permission></Grant>"
         "</AccessControlList>",
-        cof_standin_account(c->s), cof_standin_account(c->s));
+        cof_s3_owner(c), cof_s3_owner(c));
     return cof_s3_xml_close(c, "AccessControlPolicy");
 }

@@ -176,8 +176,8 @@ static void say_sums(struct cof_buf *out, const json_t *record)
 
 static void say_owner(struct walk *w)
 {
-    cof_buf_printf(&w->items, "<Owner><ID>%s</ID><DisplayName>%s</DisplayName></Owner>", cof_standin_account(w->c->s),
-        cof_standin_account(w->c->s));
+    cof_buf_printf(&w->items, "<Owner><ID>%s</ID><DisplayName>%s</DisplayName></Owner>", cof_s3_owner(w->c),
+        cof_s3_owner(w->c));
 }
 
 static void say_contents(struct walk *w, struct cof_view key, const json_t *record, bool owner)
@@ -402,7 +402,7 @@ static void say_upload(
     add_name(w, &w->items, "Key", key);
     cof_xml_element(&w->items, "UploadId", third);
     cof_buf_printf(&w->items, "<Initiator><ID>%s</ID><DisplayName>%s</DisplayName></Initiator>",
-        cof_standin_account(w->c->s), cof_standin_account(w->c->s));
+        cof_s3_owner(w->c), cof_s3_owner(w->c));
     say_owner(w);
     cof_buf_add_str(&w->items, "<StorageClass>STANDARD</StorageClass>");
     cof_s3_xml_date(&w->items, "Initiated", cof_s3_int(record, "created"));

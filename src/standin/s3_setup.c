@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Buckets of the bootstrap manifest: {"buckets": [{"name", "policy": {...} or text, "versioning": true,
- * "encryption": {"algorithm": "aws:kms", "key_id": "..."}, "block_sse_c": true}]}
+ * "encryption": {"algorithm": "aws:kms", "key_id": "..."}, "block_sse_c": true, "owner": "222233334444"}]}
  */
 #include "standin/s3_record.h"
 
@@ -46,7 +46,8 @@ static enum cof_err make_bucket(
 
     if (!cof_s3_bucket_name_ok(cof_view_str(name)))
         return cof_diag_set(diag, COF_E_CONFIG, "\"%s\" is no bucket name", name);
-    record = json_pack("{s:I, s:s, s:{s:s, s:s, s:b, s:b}}", "created", (json_int_t)now_ms, "versioning",
+    record = json_pack("{s:I, s:s, s:s, s:{s:s, s:s, s:b, s:b}}", "created", (json_int_t)now_ms, "owner",
+        cof_s3_text(item, "owner"), "versioning",
         cof_s3_is(item, "versioning") ? "Enabled" : "", "encryption", "algorithm",
         algorithm[0] == '\0' ? "AES256" : algorithm, "key_id", cof_s3_text(encryption, "key_id"), "bucket_key",
         cof_s3_is(encryption, "bucket_key"), "sse_c_blocked", blocked == NULL || json_is_true(blocked));

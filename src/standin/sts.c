@@ -201,7 +201,7 @@ static enum cof_err assume_role(struct call *c)
     } else {
         if (policy.len > 0)
             cof_policy_free(parsed);
-        err = cof_iam_get(cof_standin_store(c->s), COF_IAM_ROLE, name, &role);
+        err = cof_iam_get(cof_standin_store(c->s), COF_IAM_ROLE, COF_LIT(""), name, &role);
         if (err == COF_E_NOT_FOUND)
             err = fail(c, 403, "AccessDenied", "the role cannot be assumed");
         else if (err == COF_OK && (int64_t)seconds > role.max_session_s)
