@@ -28,6 +28,7 @@ struct cof_xchg {
     bool bodiless;  /* the reply has no body whatever its fields say */
     bool body_done; /* the request's body was received */
     bool closed;    /* the handler has had its last call */
+    bool need_peer; /* it ends when the peer's side does */
     int64_t left;   /* of the reply's stated length */
     uint64_t body_left, received;
 };

@@ -7,6 +7,9 @@
 #include "base/date.h"
 #include "io/clock.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -209,4 +212,22 @@ void cof_xchg_resume(struct cof_xchg *x)
 {
     if (!x->closed)
         cof_stream_resume(&x->conn->stream);
+}
+
+void cof_xchg_need_peer(struct cof_xchg *x, bool need)
+{
+    x->need_peer = need;
+}
+
+bool cof_xchg_peer_is_gone(const struct cof_xchg *x)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof info;
+    struct pollfd p = {.fd = x->conn->stream.watch.fd, .events = POLLRDHUP};
+
+    if (x->closed || x->conn->stream.eof)
+        return true;
+    if (getsockopt(p.fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0)
+        return info.tcpi_state != TCP_ESTABLISHED;
+    return poll(&p, 1, 0) == 1; /* vsock, Unix */
 }

@@ -306,6 +306,8 @@ static void on_data(void *ctx)
         return;
     if (c->state == EXPECT_BODY && !c->x->finished && !c->stream.paused)
         drop(c, COF_E_TRUNCATED);
+    else if (c->x != NULL && c->x->need_peer && !c->x->started)
+        drop(c, COF_E_CLOSED);
     else if (c->state == EXPECT_BODY && c->x->finished)
         c->keep_alive = false; /* the rest of the body will not come */
     else if (c->x == NULL)

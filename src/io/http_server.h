@@ -82,4 +82,10 @@ void cof_xchg_end(struct cof_xchg *x);
 /* Something broke in the middle of a streamed reply: cut the connection so that the peer notices. */
 void cof_xchg_abort(struct cof_xchg *x);
 
+/* For replies that come much later. While need is set, the exchange ends as soon as the peer has closed its side, too:
+ * who waits for an answer does not. (Else a peer may half-close and still read the reply.) */
+void cof_xchg_need_peer(struct cof_xchg *x, bool need);
+/* Asks the kernel: the peer has closed its side, or the connection is broken. */
+bool cof_xchg_peer_is_gone(const struct cof_xchg *x);
+
 #endif

@@ -203,7 +203,7 @@ static enum cof_err send_message(struct call *c)
         err = invalid(c, word);
     else if (err == COF_OK) {
         err = answer(c, &json);
-        cof_standin_notify(c->s, c->queue.arn);
+        cof_standin_notify(c->s, c->queue.arn, 0);
     }
     cof_buf_done(&json);
     return err;
@@ -261,7 +261,7 @@ static enum cof_err batch(struct call *c, const char *action,
         cof_buf_add_str(&out, "}");
         err = answer(c, &out);
         cof_buf_done(&out);
-        cof_standin_notify(c->s, c->queue.arn);
+        cof_standin_notify(c->s, c->queue.arn, 0);
     }
     cof_buf_done(&good);
     cof_buf_done(&bad);
@@ -338,12 +338,14 @@ static enum cof_err receive_message(struct call *c)
         err = COF_OK;
     until_ms = c->req->started_ms + wait_s * 1000;
     if (err == COF_OK && n == 0 && c->req->now_ms < until_ms) {
-        c->reply->wait_until_ms = next_ms < until_ms ? next_ms : until_ms;
+        c->reply->wait_until_ms = until_ms;
+        c->reply->wait_next_ms = next_ms == INT64_MAX ? 0 : next_ms;
         (void)snprintf(c->reply->wait_on, sizeof c->reply->wait_on, "%s", c->queue.arn);
     } else if (err == COF_OK && n == 0) {
         err = answer_nothing(c);
     } else if (err == COF_OK) {
         err = answer(c, &json);
+        cof_standin_notify(c->s, c->queue.arn, 0); /* there may be more */
     }
     cof_buf_done(&json);
     return err;
@@ -410,7 +412,7 @@ static enum cof_err single(struct call *c, const char *action,
     err = one(c, c->in, NULL, &word);
     if (err == COF_OK && word != NULL)
         return fail(c, "com.amazonaws.sqs#ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid", word);
-    cof_standin_notify(c->s, c->queue.arn);
+    cof_standin_notify(c->s, c->queue.arn, 0);
     return err == COF_OK ? answer_nothing(c) : err;
 }
 

@@ -290,7 +290,7 @@ static bool redrive(struct cof_standin *s, const struct cof_sqs_queue *queue, st
         if (*err == COF_OK)
             *err = put_item(s, &dead, item);
         if (*err == COF_OK)
-            cof_standin_notify(s, dead.arn);
+            cof_standin_notify(s, dead.arn, 0);
         moved = true;
     }
     if (*err == COF_E_NOT_FOUND)

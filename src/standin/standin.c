@@ -99,10 +99,10 @@ void *cof_standin_state(const struct cof_standin *s, const char *service)
     return NULL;
 }
 
-void cof_standin_notify(struct cof_standin *s, const char *wait_on)
+void cof_standin_notify(struct cof_standin *s, const char *wait_on, int64_t at_ms)
 {
     if (s->opts.notify != NULL)
-        s->opts.notify(s->opts.ctx, wait_on);
+        s->opts.notify(s->opts.ctx, wait_on, at_ms);
 }
 
 /* The key of one purpose: HMAC-SHA-256 of its name under the master key. */

@@ -67,8 +67,9 @@ struct cof_standin_reply {
     bool keep;             /* keep the changes though the status is an error's */
     char error_code[64];   /* AWS's code, for the audit line; set by the error helpers */
     /* "Not yet": a handler sets wait_until_ms > 0 and wait_on, and returns COF_OK without a status. It is called again,
-     * from the start, when cof_standin_notify names wait_on or the time has come. */
-    int64_t wait_until_ms;
+     * from the start, when it is its turn after cof_standin_notify named wait_on, or wait_until_ms has come.
+     * wait_next_ms: when something may be there for one of that name without a notify; 0: not known. */
+    int64_t wait_until_ms, wait_next_ms;
     char wait_on[COF_STANDIN_WAIT_MAX];
 };
 
@@ -131,8 +132,8 @@ struct cof_standin_opts {
     bool sse_c_needs_tls;                /* refuse customer keys over plain HTTP from loopback too */
     /* One JSON line a request; may be NULL. */
     void (*audit)(void *ctx, struct cof_view line);
-    /* Somebody waiting on this name should be called again; set by the runtime. May be NULL. */
-    void (*notify)(void *ctx, const char *wait_on);
+    /* One of those who wait on this name should be called again, now or at that time; set by the runtime. May be NULL. */
+    void (*notify)(void *ctx, const char *wait_on, int64_t at_ms);
     void *ctx;
 };
 
@@ -151,8 +152,9 @@ void cof_standin_set_endpoint(struct cof_standin *s, const char *endpoint);
 const struct cof_standin_opts *cof_standin_options(const struct cof_standin *s);
 /* The state that service.start of that name made; NULL when there is none. */
 void *cof_standin_state(const struct cof_standin *s, const char *service);
-/* Wakes requests that wait on this name, once the present changes are kept. */
-void cof_standin_notify(struct cof_standin *s, const char *wait_on);
+/* Wakes one of the requests that wait on this name, the one that has waited for longest: soon, or at at_ms (0: soon).
+ * Who finds nothing goes back to the head of the line; who finds more than it takes calls the next by another notify. */
+void cof_standin_notify(struct cof_standin *s, const char *wait_on, int64_t at_ms);
 
 /* The context keys a service adds to those the dispatcher knows (aws:SecureTransport, aws:SourceIp, s3:TlsVersion,
  * aws:RequestedRegion, aws:MultiFactorAuthPresent, aws:MultiFactorAuthAge, aws:UserAgent, ... and what evaluate.h

@@ -65,12 +65,12 @@ static void write_audit(void *ctx, struct cof_view line)
         return; /* a full disk must not stop the service; the store refuses writes then by itself */
 }
 
-static void pass_notify(void *ctx, const char *wait_on)
+static void pass_notify(void *ctx, const char *wait_on, int64_t at_ms)
 {
     const struct cof_local *local = ctx;
 
     if (local->notify != NULL)
-        local->notify(local->notify_ctx, wait_on);
+        local->notify(local->notify_ctx, wait_on, at_ms);
 }
 
 struct giving {

@@ -32,7 +32,7 @@ struct cof_local {
     struct cof_secret master;
     char account[16], region[32];
     int audit_fd;
-    void (*notify)(void *ctx, const char *wait_on); /* set by the server */
+    void (*notify)(void *ctx, const char *wait_on, int64_t at_ms); /* set by the server */
     void *notify_ctx;
 };
 

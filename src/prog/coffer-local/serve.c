@@ -7,6 +7,7 @@
 #include "io/clock.h"
 #include "io/file.h"
 #include "io/http_server.h"
+#include "io/wait_room.h"
 #include "local.h"
 
 #include <errno.h>
@@ -28,11 +29,11 @@ struct exchange {
     struct server *server;
     struct cof_xchg *x;
     struct cof_standin_call *call;
-    struct cof_timer wait;
-    struct exchange *prev, *next; /* of all */
+    struct cof_timer wait;    /* until when it waits */
+    struct cof_waiter waiter; /* in whose line */
     struct exchange *next_held;
     struct cof_buf piece;
-    bool held, waiting, woken, streaming, gone;
+    bool held, streaming, gone;
 };
 
 struct server {
@@ -41,11 +42,9 @@ struct server {
     struct cof_http_server *http;
     struct cof_timer commit;
     struct cof_watch signals;
-    struct exchange *all;
+    struct cof_wait_room *room;
     struct exchange *held, **held_end;
 };
-
-static void settle(struct exchange *e);
 
 /* Streams what fits. */
 static void pump(struct exchange *e)
@@ -111,44 +110,49 @@ static void answer(struct exchange *e)
     arm_commit(sv);
 }
 
+/* After cof_standin_end: a reply, or a wait. True when it waits. */
+static bool settle(struct exchange *e, bool at_head)
+{
+    struct server *sv = e->server;
+    const struct cof_standin_reply *reply = cof_standin_call_reply(e->call);
+    int64_t now_ms = cof_clock_wall_ms(), left = reply->wait_until_ms - now_ms;
+
+    if (cof_standin_call_ready(e->call)) {
+        cof_xchg_need_peer(e->x, false);
+        answer(e);
+        return false;
+    }
+    if (cof_loop_arm(sv->loop, &e->wait, left < 1 ? 1 : left) != COF_OK ||
+        cof_wait_join(sv->room, &e->waiter, reply->wait_on, at_head) != COF_OK) {
+        cof_xchg_abort(e->x);
+        return false;
+    }
+    if (reply->wait_next_ms != 0)
+        cof_wait_call(sv->room, reply->wait_on, reply->wait_next_ms <= now_ms ? 1 : reply->wait_next_ms - now_ms);
+    cof_xchg_need_peer(e->x, true);
+    return true;
+}
+
+/* Its turn has come; what it takes belongs to the commit of this turn of the loop. */
+static enum cof_wait_result on_turn(struct cof_waiter *waiter)
+{
+    struct exchange *e = OWNER(waiter, struct exchange, waiter);
+
+    cof_loop_disarm(e->server->loop, &e->wait);
+    if (cof_xchg_peer_is_gone(e->x)) { /* nobody is there to take anything */
+        cof_xchg_abort(e->x);
+        return COF_WAIT_LEFT;
+    }
+    cof_standin_end(e->call, NULL, cof_clock_wall_ms());
+    return settle(e, true) ? COF_WAIT_AGAIN : COF_WAIT_SERVED;
+}
+
 static void on_wait_over(struct cof_timer *timer)
 {
     struct exchange *e = OWNER(timer, struct exchange, wait);
 
-    e->waiting = false;
-    cof_standin_end(e->call, NULL, cof_clock_wall_ms());
-    settle(e);
-}
-
-/* After cof_standin_end: a reply, or a wait. */
-static void settle(struct exchange *e)
-{
-    int64_t left;
-
-    if (cof_standin_call_ready(e->call)) {
-        answer(e);
-        return;
-    }
-    left = cof_standin_call_reply(e->call)->wait_until_ms - cof_clock_wall_ms();
-    e->waiting = true;
-    if (cof_loop_arm(e->server->loop, &e->wait, left < 1 ? 1 : left) != COF_OK)
-        cof_xchg_abort(e->x);
-}
-
-static void wake_waiting(struct server *sv)
-{
-    struct exchange *next;
-
-    for (struct exchange *e = sv->all; e != NULL; e = next) {
-        next = e->next;
-        if (!e->woken)
-            continue;
-        e->woken = false;
-        if (!e->waiting)
-            continue;
-        cof_loop_disarm(sv->loop, &e->wait);
-        on_wait_over(&e->wait);
-    }
+    cof_wait_leave(e->server->room, &e->waiter);
+    (void)on_turn(&e->waiter);
 }
 
 /* The end of a turn: one commit for all that was done in it. */
@@ -156,9 +160,13 @@ static void on_commit(struct cof_timer *timer)
 {
     struct server *sv = OWNER(timer, struct server, commit);
     const struct cof_store *store = cof_disk_store_ops(sv->local->disk);
-    enum cof_err err = store->commit(store->ctx);
-    struct exchange *e = sv->held;
+    struct exchange *e;
+    enum cof_err err;
 
+    cof_wait_room_run(sv->room);
+    cof_loop_disarm(sv->loop, &sv->commit); /* armed by those who were woken */
+    err = store->commit(store->ctx);
+    e = sv->held;
     sv->held = NULL;
     sv->held_end = &sv->held;
     while (e != NULL) {
@@ -175,18 +183,19 @@ static void on_commit(struct cof_timer *timer)
     }
     if (err != COF_OK)
         (void)fprintf(stderr, "coffer-local: error: the store cannot commit: %s\n", cof_err_text(err));
-    wake_waiting(sv);
 }
 
-static void on_notify(void *ctx, const char *wait_on)
+static void on_called(void *ctx)
+{
+    arm_commit(ctx);
+}
+
+static void on_notify(void *ctx, const char *wait_on, int64_t at_ms)
 {
     struct server *sv = ctx;
+    int64_t after_ms = at_ms == 0 ? 0 : at_ms - cof_clock_wall_ms();
 
-    for (struct exchange *e = sv->all; e != NULL; e = e->next)
-        if (e->waiting && strcmp(cof_standin_call_reply(e->call)->wait_on, wait_on) == 0) {
-            e->woken = true;
-            arm_commit(sv);
-        }
+    cof_wait_call(sv->room, wait_on, after_ms < 1 && at_ms != 0 ? 1 : after_ms);
 }
 
 static void on_head(void *ctx, struct cof_xchg *x)
@@ -202,6 +211,7 @@ static void on_head(void *ctx, struct cof_xchg *x)
     e->server = sv;
     e->x = x;
     e->wait.fire = on_wait_over;
+    e->waiter.wake = on_turn;
     cof_buf_init_secret(&e->piece, (size_t)1 << 20);
     cof_xchg_peer(x, peer);
     if (cof_standin_open(sv->local->standin, cof_xchg_head(x), &(struct cof_standin_peer){cof_xchg_is_tls(x), peer}, cof_clock_wall_ms(), &e->call) != COF_OK) {
@@ -209,10 +219,6 @@ static void on_head(void *ctx, struct cof_xchg *x)
         cof_xchg_reply(x, 503, NULL, COF_LIT(""));
         return;
     }
-    e->next = sv->all;
-    if (sv->all != NULL)
-        sv->all->prev = e;
-    sv->all = e;
     cof_xchg_set_user(x, e);
     if (cof_standin_call_ready(e->call))
         answer(e);
@@ -235,7 +241,7 @@ static void on_end(void *ctx, struct cof_xchg *x)
     if (e == NULL || cof_standin_call_ready(e->call))
         return;
     cof_standin_end(e->call, cof_xchg_trailers(x), cof_clock_wall_ms());
-    settle(e);
+    (void)settle(e, false);
 }
 
 static void on_writable(void *ctx, struct cof_xchg *x)
@@ -256,12 +262,7 @@ static void on_closed(void *ctx, struct cof_xchg *x, enum cof_err why)
     if (e == NULL)
         return;
     cof_loop_disarm(sv->loop, &e->wait);
-    if (e->prev != NULL)
-        e->prev->next = e->next;
-    else
-        sv->all = e->next;
-    if (e->next != NULL)
-        e->next->prev = e->prev;
+    cof_wait_leave(sv->room, &e->waiter);
     e->streaming = false;
     cof_standin_close(e->call);
     e->call = NULL;
@@ -359,6 +360,8 @@ enum cof_err cof_local_serve(struct cof_local *local, const struct cof_local_con
     if (err == COF_OK)
         err = cof_loop_new(&sv.loop);
     if (err == COF_OK)
+        err = cof_wait_room_new(sv.loop, on_called, &sv, &sv.room);
+    if (err == COF_OK)
         err = watch_signals(&sv);
     if (err == COF_OK)
         err = cof_http_server_new(sv.loop, &opts, &sv.http, diag);
@@ -370,10 +373,11 @@ enum cof_err cof_local_serve(struct cof_local *local, const struct cof_local_con
         err = cof_loop_run(sv.loop);
     enclaves_free(enclaves);
     cof_http_server_free(sv.http);
-    if (sv.loop != NULL)
+    if (sv.room != NULL)
         on_commit(&sv.commit); /* replies whose peers are gone, and what they kept */
     if (sv.signals.fd >= 0)
         (void)close(sv.signals.fd);
+    cof_wait_room_free(sv.room);
     cof_loop_free(sv.loop);
     cof_tls_unref(opts.tls);
     local->notify = NULL;
