@@ -5,6 +5,7 @@
 
 #include <limits.h>
 #include <openssl/asn1.h>
+#include <openssl/bio.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 #include <time.h>
@@ -109,10 +110,9 @@ static const char *check_leaf(const struct cert *cert)
     return wrong;
 }
 
-static const char *load(struct cof_view der, struct cert *out)
+static const char *read_cert(struct cof_view der, struct cert *out)
 {
     const unsigned char *p = der.data;
-    const char *wrong;
 
     out->x509 = der.len == 0 || der.len > INT_MAX ? NULL : d2i_X509(NULL, &p, (long)der.len);
     if (out->x509 == NULL)
@@ -123,7 +123,15 @@ static const char *load(struct cof_view der, struct cert *out)
         !parse_time(X509_get0_notAfter(out->x509), &out->to_ms))
         return "has no readable validity";
     out->to_ms += 999; /* notAfter is inclusive, in whole seconds */
-    wrong = check_form(out);
+    return NULL;
+}
+
+static const char *load(struct cof_view der, struct cert *out)
+{
+    const char *wrong = read_cert(der, out);
+
+    if (wrong == NULL)
+        wrong = check_form(out);
     return wrong != NULL ? wrong : check_extensions(out);
 }
 
@@ -199,6 +207,36 @@ enum cof_err cof_x509_verify_chain(struct cof_view leaf, const struct cof_view *
     }
     for (size_t i = 0; i < n_all; i++)
         X509_free(certs[i].x509);
+    cof_ossl_quiet();
+    return err;
+}
+
+static void name_text(const X509_NAME *name, char *out, size_t size)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    int len = 0;
+
+    if (bio != NULL && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0)
+        len = BIO_read(bio, out, (int)size - 1);
+    out[len > 0 ? len : 0] = 0;
+    BIO_free(bio);
+}
+
+enum cof_err cof_x509_facts(struct cof_view der, struct cof_x509_facts *out)
+{
+    struct cert cert = {0};
+    enum cof_err err = read_cert(der, &cert) == NULL ? COF_OK : COF_E_FORMAT;
+
+    *out = (struct cof_x509_facts){0};
+    if (err == COF_OK)
+        err = X509_get0_pubkey(cert.x509) == NULL ? COF_E_UNSUPPORTED : take_leaf_key(&cert, &out->key);
+    if (err == COF_OK) {
+        out->from_ms = cert.from_ms;
+        out->to_ms = cert.to_ms;
+        name_text(X509_get_subject_name(cert.x509), out->subject, sizeof out->subject);
+        name_text(X509_get_issuer_name(cert.x509), out->issuer, sizeof out->issuer);
+    }
+    X509_free(cert.x509);
     cof_ossl_quiet();
     return err;
 }

@@ -25,6 +25,15 @@ COF_MUST_USE enum cof_err cof_x509_verify_chain(struct cof_view leaf, const stru
                                                 struct cof_view root, struct cof_ecdsa_key **leaf_key,
                                                 struct cof_x509_life *life, struct cof_diag *diag);
 
+/* What a certificate says of itself; nothing of it is verified. */
+struct cof_x509_facts {
+    struct cof_ecdsa_key *key; /* to be freed */
+    int64_t from_ms, to_ms;    /* both inclusive */
+    char subject[256], issuer[256]; /* as RFC 4514 writes names; cut when longer */
+};
+/* COF_E_FORMAT; COF_E_UNSUPPORTED when its key is not on P-256 or P-384. */
+COF_MUST_USE enum cof_err cof_x509_facts(struct cof_view der, struct cof_x509_facts *out);
+
 struct cof_x509_name {
     const char *common_name, *organization, *unit; /* NULL leaves one out; the country is US, as in AWS's */
 };

@@ -4,6 +4,7 @@
 #include "base/codec.h"
 #include "engine/measure.h"
 #include "format/json.h"
+#include "format/pem.h"
 #include "io/clock.h"
 #include "io/file.h"
 #include "io/http_server.h"
@@ -464,24 +465,16 @@ static void on_closed(void *ctx, struct cof_xchg *x, enum cof_err why)
 /* DIR/tls/hypervisor-root.pem: what verifiers of the simulated enclaves pin. */
 static enum cof_err write_root(const struct cof_hv *hv, const char *data, struct cof_diag *diag)
 {
-    struct cof_buf base64, pem;
+    struct cof_buf pem;
     char path[4096];
     enum cof_err err = cof_local_path(path, data, "tls/hypervisor-root.pem") ? COF_OK : COF_E_USAGE;
 
-    cof_buf_init(&base64, 65536);
     cof_buf_init(&pem, 65536);
-    cof_base64_add(&base64, cof_hv_root(hv));
-    cof_buf_add_str(&pem, "-----BEGIN CERTIFICATE-----\n");
-    for (size_t i = 0; i < base64.len; i += 64) {
-        cof_buf_add(&pem, cof_view_sub(cof_buf_view(&base64), i, 64));
-        cof_buf_add_str(&pem, "\n");
-    }
-    cof_buf_add_str(&pem, "-----END CERTIFICATE-----\n");
+    cof_pem_add_certificate(&pem, cof_hv_root(hv));
     if (err == COF_OK)
         err = cof_local_tls(data, diag);
     if (err == COF_OK)
         err = cof_file_write(path, cof_buf_view(&pem), 0644, diag);
-    cof_buf_done(&base64);
     cof_buf_done(&pem);
     return err;
 }

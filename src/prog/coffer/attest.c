@@ -11,6 +11,7 @@
 #include "crypto/hash.h"
 #include "engine/receipt.h"
 #include "format/json.h"
+#include "format/pem.h"
 #include "io/file.h"
 #include "receipt_view.h"
 
@@ -62,25 +63,19 @@ static const struct cof_command receipt_command = {
 /* The certificate inside the PEM armour, as DER. */
 static enum cof_err read_root(const char *path, struct cof_buf *der, struct cof_diag *diag)
 {
-    static const char begin[] = "-----BEGIN CERTIFICATE-----", end[] = "-----END CERTIFICATE-----";
-    struct cof_buf text, body;
-    const char *from, *to;
+    struct cof_buf text;
     enum cof_err err;
 
     cof_buf_init(&text, 65536);
-    cof_buf_init(&body, 65536);
     err = cof_file_read(path, &text, diag);
-    from = err == COF_OK ? strstr(cof_buf_cstr(&text), begin) : NULL;
-    to = from != NULL ? strstr(from, end) : NULL;
-    if (err == COF_OK && to == NULL)
-        err = cof_diag_set(diag, COF_E_FORMAT, "%s: holds no PEM certificate", path);
-    for (from = from == NULL ? NULL : from + sizeof begin - 1; err == COF_OK && from < to; from++)
-        if (*from != '\n' && *from != '\r' && *from != ' ')
-            cof_buf_add_u8(&body, (uint8_t)*from);
-    if (err == COF_OK && cof_base64_decode(cof_buf_view(&body), der) != COF_OK)
-        err = cof_diag_set(diag, COF_E_FORMAT, "%s: the certificate is damaged", path);
+    if (err == COF_OK) {
+        err = cof_pem_certificate(cof_buf_view(&text), der);
+        if (err == COF_E_NOT_FOUND)
+            err = cof_diag_set(diag, COF_E_FORMAT, "%s: holds no PEM certificate", path);
+        else if (err != COF_OK)
+            err = cof_diag_set(diag, COF_E_FORMAT, "%s: the certificate is damaged", path);
+    }
     cof_buf_done(&text);
-    cof_buf_done(&body);
     return err;
 }
 
