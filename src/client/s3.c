@@ -31,7 +31,8 @@ void cof_s3_object_read(const struct cof_http_head *head, struct cof_s3_object *
     put_text(out->version_id, sizeof out->version_id, facts.version_id);
     put_text(out->content_type, sizeof out->content_type, facts.content_type);
     put_text(out->kms_key_id, sizeof out->kms_key_id, facts.kms_key_id);
-    put_text(out->crc64, sizeof out->crc64, facts.crc64);
+    put_text(out->sum, sizeof out->sum, facts.sum);
+    out->checksum = out->sum[0] != '\0' ? facts.checksum : COF_CHECKSUM_NONE;
     out->sse = facts.sse;
     /* The field, since in a reply to HEAD it does not announce a body. */
     if (cof_headers_get(&head->headers, "content-length", &length) &&
@@ -40,6 +41,11 @@ void cof_s3_object_read(const struct cof_http_head *head, struct cof_s3_object *
     if (cof_headers_get(&head->headers, "last-modified", &modified) &&
         cof_date_parse_http(modified, &out->modified_ms) != COF_OK)
         out->modified_ms = 0;
+}
+
+bool cof_s3_object_has_sum(const struct cof_s3_object *object, enum cof_checksum_alg alg, const char *sum)
+{
+    return alg != COF_CHECKSUM_NONE && object->checksum == alg && strcmp(object->sum, sum) == 0;
 }
 
 /* The streamed calls driven until they end. */
@@ -51,7 +57,7 @@ struct blocking {
     enum cof_err err;
     bool done, source_ended;
     unsigned attempts; /* of a put */
-    char sent[16];     /* its checksum */
+    char sent[COF_S3_SUM_MAX]; /* its checksum */
 };
 
 static void end_with(struct blocking *b, enum cof_err err, const struct cof_diag *diag)
@@ -124,7 +130,8 @@ static bool was_stored(struct cof_aws *aws, const struct cof_s3_put *put, const 
 
     if (!put->create_only || b->err != COF_E_PRECONDITION || b->attempts < 2 || b->sent[0] == '\0' ||
         cof_s3_run_head(aws, &get, &object, NULL) != COF_OK ||
-        object.size != (put->streaming ? put->length : put->body.len) || strcmp(object.crc64, b->sent) != 0)
+        object.size != (put->streaming ? put->length : put->body.len) ||
+        !cof_s3_object_has_sum(&object, cof_s3_checksum_of(aws, put), b->sent))
         return false;
     if (b->object != NULL)
         *b->object = object;

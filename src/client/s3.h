@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * S3 as a program uses it: put from a reader, get to a writer, head, delete, list; and the asynchronous, streamed put.
- * Bodies carry a CRC-64/NVME and replies are checked against the checksum S3 sends (C-31); the encryption S3 reports is
+ * Bodies carry a checksum (CRC-64/NVME by default) and replies are checked against the checksum S3 sends (C-31); the encryption S3 reports is
  * compared with what was asked for. run_*: blocking, outside the loop's callbacks only.
  */
 #ifndef COF_CLIENT_S3_H
@@ -12,7 +12,9 @@
 #include "engine/s3_call.h"
 
 struct cof_s3_object {
-    char etag[128], version_id[256], content_type[256], kms_key_id[300], crc64[16];
+    char etag[128], version_id[256], content_type[256], kms_key_id[300];
+    enum cof_checksum_alg checksum; /* that S3 tells; none: it tells none */
+    char sum[COF_S3_SUM_MAX];       /* as S3 writes it */
     enum cof_sse sse;
     int64_t modified_ms; /* 0: not told */
     uint64_t size;       /* bytes; of a put: what was sent */

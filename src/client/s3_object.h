@@ -17,7 +17,11 @@ struct cof_s3_expected {
     unsigned n_parts; /* composite */
 };
 COF_MUST_USE enum cof_err cof_s3_expected_read(const struct cof_http_head *head, struct cof_s3_expected *out);
+/* What a body that is put is checked by: as asked, else the client's default. */
+enum cof_checksum_alg cof_s3_checksum_of(const struct cof_aws *aws, const struct cof_s3_put *put);
 /* In an upload's done event: how often it was sent, and the checksum that went with it (empty: none). */
-void cof_s3_upload_sent(const struct cof_s3_upload *upload, unsigned *attempts, char crc64[static 16]);
+void cof_s3_upload_sent(const struct cof_s3_upload *upload, unsigned *attempts, char sum[static COF_S3_SUM_MAX]);
+/* Whether S3 tells this very checksum of it. */
+bool cof_s3_object_has_sum(const struct cof_s3_object *object, enum cof_checksum_alg alg, const char *sum);
 
 #endif

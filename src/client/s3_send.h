@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * One object to S3, of any size: small ones in one request, larger ones in parts that go side by side and can be taken up
- * again by a later run. Every part carries a CRC-64/NVME, S3 checks the whole against the joined one, and the encryption
+ * again by a later run. Every part carries a checksum, S3 checks the whole against the joined one, and the encryption
  * it reports is compared with what was asked for before the first part is sent. On a loop; nothing blocks but reading.
  */
 #ifndef COF_CLIENT_S3_SEND_H

@@ -15,10 +15,11 @@ struct cof_s3_upload {
     struct cof_s3_upload_events events;
     struct cof_s3_sse asked;
     struct cof_buf kms_key_id;
-    struct cof_buf crc64; /* base64, as sent in a header; empty: a trailer, or none */
+    enum cof_checksum_alg alg;
+    struct cof_buf sum;   /* base64, as sent in a header; empty: a trailer, or none */
     bool has_trailer;
     unsigned attempts;    /* known when it is done, as is: */
-    char sent[16];        /* the checksum that went with the body */
+    char sent[COF_S3_SUM_MAX]; /* the checksum that went with the body */
     struct cof_s3_object object;
     enum cof_err verdict; /* on what the reply's head says */
     struct cof_diag diag;
@@ -38,31 +39,33 @@ struct cof_s3_download {
 static void upload_free(struct cof_s3_upload *u)
 {
     cof_buf_done(&u->kms_key_id);
-    cof_buf_done(&u->crc64);
+    cof_buf_done(&u->sum);
     cof_loop_discard(u->aws->loop, u);
 }
 
 /* The checksum that went with the body, as text; empty when none did. */
-static void sent_checksum(const struct cof_s3_upload *u, char out[16])
+static void sent_checksum(const struct cof_s3_upload *u, char out[static COF_S3_SUM_MAX])
 {
     struct cof_buf text;
 
     cof_buf_init(&text, 64);
-    if (u->crc64.len > 0)
-        cof_buf_add(&text, cof_buf_view(&u->crc64));
+    if (u->sum.len > 0)
+        cof_buf_add(&text, cof_buf_view(&u->sum));
     else if (u->has_trailer && u->call != NULL)
-        cof_base64_add(&text, cof_view_of(cof_aws_call_checksum(u->call), 8));
-    (void)snprintf(out, 16, "%s", text.len < 16 ? cof_buf_cstr(&text) : "");
+        cof_base64_add(&text, cof_view_of(cof_aws_call_checksum(u->call), cof_checksum_size(u->alg)));
+    (void)snprintf(out, COF_S3_SUM_MAX, "%s", text.len < COF_S3_SUM_MAX ? cof_buf_cstr(&text) : "");
     cof_buf_done(&text);
 }
 
 /* The checksum S3 computed, where it says one, must be ours. */
-static enum cof_err check_stored(struct cof_s3_upload *u)
+static enum cof_err check_stored(struct cof_s3_upload *u, const struct cof_http_head *head)
 {
-    char sent[16];
+    char sent[COF_S3_SUM_MAX];
+    struct cof_view theirs;
 
     sent_checksum(u, sent);
-    if (sent[0] == '\0' || u->object.crc64[0] == '\0' || strcmp(sent, u->object.crc64) == 0)
+    if (sent[0] == '\0' || !cof_headers_get(&head->headers, cof_aws_checksum_header(u->alg), &theirs) ||
+        cof_view_eq_str(theirs, sent))
         return COF_OK;
     return cof_diag_set(&u->diag, COF_E_AUTH, "S3 stored other bytes than were sent: the checksums differ");
 }
@@ -79,7 +82,7 @@ static void upload_head(void *ctx, struct cof_aws_call *call, const struct cof_h
     cof_s3_object_read(head, &u->object);
     u->object.size = size;
     if (u->verdict == COF_OK)
-        u->verdict = check_stored(u);
+        u->verdict = check_stored(u, head);
 }
 
 static void upload_writable(void *ctx, struct cof_aws_call *call)
@@ -115,6 +118,13 @@ static void upload_done(void *ctx, struct cof_aws_call *call, enum cof_err err, 
     upload_free(u);
 }
 
+enum cof_checksum_alg cof_s3_checksum_of(const struct cof_aws *aws, const struct cof_s3_put *put)
+{
+    if (put->checksum != COF_CHECKSUM_NONE)
+        return put->checksum;
+    return aws->checksum_when_required ? COF_CHECKSUM_NONE : COF_CHECKSUM_CRC64NVME;
+}
+
 /* A small body's checksum goes as header, a streamed one's as trailer. */
 static enum cof_err sum_body(struct cof_s3_upload *u, const struct cof_s3_put *put)
 {
@@ -122,26 +132,29 @@ static enum cof_err sum_body(struct cof_s3_upload *u, const struct cof_s3_put *p
     uint8_t value[COF_CHECKSUM_MAX];
     enum cof_err err;
 
-    if (put->crc64.len > 0 || put->streaming || u->aws->checksum_when_required) {
-        cof_buf_add(&u->crc64, put->crc64);
-        return cof_buf_err(&u->crc64);
+    if (put->sum.len > 0 || put->streaming || u->alg == COF_CHECKSUM_NONE) {
+        cof_buf_add(&u->sum, put->sum);
+        return cof_buf_err(&u->sum);
     }
-    err = cof_checksum_init(&sum, COF_CHECKSUM_CRC64NVME);
+    err = cof_checksum_init(&sum, u->alg);
     if (err == COF_OK)
         err = cof_checksum_update(&sum, put->body);
     if (err == COF_OK)
         err = cof_checksum_final(&sum, value);
     cof_checksum_done(&sum);
-    cof_base64_add(&u->crc64, cof_view_of(value, 8));
-    return err == COF_OK ? cof_buf_err(&u->crc64) : err;
+    cof_base64_add(&u->sum, cof_view_of(value, cof_checksum_size(u->alg)));
+    return err == COF_OK ? cof_buf_err(&u->sum) : err;
 }
 
 static enum cof_err build_put(struct cof_s3_upload *u, const struct cof_s3_put *put, struct cof_aws_request *request)
 {
     struct cof_s3_put with_sum = *put;
-    enum cof_err err = sum_body(u, put);
+    enum cof_err err;
 
-    with_sum.crc64 = cof_buf_view(&u->crc64);
+    u->alg = cof_s3_checksum_of(u->aws, put);
+    err = sum_body(u, put);
+    with_sum.checksum = u->alg;
+    with_sum.sum = cof_buf_view(&u->sum);
     cof_buf_add(&u->kms_key_id, put->sse.kms_key_id);
     u->asked = (struct cof_s3_sse){.mode = put->sse.mode, .kms_key_id = cof_buf_view(&u->kms_key_id)};
     if (err == COF_OK)
@@ -150,8 +163,8 @@ static enum cof_err build_put(struct cof_s3_upload *u, const struct cof_s3_put *
         err = cof_s3_put_object(request, &with_sum);
     if (err != COF_OK)
         return err;
-    u->has_trailer = put->streaming && put->crc64.len == 0 && !u->aws->checksum_when_required;
-    request->checksum = u->has_trailer ? COF_CHECKSUM_CRC64NVME : COF_CHECKSUM_NONE;
+    u->has_trailer = put->streaming && put->sum.len == 0 && u->alg != COF_CHECKSUM_NONE;
+    request->checksum = u->has_trailer ? u->alg : COF_CHECKSUM_NONE;
     u->object.size = request->length;
     return COF_OK;
 }
@@ -171,7 +184,7 @@ enum cof_err cof_s3_start_put(struct cof_aws *aws, const struct cof_s3_put *put,
     u->aws = aws;
     u->events = *events;
     cof_buf_init(&u->kms_key_id, 2048);
-    cof_buf_init(&u->crc64, 64);
+    cof_buf_init(&u->sum, COF_S3_SUM_MAX);
     err = build_put(u, put, &request);
     if (err == COF_OK)
         err = cof_aws_start(aws, &request, &cb, &u->call);
@@ -194,10 +207,10 @@ void cof_s3_upload_end(struct cof_s3_upload *upload)
         cof_aws_end(upload->call);
 }
 
-void cof_s3_upload_sent(const struct cof_s3_upload *upload, unsigned *attempts, char crc64[static 16])
+void cof_s3_upload_sent(const struct cof_s3_upload *upload, unsigned *attempts, char sum[static COF_S3_SUM_MAX])
 {
     *attempts = upload->attempts;
-    memcpy(crc64, upload->sent, sizeof upload->sent);
+    memcpy(sum, upload->sent, sizeof upload->sent);
 }
 
 void cof_s3_upload_cancel(struct cof_s3_upload *upload)

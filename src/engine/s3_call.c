@@ -4,6 +4,7 @@
 
 #include "base/codec.h"
 #include "crypto/hash.h"
+#include "engine/aws_chunked.h"
 #include "format/uri.h"
 
 #include <stdio.h>
@@ -150,8 +151,8 @@ enum cof_err cof_s3_put_object(struct cof_aws_request *out, const struct cof_s3_
     cof_s3_add_attributes(&out->headers, &put->attributes);
     if (put->create_only)
         cof_headers_add_str(&out->headers, "If-None-Match", "*");
-    if (put->crc64.len > 0)
-        cof_headers_add(&out->headers, COF_LIT("x-amz-checksum-crc64nvme"), put->crc64);
+    if (put->checksum != COF_CHECKSUM_NONE && put->sum.len > 0)
+        cof_headers_add(&out->headers, cof_view_str(cof_aws_checksum_header(put->checksum)), put->sum);
     out->streaming = put->streaming;
     out->length = put->streaming ? put->length : put->body.len;
     out->replayable = !put->streaming;
@@ -264,16 +265,20 @@ enum cof_err cof_s3_copy_object(struct cof_aws_request *out, const struct cof_s3
 
 void cof_s3_facts_read(const struct cof_http_head *head, struct cof_s3_facts *out)
 {
+    static const enum cof_checksum_alg order[] = {COF_CHECKSUM_CRC64NVME, COF_CHECKSUM_SHA256, COF_CHECKSUM_CRC32C,
+                                                  COF_CHECKSUM_CRC32, COF_CHECKSUM_SHA1};
     struct cof_view sse, customer;
 
     *out = (struct cof_s3_facts){0};
     (void)cof_headers_get(&head->headers, "etag", &out->etag);
     (void)cof_headers_get(&head->headers, "x-amz-version-id", &out->version_id);
     (void)cof_headers_get(&head->headers, "content-type", &out->content_type);
-    (void)cof_headers_get(&head->headers, "x-amz-checksum-crc64nvme", &out->crc64);
     (void)cof_headers_get(&head->headers, "x-amz-server-side-encryption-aws-kms-key-id", &out->kms_key_id);
     (void)cof_headers_get(&head->headers, "x-amz-server-side-encryption", &sse);
     (void)cof_headers_get(&head->headers, "x-amz-server-side-encryption-customer-algorithm", &customer);
+    for (size_t i = 0; i < sizeof order / sizeof order[0] && out->checksum == COF_CHECKSUM_NONE; i++)
+        if (cof_headers_get(&head->headers, cof_aws_checksum_header(order[i]), &out->sum))
+            out->checksum = order[i];
     if (customer.len > 0)
         out->sse = COF_SSE_C;
     else if (cof_view_eq(sse, COF_LIT("aws:kms")))

@@ -32,6 +32,8 @@ struct cof_s3_attributes {
     struct cof_view storage_class;
 };
 
+#define COF_S3_SUM_MAX 64 /* bytes of a checksum as text, with its NUL */
+
 struct cof_s3_put {
     struct cof_view bucket, key;
     struct cof_s3_attributes attributes;
@@ -40,7 +42,8 @@ struct cof_s3_put {
     struct cof_view body; /* small objects; or */
     bool streaming;
     uint64_t length;
-    struct cof_view crc64; /* base64 CRC64NVME, when known before; may be empty */
+    enum cof_checksum_alg checksum; /* what the bytes are checked by; none: what the client has by default */
+    struct cof_view sum; /* its value in base64, when known before; may be empty */
 };
 COF_MUST_USE enum cof_err cof_s3_put_object(struct cof_aws_request *out, const struct cof_s3_put *put);
 
@@ -68,7 +71,9 @@ COF_MUST_USE enum cof_err cof_s3_copy_object(struct cof_aws_request *out, const 
 
 /* What a Put, Get or Head reply's headers say; views into the head. */
 struct cof_s3_facts {
-    struct cof_view etag, version_id, content_type, crc64;
+    struct cof_view etag, version_id, content_type;
+    enum cof_checksum_alg checksum; /* none: S3 tells no checksum */
+    struct cof_view sum;            /* as S3 writes it: base64, and "-N" where it is one of N parts */
     enum cof_sse sse;
     struct cof_view kms_key_id;
 };

@@ -2,36 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """coffer put, get, ls, rm, roundtrip, presign and keygen against coffer-local: every mode and size, folders and pipes, going on
 after kill -9, bad input; and boto3 reading what was written, and the reverse, where it is there."""
-import hashlib, json, os, random, signal, subprocess, sys, time, urllib.request, ssl
+import json, os, random, signal, ssl, subprocess, sys, time, urllib.request
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'tools'))
-from local import COFFER, KEY, LOCAL, Checks, Local
-
-try:
-    import boto3
-except ImportError:
-    boto3 = None
-MIB = 1 << 20
-check = Checks()
-
-
-class Room:
-    def __init__(self):
-        self.s = Local('bkt', 'bkt-v', 'c-keys')
-        self.tmp = self.s.tmp / 'files'
-        self.tmp.mkdir()
-        self.run = lambda *a, **k: self.s.coffer(*a, cwd=self.tmp, **k)
-        self.key = self.write('key', os.urandom(32))
-        self.big = self.write('big', os.urandom(29 * MIB + 1))
-
-    def write(self, name, data):
-        (self.tmp / name).write_bytes(data)
-        return self.tmp / name
-
-    def fails(self, name, code, says, *argv, **more):
-        got, out, err = self.run(*argv, **more)
-        check(name, got == code and says in err and 'error:' in err, f'exit {got}: {err}{out!r}')
+from local import COFFER, KEY, LOCAL
+from room import MIB, Room, boto3, check, client
 
 
 def modes_and_sizes(r):
@@ -259,12 +235,6 @@ def hostile_names(r):
     check('and no control character reaches the terminal', '\x1b' not in err and b'\x1b' not in out, repr(err))
     code, out, err = r.run('ls', '-r', 's3://bkt/evil/')
     check('nor from ls', b'\x1b' not in out and b'\\x1b' in out, out)
-
-
-def client(r):
-    e = r.s.env()
-    return boto3.client('s3', endpoint_url=e['AWS_ENDPOINT_URL'], region_name='us-east-1', aws_access_key_id=e['AWS_ACCESS_KEY_ID'],
-                        aws_secret_access_key=e['AWS_SECRET_ACCESS_KEY'], verify=e['AWS_CA_BUNDLE'])
 
 
 def other_clients(r):

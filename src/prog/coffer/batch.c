@@ -3,6 +3,7 @@
 
 #include "format/json.h"
 
+#include <ctype.h>
 #include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,8 +173,12 @@ void batch_say(const struct batch *b, const char *from, const char *to, const st
     cof_json_add_member(&out, "etag", cof_view_str(object->etag));
     if (object->version_id[0] != '\0')
         cof_json_add_member(&out, "version_id", cof_view_str(object->version_id));
-    if (object->crc64[0] != '\0')
-        cof_json_add_member(&out, "crc64nvme", cof_view_str(object->crc64));
+    if (object->checksum != COF_CHECKSUM_NONE) {
+        char name[16] = "";
+        for (size_t i = 0; cof_checksum_name(object->checksum)[i] != '\0' && i < sizeof name - 1; i++)
+            name[i] = (char)tolower(cof_checksum_name(object->checksum)[i]);
+        cof_json_add_member(&out, name, cof_view_str(object->sum));
+    }
     cof_buf_add_str(&out, extra);
     cof_buf_add_str(&out, "}");
     (void)printf("%s\n", cof_buf_cstr(&out));

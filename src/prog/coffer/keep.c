@@ -73,7 +73,8 @@ static enum cof_err state_name(struct keep_upload *keep, const struct cof_aws *a
 
     cof_buf_init(&text, 65536);
     add_field(&text, cof_view_str(aws->endpoints[COF_AWS_S3].host));
-    cof_buf_printf(&text, "%u %d %d %d:", aws->endpoints[COF_AWS_S3].port, put->sse.mode, put->sse.bucket_key, a->legal_hold);
+    cof_buf_printf(&text, "%u %d %d %d %d:", aws->endpoints[COF_AWS_S3].port, put->sse.mode, put->sse.bucket_key, a->legal_hold,
+                   put->checksum);
     add_field(&text, put->bucket);
     add_field(&text, put->key);
     add_field(&text, cof_view_str(full));
@@ -190,11 +191,13 @@ static enum cof_err failed(const char *path, struct cof_diag *diag)
     return cof_diag_set(diag, cof_err_from_errno(errno), "%s: %s", path, strerror(errno));
 }
 
-/* "coffer-part 1 ETAG SIZE RANGE" */
+/* "coffer-part 1 CRC64NVME ETAG SIZE RANGE" */
 static void first_line(struct cof_buf *out, const struct cof_s3_object *object, const struct cof_s3_part *ranges)
 {
-    cof_buf_printf(out, "coffer-part 1 %s %llu %llu\n", object->etag, (unsigned long long)object->size,
-                   (unsigned long long)ranges[0].length);
+    const char *alg = cof_checksum_name(object->checksum);
+
+    cof_buf_printf(out, "coffer-part 1 %s %s %llu %llu\n", alg != NULL ? alg : "none", object->etag,
+                   (unsigned long long)object->size, (unsigned long long)ranges[0].length);
 }
 
 static bool is_good(int fd, uint64_t offset, const struct cof_s3_part *range, enum cof_checksum_alg alg)
@@ -215,16 +218,16 @@ static bool is_good(int fd, uint64_t offset, const struct cof_s3_part *range, en
     return err == COF_OK && memcmp(value, range->sum, cof_checksum_size(alg)) == 0;
 }
 
-/* "7 0011223344556677\n": range 7 was written, with this CRC-64/NVME. A torn last line says nothing. */
+/* "7 0011223344556677\n": range 7 was written, with this CRC. A torn last line says nothing. */
 static void take_line(struct keep_download *keep, struct cof_view line, struct cof_s3_part *ranges, size_t n)
 {
     struct cof_view number, hex;
     uint64_t index;
 
     if (!cof_view_split(line, ' ', &number, &hex) || cof_parse_u64(number, n - 1, &index) != COF_OK ||
-        cof_hex_decode_fixed(hex, ranges[index].sum, 8) != COF_OK)
+        cof_hex_decode_fixed(hex, ranges[index].sum, cof_checksum_size(keep->alg)) != COF_OK)
         return;
-    ranges[index].is_stored = is_good(keep->fd, index * ranges[0].length, &ranges[index], COF_CHECKSUM_CRC64NVME);
+    ranges[index].is_stored = is_good(keep->fd, index * ranges[0].length, &ranges[index], keep->alg);
     ranges[index].has_sum = ranges[index].is_stored;
 }
 
@@ -239,9 +242,10 @@ static enum cof_err take_up(struct keep_download *keep, const struct cof_s3_obje
     cof_buf_init(&text, LOG_MAX);
     cof_buf_init(&head, 1024);
     first_line(&head, object, ranges);
+    keep->alg = cof_checksum_is_crc(object->checksum) ? object->checksum : COF_CHECKSUM_NONE;
     err = cof_file_read_fd(keep->log_fd, keep->log, &text, NULL);
     rest = cof_buf_view(&text);
-    if (err == COF_OK && object->crc64[0] != '\0' && cof_view_starts(rest, cof_buf_view(&head))) {
+    if (err == COF_OK && keep->alg != COF_CHECKSUM_NONE && cof_view_starts(rest, cof_buf_view(&head))) {
         rest = cof_view_sub(rest, head.len, SIZE_MAX);
         while (cof_view_split(rest, '\n', &line, &rest))
             take_line(keep, line, ranges, n);
@@ -313,9 +317,9 @@ enum cof_err keep_download_note(struct keep_download *keep, size_t index, const 
     char line[64], hex[17];
     int n;
 
-    if (!keep->is_kept || !range->has_sum)
+    if (!keep->is_kept || !range->has_sum || keep->alg == COF_CHECKSUM_NONE)
         return COF_OK;
-    cof_hex_encode(range->sum, 8, hex);
+    cof_hex_encode(range->sum, cof_checksum_size(keep->alg), hex);
     n = snprintf(line, sizeof line, "%zu %s\n", index, hex);
     return write(keep->log_fd, line, (size_t)n) == n ? COF_OK : cof_err_from_errno(errno);
 }

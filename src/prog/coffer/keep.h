@@ -29,6 +29,7 @@ struct keep_download {
     struct cof_file_out out; /* small objects: appears whole or not at all */
     char path[4096], part[4096 + 32], log[4096 + 32]; /* large ones: .coffer-NAME.part and .log beside the target */
     int fd, log_fd;
+    enum cof_checksum_alg alg; /* the CRC that the ranges are kept with; none: S3 has no such of the object */
     bool is_kept; /* the second way */
 };
 void keep_download_init(struct keep_download *keep);

@@ -159,7 +159,7 @@ static enum cof_err start(struct batch *b, struct batch_item *item, struct cof_d
         t->jobs->prev = job;
     t->jobs = job;
     opts.put = (struct cof_s3_put){.bucket = t->bucket, .key = cof_view_str(item->key), .attributes = t->attributes,
-                                   .sse = t->sse.is, .create_only = t->config->create_only};
+                                   .sse = t->sse.is, .checksum = t->sse.checksum, .create_only = t->config->create_only};
     err = source_open(&job->source, item->path, &opts.source, diag);
     if (err == COF_OK && t->sealing.is_on) {
         struct cof_s3_source plain = opts.source;

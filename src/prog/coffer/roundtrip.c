@@ -124,7 +124,7 @@ static enum cof_err wait_for(struct task *t, enum cof_err started)
 
 static enum cof_err send_file(struct task *t, struct cof_s3_lanes *lanes)
 {
-    struct cof_s3_send_opts opts = {.put = {.bucket = t->bucket, .key = t->key, .sse = t->sse.is}, .source = t->file,
+    struct cof_s3_send_opts opts = {.put = {.bucket = t->bucket, .key = t->key, .sse = t->sse.is, .checksum = t->sse.checksum}, .source = t->file,
                                     .lanes = lanes};
     struct cof_s3_send_events events = {.moved = on_moved, .done = on_sent, .ctx = t};
     struct cof_s3_send *send;

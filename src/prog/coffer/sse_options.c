@@ -65,6 +65,10 @@ enum cof_err sse_read(const struct sse_options *options, struct sse *out, struct
     cof_buf_init(&out->context, 8192);
     if (options->mode != NULL && cof_sse_parse(options->mode, &out->is.mode) != COF_OK)
         return cof_diag_set(diag, COF_E_USAGE, "-e '%s': sse-s3, sse-kms, sse-c or none", options->mode);
+    if (options->checksum != NULL)
+        out->checksum = cof_checksum_named(cof_view_str(options->checksum));
+    if (options->checksum != NULL && out->checksum == COF_CHECKSUM_NONE)
+        return cof_diag_set(diag, COF_E_USAGE, "--checksum-algorithm '%s': CRC64NVME, CRC32, CRC32C, SHA1 or SHA256", options->checksum);
     if (has_kms && out->is.mode != COF_SSE_KMS)
         return cof_diag_set(diag, COF_E_USAGE, "--kms-key-id, --kms-context and --bucket-key go with -e sse-kms");
     if (out->is.mode != COF_SSE_C) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How S3 shall encrypt, from the command line: the mode, and where its key comes from.
+ * How S3 shall encrypt and check, from the command line: the mode, where its key comes from, the checksum.
  */
 #ifndef COF_COFFER_SSE_OPTIONS_H
 #define COF_COFFER_SSE_OPTIONS_H
@@ -10,7 +10,7 @@
 #include "client/s3.h"
 
 struct sse_options {
-    const char *mode, *key_file, *key_command, *kms_key;
+    const char *mode, *key_file, *key_command, *kms_key, *checksum;
     uint64_t key_fd; /* UINT64_MAX: not given */
     struct cof_text_list kms_context;
     bool bucket_key;
@@ -28,13 +28,16 @@ struct sse_options {
     SSE_OPTIONS(type),                                                                                                        \
     {"kms-key-id", 0, COF_OPT_TEXT, "ID", "sse-kms: the KMS key (default: the account's)", offsetof(type, sse.kms_key)},      \
     {"kms-context", 0, COF_OPT_LIST, "NAME=VALUE", "sse-kms: encryption context; repeatable", offsetof(type, sse.kms_context)}, \
-    {"bucket-key", 0, COF_OPT_FLAG, NULL, "sse-kms: an S3 bucket key, for fewer KMS calls", offsetof(type, sse.bucket_key)}
+    {"bucket-key", 0, COF_OPT_FLAG, NULL, "sse-kms: an S3 bucket key, for fewer KMS calls", offsetof(type, sse.bucket_key)},  \
+    {"checksum-algorithm", 0, COF_OPT_TEXT, "NAME", "what S3 checks and keeps: CRC64NVME (default), CRC32, CRC32C, SHA1, SHA256", \
+     offsetof(type, sse.checksum)}
 
 /* What they mean, ready for requests; must not move. */
 struct sse {
     struct cof_s3_sse is;
     struct cof_secret key;
     struct cof_buf context; /* JSON */
+    enum cof_checksum_alg checksum; /* none: the default */
 };
 COF_MUST_USE enum cof_err sse_read(const struct sse_options *options, struct sse *out, struct cof_diag *diag);
 void sse_done(struct sse *sse); /* takes a zeroed one */

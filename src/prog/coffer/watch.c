@@ -270,7 +270,7 @@ static enum cof_err start_send(struct task *t, struct spool_entry *entry, bool r
     err = source_open(&job->file, path, &job->whole, diag);
     if (err == COF_OK && (job->whole.read_at == NULL || job->whole.length < entry->head))
         err = cof_diag_set(diag, COF_E_FORMAT, "%s: is no entry any more", path);
-    opts.put = (struct cof_s3_put){.bucket = t->bucket, .key = cof_view_str(job->key), .sse = t->sse.is, .create_only = true,
+    opts.put = (struct cof_s3_put){.bucket = t->bucket, .key = cof_view_str(job->key), .sse = t->sse.is, .checksum = t->sse.checksum, .create_only = true,
                                    .attributes.content_type = cof_view_str(t->config->type)};
     opts.source = (struct cof_s3_source){.read_at = read_message, .length = entry->size - entry->head, .ctx = job};
     if (err == COF_OK && opts.source.length > COF_S3_PART_DEFAULT) {

@@ -58,6 +58,27 @@ static void put_whole(void **state)
     assert_int_equal(cof_s3_run_put(&w->aws, &put, NULL, &object, NULL), COF_E_PRECONDITION);
 }
 
+/* Any checksum that S3 knows can be asked for: it is what is sent, and what the reply is held against. */
+static void put_by_sha256(void **state)
+{
+    struct world *w = *state;
+    struct cof_s3_put put = put_of(COF_LIT(BODY));
+    struct cof_s3_object object;
+
+    put.checksum = COF_CHECKSUM_SHA256;
+    script(w, 200, "ETag: \"abc\"\nx-amz-checksum-sha256: 16j7swfXgJRpypq8sAguT41WUeRtPNt2LQLQvzfJ5ZI=", "");
+    assert_ok(cof_s3_run_put(&w->aws, &put, NULL, &object, NULL));
+    assert_true(seen_header(w, 0, "x-amz-checksum-sha256", "16j7swfXgJRpypq8sAguT41WUeRtPNt2LQLQvzfJ5ZI="));
+    assert_false(cof_headers_get(&w->seen[0].headers, "x-amz-checksum-crc64nvme", &(struct cof_view){0}));
+    assert_int_equal(object.checksum, COF_CHECKSUM_SHA256);
+    script(w, 200, "x-amz-checksum-sha256: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "");
+    assert_int_equal(cof_s3_run_put(&w->aws, &put, NULL, &object, NULL), COF_E_AUTH);
+    w->aws.checksum_when_required = true; /* what is asked for goes all the same */
+    script(w, 200, "ETag: \"abc\"", "");
+    assert_ok(cof_s3_run_put(&w->aws, &put, NULL, &object, NULL));
+    assert_true(seen_header(w, 2, "x-amz-checksum-sha256", "16j7swfXgJRpypq8sAguT41WUeRtPNt2LQLQvzfJ5ZI="));
+}
+
 /* The first answer is lost, the retry is told "there already": ours when the checksum says so, else not. */
 static void put_answer_lost(void **state)
 {
@@ -414,7 +435,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
-        T(put_whole), T(put_answer_lost), T(put_cancelled),
+        T(put_whole), T(put_by_sha256), T(put_answer_lost), T(put_cancelled),
         T(put_checks_encryption),
         T(put_streamed),
         T(put_streamed_tls),

@@ -153,6 +153,36 @@ static void wrong_part_checksum(void **state)
     assert_string_equal(w->seen[2].method, "DELETE");
 }
 
+/* SHA cannot be joined: the object's checksum is that of its parts' checksums. */
+static void parts_by_sha256(void **state)
+{
+    struct world *w = *state;
+    struct end e = {0};
+    struct cof_s3_part parts[2] = {{.length = 5 * MIB}, {.length = sizeof data - 5 * MIB}};
+    char sum[64], done[400];
+
+    for (size_t i = 0; i < 2; i++)
+        assert_ok(cof_hash_once(COF_SHA256, cof_view_of(data + i * 5 * MIB, (size_t)parts[i].length), parts[i].sum));
+    assert_ok(cof_s3_join_checksum(COF_CHECKSUM_SHA256, parts, 2, sum));
+    script(w, 200, NULL, CREATED);
+    script(w, 200, "ETag: \"1\"", "");
+    script(w, 200, "ETag: \"2\"", "");
+    (void)snprintf(done, sizeof done, "<CompleteMultipartUploadResult><ETag>\"e-2\"</ETag><ChecksumSHA256>%s</ChecksumSHA256>"
+                                      "</CompleteMultipartUploadResult>", sum);
+    script(w, 200, NULL, done);
+    assert_ok(send_data(w, &e, sizeof data, false, (struct cof_s3_send_opts){.put.checksum = COF_CHECKSUM_SHA256}));
+    assert_true(seen_header(w, 0, "x-amz-checksum-algorithm", "SHA256"));
+    assert_true(seen_header(w, 0, "x-amz-checksum-type", "COMPOSITE"));
+    assert_string_equal(e.object.sum, sum);
+    script(w, 200, NULL, CREATED);
+    script(w, 200, "ETag: \"1\"", "");
+    script(w, 200, "ETag: \"2\"", "");
+    script(w, 200, NULL, "<CompleteMultipartUploadResult><ETag>\"e-2\"</ETag><ChecksumSHA256>AAAA-2</ChecksumSHA256>"
+                         "</CompleteMultipartUploadResult>");
+    script(w, 204, NULL, "");
+    assert_int_equal(send_data(w, &e, sizeof data, false, (struct cof_s3_send_opts){.put.checksum = COF_CHECKSUM_SHA256}), COF_E_AUTH);
+}
+
 static void error_in_a_good_reply(void **state)
 {
     struct world *w = *state;
@@ -314,7 +344,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
-        T(in_parts), T(small_ones_go_in_one), T(wrong_encryption_is_found_first), T(wrong_part_checksum), T(error_in_a_good_reply),
+        T(in_parts), T(small_ones_go_in_one), T(wrong_encryption_is_found_first), T(wrong_part_checksum), T(parts_by_sha256), T(error_in_a_good_reply),
         T(goes_on),  T(in_ranges),            T(lies),                            T(in_order),
     };
 
