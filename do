@@ -81,8 +81,8 @@ usage: ./do VERB [ARGUMENTS]
   build                  build the programs into build/
   test [--only TEXT]     build and run every test; ends in 'N passed, N failed, N skipped'
   check                  a second build with clang, and a sanitizer run of the unit, torture and attack tests
-  bench [message|transfer] [--help]
-                         measure sealing and opening, or transfers to S3, beside their peers
+  bench [message|transfer|local] [--help]
+                         measure sealing and opening, transfers to S3, or coffer-local, beside their peers
   fuzz [SECONDS]         run every fuzz target for some seconds (10)
   package                a static coffer and its Debian package, for amd64 and arm64, into build-package/
   clean                  remove build directories
@@ -127,7 +127,7 @@ bench)
     [ -f "$BUILD/build.ninja" ] || meson setup "$BUILD" "$ROOT" --werror -Dbench=true >/dev/null
     build true
     what=message
-    case ${1:-} in message | transfer) what=$1 && shift ;; esac
+    case ${1:-} in message | transfer | local) what=$1 && shift ;; esac
     exec python3 "$ROOT/bench/$what.py" "$BUILD" "$@"
     ;;
 fuzz)
