@@ -47,7 +47,8 @@ static const char *const sql[N_STATEMENTS] = {
     [ST_SCAN_AFTER] = "SELECT key, value FROM kv WHERE space = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
     [ST_BLOB_PUT] = "INSERT INTO blob (id, size, body) VALUES (?1, ?2, ?3)",
     [ST_BLOB_GET] = "SELECT size, body FROM blob WHERE id = ?1",
-    [ST_BLOB_REMOVE] = "DELETE FROM blob WHERE id = ?1",
+    /* body: the bytes themselves, or the number of a slot (store_slots.h), or null: a file */
+    [ST_BLOB_REMOVE] = "DELETE FROM blob WHERE id = ?1 RETURNING CASE typeof(body) WHEN 'blob' THEN x'' ELSE body END",
 };
 
 static const char schema[] =
@@ -277,6 +278,31 @@ out:
     return err;
 }
 
+static int bind_place(sqlite3_stmt *stmt, int at, const struct cof_blob_place *place)
+{
+    switch (place->kind) {
+    case COF_BLOB_SLOT:
+        return sqlite3_bind_int64(stmt, at, place->slot);
+    case COF_BLOB_FILE:
+        return sqlite3_bind_null(stmt, at);
+    case COF_BLOB_INLINE:
+        break;
+    }
+    return bind_view(stmt, at, place->bytes);
+}
+
+static struct cof_blob_place place_of(sqlite3_stmt *stmt, int at)
+{
+    switch (sqlite3_column_type(stmt, at)) {
+    case SQLITE_NULL:
+        return (struct cof_blob_place){.kind = COF_BLOB_FILE};
+    case SQLITE_INTEGER:
+        return (struct cof_blob_place){.kind = COF_BLOB_SLOT, .slot = sqlite3_column_int64(stmt, at)};
+    default:
+        return (struct cof_blob_place){.kind = COF_BLOB_INLINE, .bytes = column(stmt, at)};
+    }
+}
+
 static enum cof_err op_blob_create(void *ctx, struct cof_blob_writer **out)
 {
     struct cof_disk_store *st = ctx;
@@ -294,18 +320,17 @@ static enum cof_err op_blob_close(void *ctx, struct cof_blob_writer *writer, str
 {
     struct cof_disk_store *st = ctx;
     sqlite3_stmt *stmt = st->statements[ST_BLOB_PUT];
-    struct cof_view small;
+    struct cof_blob_place place;
     uint64_t size;
-    bool file;
     enum cof_err err = op_begin(st);
 
     if (err == COF_OK)
-        err = cof_blob_writer_finish(writer, id, &size, &file, &small);
+        err = cof_blob_writer_finish(writer, id, &size, &place);
     if (err != COF_OK)
         goto out;
     st->dirty = true;
     if (bind_text(stmt, 1, id->text) != SQLITE_OK || sqlite3_bind_int64(stmt, 2, (int64_t)size) != SQLITE_OK ||
-        (file ? sqlite3_bind_null(stmt, 3) : bind_view(stmt, 3, small)) != SQLITE_OK)
+        bind_place(stmt, 3, &place) != SQLITE_OK)
         err = COF_E_IO;
     else
         err = of_sqlite(sqlite3_step(stmt));
@@ -325,6 +350,7 @@ static enum cof_err op_blob_open(void *ctx, const struct cof_blob_id *id, struct
 {
     struct cof_disk_store *st = ctx;
     sqlite3_stmt *stmt = st->statements[ST_BLOB_GET];
+    struct cof_blob_place place;
     enum cof_err err = COF_E_IO;
     int rc;
 
@@ -337,10 +363,8 @@ static enum cof_err op_blob_open(void *ctx, const struct cof_blob_id *id, struct
         goto out;
     }
     *size = (uint64_t)sqlite3_column_int64(stmt, 0);
-    if (sqlite3_column_type(stmt, 1) == SQLITE_NULL)
-        err = cof_blob_reader_open(&st->files, id, *size, out);
-    else
-        err = cof_blob_reader_small(column(stmt, 1), out);
+    place = place_of(stmt, 1);
+    err = cof_blob_reader_open(&st->files, id, &place, *size, out);
 out:
     unbind(stmt);
     return err;
@@ -364,13 +388,20 @@ static enum cof_err op_blob_remove(void *ctx, const struct cof_blob_id *id)
     struct cof_disk_store *st = ctx;
     sqlite3_stmt *stmt = st->statements[ST_BLOB_REMOVE];
     enum cof_err err = op_begin(st);
+    int rc;
 
     if (err != COF_OK)
         return err;
     st->dirty = true;
-    err = bind_text(stmt, 1, id->text) == SQLITE_OK ? of_sqlite(sqlite3_step(stmt)) : COF_E_IO;
+    if (bind_text(stmt, 1, id->text) != SQLITE_OK)
+        return COF_E_IO;
+    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW && err == COF_OK) {
+        struct cof_blob_place place = place_of(stmt, 0);
+
+        err = cof_blob_files_drop(&st->files, id, &place);
+    }
     unbind(stmt);
-    return err == COF_OK ? cof_blob_files_drop(&st->files, id) : err;
+    return err == COF_OK ? of_sqlite(rc) : err;
 }
 
 static const struct cof_store ops = {
@@ -456,6 +487,25 @@ static enum cof_err count(struct cof_disk_store *st, const char *query, uint64_t
     return err;
 }
 
+/* Takes the slots that are in use; counts those whose bytes are not there. */
+static enum cof_err claim_slots(struct cof_disk_store *st, uint64_t *n_missing)
+{
+    sqlite3_stmt *stmt = NULL;
+    enum cof_err err = COF_OK;
+    int rc = sqlite3_prepare_v2(st->db, "SELECT body, size FROM blob WHERE typeof(body) = 'integer'", -1, &stmt, NULL);
+
+    while (rc == SQLITE_OK && err == COF_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+        rc = SQLITE_OK;
+        err = cof_slots_claim(&st->files.slots, sqlite3_column_int64(stmt, 0), (uint64_t)sqlite3_column_int64(stmt, 1));
+        if (err == COF_E_NOT_FOUND) {
+            (*n_missing)++;
+            err = COF_OK;
+        }
+    }
+    (void)sqlite3_finalize(stmt);
+    return err == COF_OK ? of_sqlite(rc) : err;
+}
+
 static enum cof_err check_all(struct cof_disk_store *st, struct cof_disk_store_check *check)
 {
     uint64_t n_files = 0, n_named = 0;
@@ -468,7 +518,7 @@ static enum cof_err check_all(struct cof_disk_store *st, struct cof_disk_store_c
     if (err == COF_OK)
         err = count(st, "SELECT count(*) FROM blob WHERE body IS NULL", &n_named);
     check->n_blobs_missing = n_named > n_files ? n_named - n_files : 0;
-    return err;
+    return err == COF_OK ? claim_slots(st, &check->n_blobs_missing) : err;
 }
 
 enum cof_err cof_disk_store_open(const char *dir, const struct cof_rng *rng, struct cof_disk_store_check *check,

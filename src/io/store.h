@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The stand-in's store on disk (interface: src/standin/store.h). Keys and values in SQLite (WAL, synchronous=FULL);
- * blobs up to 32 KiB in it too, larger ones as files: written to blobs/tmp, synced, renamed, and their directory synced
- * before the transaction that names them. A crash leaves at worst files that nothing names; opening removes them.
+ * blobs up to 32 KiB in it too, those up to 256 KiB in slots (store_slots.h), larger ones as files: written to blobs/tmp,
+ * synced, renamed, and their directory synced before the transaction that names them. A crash leaves at worst files that
+ * nothing names; opening removes them.
  *
- *   DIR/store.db  DIR/store.db-wal  DIR/blobs/tmp/ID  DIR/blobs/ab/ID  DIR/lock
+ *   DIR/store.db  DIR/store.db-wal  DIR/blobs/tmp/ID  DIR/blobs/ab/ID  DIR/blobs/slots-64k ...  DIR/lock
  */
 #ifndef COF_IO_STORE_H
 #define COF_IO_STORE_H

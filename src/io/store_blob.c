@@ -18,7 +18,8 @@
 struct cof_blob_writer {
     struct cof_blob_files *files;
     struct cof_blob_id id;
-    struct cof_buf small; /* while not over COF_BLOB_SMALL_MAX */
+    struct cof_buf small; /* while not over COF_SLOT_MAX, and in no slot */
+    int64_t slot;         /* -1: none; the bytes came in one piece and went there at once */
     int fd;
     bool tmp;             /* a file is in tmp */
     uint64_t size, flushed;
@@ -26,8 +27,10 @@ struct cof_blob_writer {
 
 struct cof_blob_reader {
     struct cof_buf small;
+    struct cof_slots *slots; /* NULL: in none */
+    int64_t slot;
     int fd; /* -1: small */
-    uint64_t size;
+    uint64_t size, base;
 };
 
 static enum cof_err of_errno(void)
@@ -92,7 +95,7 @@ static void unlink_from(struct cof_blob_files *files, struct cof_blob_ids *ids, 
 
         if (dir >= 0)
             (void)unlinkat(
-                dir, ids->items[i].text, 0); /* small blobs have no file; what stays is swept at the next start */
+                dir, ids->items[i].text, 0); /* what stays is swept at the next start */
     }
     ids->n = from;
 }
@@ -102,6 +105,7 @@ void cof_blob_files_zero(struct cof_blob_files *files)
     *files = (struct cof_blob_files){.root_fd = -1, .tmp_fd = -1};
     for (size_t i = 0; i < 256; i++)
         files->dir_fd[i] = -1;
+    cof_slots_zero(&files->slots);
 }
 
 enum cof_err cof_blob_files_open(struct cof_blob_files *files, const char *dir, const struct cof_rng *rng,
@@ -120,7 +124,7 @@ enum cof_err cof_blob_files_open(struct cof_blob_files *files, const char *dir, 
     files->tmp_fd = openat(files->root_fd, "tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (files->tmp_fd < 0 || fsync(files->root_fd) != 0 || fsync(top) != 0)
         goto out;
-    err = COF_OK;
+    err = cof_slots_open(&files->slots, files->root_fd);
 out:
     if (err != COF_OK)
         (void)cof_diag_set(diag, err, "cannot open %s/blobs: %s", dir, strerror(errno));
@@ -131,6 +135,7 @@ out:
 
 void cof_blob_files_close(struct cof_blob_files *files)
 {
+    cof_slots_close(&files->slots);
     for (size_t i = 0; i < 256; i++)
         if (files->dir_fd[i] >= 0)
             (void)close(files->dir_fd[i]);
@@ -152,7 +157,7 @@ enum cof_err cof_blob_files_sync(struct cof_blob_files *files)
             return of_errno();
         files->dir_dirty[i] = false;
     }
-    return COF_OK;
+    return cof_slots_sync(&files->slots);
 }
 
 void cof_blob_files_end(struct cof_blob_files *files, bool kept)
@@ -160,25 +165,37 @@ void cof_blob_files_end(struct cof_blob_files *files, bool kept)
     unlink_from(files, kept ? &files->dropped : &files->made, 0);
     files->made.n = files->dropped.n = 0;
     files->made_mark = files->dropped_mark = 0;
+    cof_slots_end(&files->slots, kept);
 }
 
 void cof_blob_files_mark(struct cof_blob_files *files)
 {
     files->made_mark = files->made.n;
     files->dropped_mark = files->dropped.n;
+    cof_slots_mark(&files->slots);
 }
 
 void cof_blob_files_unmark(struct cof_blob_files *files, bool keep)
 {
+    cof_slots_unmark(&files->slots, keep);
     if (keep)
         return;
     unlink_from(files, &files->made, files->made_mark);
     files->dropped.n = files->dropped_mark;
 }
 
-enum cof_err cof_blob_files_drop(struct cof_blob_files *files, const struct cof_blob_id *id)
+enum cof_err cof_blob_files_drop(
+    struct cof_blob_files *files, const struct cof_blob_id *id, const struct cof_blob_place *place)
 {
-    return ids_add(&files->dropped, id);
+    switch (place->kind) {
+    case COF_BLOB_FILE:
+        return ids_add(&files->dropped, id);
+    case COF_BLOB_SLOT:
+        return cof_slots_drop(&files->slots, place->slot);
+    case COF_BLOB_INLINE:
+        break;
+    }
+    return COF_OK;
 }
 
 /* Goes through one directory. named NULL: everything goes. */
@@ -240,7 +257,8 @@ enum cof_err cof_blob_writer_new(struct cof_blob_files *files, struct cof_blob_w
         return COF_E_MEMORY;
     w->files = files;
     w->fd = -1;
-    cof_buf_init(&w->small, COF_BLOB_SMALL_MAX);
+    w->slot = -1;
+    cof_buf_init(&w->small, COF_SLOT_MAX);
     err = cof_rng_fill(files->rng, id, sizeof id);
     if (err != COF_OK) {
         free(w);
@@ -265,7 +283,22 @@ static enum cof_err write_all(int fd, struct cof_view v)
     return COF_OK;
 }
 
-/* The bytes have outgrown the database: go on in a file. */
+/* More follows what went to a slot as if it were all: it comes back. */
+static enum cof_err leave_slot(struct cof_blob_writer *w)
+{
+    struct cof_blob_reader *r = NULL;
+    enum cof_err err = cof_blob_reader_open(
+        w->files, &w->id, &(struct cof_blob_place){.kind = COF_BLOB_SLOT, .slot = w->slot}, w->size, &r);
+
+    if (err == COF_OK)
+        err = cof_blob_reader_read(r, 0, (size_t)w->size, &w->small);
+    cof_blob_reader_free(r);
+    cof_slots_give_back(&w->files->slots, w->slot);
+    w->slot = -1;
+    return err;
+}
+
+/* The bytes have outgrown the slots: go on in a file. */
 static enum cof_err spill(struct cof_blob_writer *w)
 {
     enum cof_err err;
@@ -283,7 +316,15 @@ enum cof_err cof_blob_writer_add(struct cof_blob_writer *w, struct cof_view piec
 {
     enum cof_err err = COF_OK;
 
-    if (w->fd < 0 && piece.len <= COF_BLOB_SMALL_MAX - w->small.len) {
+    if (piece.len == 0)
+        return COF_OK;
+    if (w->size == 0 && piece.len > COF_BLOB_SMALL_MAX && piece.len <= COF_SLOT_MAX) {
+        w->size = piece.len;
+        return cof_slots_write(&w->files->slots, piece, &w->slot);
+    }
+    if (w->slot >= 0 && (err = leave_slot(w)) != COF_OK)
+        return err;
+    if (w->fd < 0 && w->slot < 0 && piece.len <= COF_SLOT_MAX - w->small.len) {
         cof_buf_add(&w->small, piece);
         w->size += piece.len;
         return cof_buf_err(&w->small);
@@ -300,20 +341,32 @@ enum cof_err cof_blob_writer_add(struct cof_blob_writer *w, struct cof_view piec
     return err;
 }
 
-enum cof_err cof_blob_writer_finish(struct cof_blob_writer *w, struct cof_blob_id *id, uint64_t *size, bool *file,
-                                    struct cof_view *small)
+static enum cof_err finish_slot(struct cof_blob_writer *w, struct cof_blob_place *place)
+{
+    enum cof_err err = w->slot >= 0 ? COF_OK : cof_slots_write(&w->files->slots, cof_buf_view(&w->small), &w->slot);
+
+    if (err == COF_OK)
+        err = cof_slots_keep(&w->files->slots, w->slot);
+    if (err != COF_OK)
+        return err;
+    *place = (struct cof_blob_place){.kind = COF_BLOB_SLOT, .slot = w->slot};
+    w->slot = -1; /* moved */
+    return COF_OK;
+}
+
+enum cof_err cof_blob_writer_finish(struct cof_blob_writer *w, struct cof_blob_id *id, uint64_t *size,
+                                    struct cof_blob_place *place)
 {
     unsigned which = dir_of(&w->id);
-    enum cof_err err;
+    enum cof_err err = cof_buf_err(&w->small);
 
     *id = w->id;
     *size = w->size;
-    *file = w->fd >= 0;
-    *small = (struct cof_view){NULL, 0};
-    if (w->fd < 0) {
-        *small = cof_buf_view(&w->small);
-        return cof_buf_err(&w->small);
-    }
+    *place = (struct cof_blob_place){.kind = w->fd >= 0 ? COF_BLOB_FILE : COF_BLOB_INLINE, .bytes = cof_buf_view(&w->small)};
+    if (err != COF_OK)
+        return err;
+    if (w->fd < 0)
+        return w->size > COF_BLOB_SMALL_MAX ? finish_slot(w, place) : COF_OK;
     if (fdatasync(w->fd) != 0)
         return of_errno();
     if (dir_open(w->files, which) < 0)
@@ -336,44 +389,54 @@ void cof_blob_writer_free(struct cof_blob_writer *w)
         (void)close(w->fd);
     if (w->tmp)
         (void)unlinkat(w->files->tmp_fd, w->id.text, 0);
+    if (w->slot >= 0)
+        cof_slots_give_back(&w->files->slots, w->slot);
     cof_buf_done(&w->small);
     free(w);
 }
 
-enum cof_err cof_blob_reader_open(struct cof_blob_files *files, const struct cof_blob_id *id, uint64_t size,
-                                  struct cof_blob_reader **out)
+static enum cof_err open_file(struct cof_blob_files *files, const struct cof_blob_id *id, struct cof_blob_reader *r)
 {
-    struct cof_blob_reader *r = calloc(1, sizeof *r);
     int dir = dir_open(files, dir_of(id));
     struct stat st;
 
-    *out = NULL;
-    if (r == NULL)
-        return COF_E_MEMORY;
-    r->size = size;
     r->fd = dir < 0 ? -1 : openat(dir, id->text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (r->fd < 0 || fstat(r->fd, &st) != 0 || (uint64_t)st.st_size != size) {
-        cof_blob_reader_free(r);
+    if (r->fd < 0 || fstat(r->fd, &st) != 0 || (uint64_t)st.st_size != r->size)
         return COF_E_IO; /* the database names it, so its absence is damage */
-    }
-    *out = r;
     return COF_OK;
 }
 
-enum cof_err cof_blob_reader_small(struct cof_view bytes, struct cof_blob_reader **out)
+enum cof_err cof_blob_reader_open(struct cof_blob_files *files, const struct cof_blob_id *id,
+                                  const struct cof_blob_place *place, uint64_t size, struct cof_blob_reader **out)
 {
     struct cof_blob_reader *r = calloc(1, sizeof *r);
+    enum cof_err err = COF_OK;
 
     *out = NULL;
     if (r == NULL)
         return COF_E_MEMORY;
     r->fd = -1;
-    r->size = bytes.len;
+    r->size = size;
     cof_buf_init(&r->small, COF_BLOB_SMALL_MAX);
-    cof_buf_add(&r->small, bytes);
-    if (cof_buf_err(&r->small) != COF_OK) {
+    switch (place->kind) {
+    case COF_BLOB_INLINE:
+        cof_buf_add(&r->small, place->bytes);
+        err = cof_buf_err(&r->small);
+        break;
+    case COF_BLOB_SLOT:
+        err = cof_slots_pin(&files->slots, place->slot, &r->fd, &r->base);
+        if (err == COF_OK) {
+            r->slots = &files->slots;
+            r->slot = place->slot;
+        }
+        break;
+    case COF_BLOB_FILE:
+        err = open_file(files, id, r);
+        break;
+    }
+    if (err != COF_OK) {
         cof_blob_reader_free(r);
-        return COF_E_MEMORY;
+        return err;
     }
     *out = r;
     return COF_OK;
@@ -393,7 +456,7 @@ enum cof_err cof_blob_reader_read(struct cof_blob_reader *r, uint64_t offset, si
     if (err != COF_OK)
         return err;
     while (len > 0) {
-        ssize_t n = pread(r->fd, out->data + out->len, len, (off_t)offset);
+        ssize_t n = pread(r->fd, out->data + out->len, len, (off_t)(r->base + offset));
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -412,7 +475,9 @@ void cof_blob_reader_free(struct cof_blob_reader *r)
 {
     if (r == NULL)
         return;
-    if (r->fd >= 0)
+    if (r->slots != NULL)
+        cof_slots_unpin(r->slots, r->slot);
+    else if (r->fd >= 0)
         (void)close(r->fd);
     cof_buf_done(&r->small);
     free(r);

@@ -7,6 +7,7 @@
 #define COF_IO_STORE_BLOB_H
 
 #include "base/rng.h"
+#include "io/store_slots.h"
 #include "standin/store.h"
 
 #define COF_BLOB_SMALL_MAX 32768 /* bytes kept in the database */
@@ -23,6 +24,14 @@ struct cof_blob_files {
     bool dir_dirty[256];
     struct cof_blob_ids made, dropped; /* since the transaction began */
     size_t made_mark, dropped_mark;
+    struct cof_slots slots;
+};
+
+/* Where a blob's bytes are. */
+struct cof_blob_place {
+    enum { COF_BLOB_INLINE, COF_BLOB_SLOT, COF_BLOB_FILE } kind;
+    struct cof_view bytes; /* INLINE */
+    int64_t slot;          /* SLOT */
 };
 
 void cof_blob_files_zero(struct cof_blob_files *files);
@@ -35,7 +44,8 @@ COF_MUST_USE enum cof_err cof_blob_files_sync(struct cof_blob_files *files);
 void cof_blob_files_end(struct cof_blob_files *files, bool kept);
 void cof_blob_files_mark(struct cof_blob_files *files);
 void cof_blob_files_unmark(struct cof_blob_files *files, bool keep);
-COF_MUST_USE enum cof_err cof_blob_files_drop(struct cof_blob_files *files, const struct cof_blob_id *id);
+COF_MUST_USE enum cof_err cof_blob_files_drop(struct cof_blob_files *files, const struct cof_blob_id *id,
+                                              const struct cof_blob_place *place);
 /* Removes temporary files and files for which named says no; counts those that stay and those removed. */
 COF_MUST_USE enum cof_err cof_blob_files_sweep(struct cof_blob_files *files,
                                                bool (*named)(void *ctx, const struct cof_blob_id *id), void *ctx,
@@ -43,14 +53,15 @@ COF_MUST_USE enum cof_err cof_blob_files_sweep(struct cof_blob_files *files,
 
 COF_MUST_USE enum cof_err cof_blob_writer_new(struct cof_blob_files *files, struct cof_blob_writer **out);
 COF_MUST_USE enum cof_err cof_blob_writer_add(struct cof_blob_writer *writer, struct cof_view piece);
-/* file: the bytes are in a synced file under their final name; else they are *small (alive until the writer is freed). */
+/* The bytes are in a synced file under their final name, in a slot of the transaction's, or to be kept inline (alive
+ * until the writer is freed). */
 COF_MUST_USE enum cof_err cof_blob_writer_finish(struct cof_blob_writer *writer, struct cof_blob_id *id, uint64_t *size,
-                                                 bool *file, struct cof_view *small);
+                                                 struct cof_blob_place *place);
 void cof_blob_writer_free(struct cof_blob_writer *writer);
 
 COF_MUST_USE enum cof_err cof_blob_reader_open(struct cof_blob_files *files, const struct cof_blob_id *id,
-                                               uint64_t size, struct cof_blob_reader **out);
-COF_MUST_USE enum cof_err cof_blob_reader_small(struct cof_view bytes, struct cof_blob_reader **out);
+                                               const struct cof_blob_place *place, uint64_t size,
+                                               struct cof_blob_reader **out);
 COF_MUST_USE enum cof_err cof_blob_reader_read(struct cof_blob_reader *reader, uint64_t offset, size_t len,
                                                struct cof_buf *out);
 void cof_blob_reader_free(struct cof_blob_reader *reader);

@@ -76,7 +76,10 @@ static bool has(const struct cof_store *s, const char *key)
     return found;
 }
 
-static void committed_survives_and_the_rest_does_not(void **state)
+#define SLOT_SIZE 70000  /* of a blob that lies in a slot */
+#define FILE_SIZE 300000 /* of one that is a file */
+
+static void committed_survives(size_t size)
 {
     TEST_RNG(rng, 7);
     struct cof_disk_store *st = open_store(&rng, NULL);
@@ -88,24 +91,32 @@ static void committed_survives_and_the_rest_does_not(void **state)
     assert_false(s->dirty(s->ctx));
     assert_ok(s->put(s->ctx, "t", COF_LIT("a"), COF_LIT("1")));
     assert_true(s->dirty(s->ctx));
-    big = put_blob(s, 100000, 0x11);
+    big = put_blob(s, size, 0x11);
     small = put_blob(s, 10, 0x22);
     assert_ok(s->commit(s->ctx));
     assert_false(s->dirty(s->ctx));
     assert_ok(s->put(s->ctx, "t", COF_LIT("b"), COF_LIT("2")));
-    lost = put_blob(s, 100000, 0x33);
+    lost = put_blob(s, size, 0x33);
     cof_disk_store_close(st);
 
     st = open_store(&rng, &check);
     s = cof_disk_store_ops(st);
     assert_true(has(s, "a"));
     assert_false(has(s, "b"));
-    assert_true(blob_is(s, &big, 100000, 0x11));
+    assert_true(blob_is(s, &big, size, 0x11));
     assert_true(blob_is(s, &small, 10, 0x22));
-    assert_false(blob_is(s, &lost, 100000, 0x33));
+    assert_false(blob_is(s, &lost, size, 0x33));
     assert_int_equal(check.n_blobs, 2);
     assert_int_equal(check.n_blobs_missing, 0);
     cof_disk_store_close(st);
+}
+
+static void committed_survives_and_the_rest_does_not(void **state)
+{
+    committed_survives(SLOT_SIZE);
+    assert_int_equal(remove_dir(state), 0);
+    assert_int_equal(make_dir(state), 0);
+    committed_survives(FILE_SIZE);
 }
 
 static void a_killed_process_leaves_orphans_that_go(void **state)
@@ -123,9 +134,11 @@ static void a_killed_process_leaves_orphans_that_go(void **state)
 
         st = open_store(&rng, NULL);
         s = cof_disk_store_ops(st);
-        (void)put_blob(s, 100000, 1);
+        (void)put_blob(s, FILE_SIZE, 1);
+        (void)put_blob(s, SLOT_SIZE, 1); /* nothing names its slot, so that it is free again */
         assert_ok(s->blob_create(s->ctx, &w));
-        assert_ok(s->blob_write(s->ctx, w, cof_view_of(bytes, sizeof bytes)));
+        for (int i = 0; i < 6; i++)
+            assert_ok(s->blob_write(s->ctx, w, cof_view_of(bytes, sizeof bytes)));
         _exit(0); /* nothing closed, nothing committed */
     }
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -138,7 +151,7 @@ static void a_killed_process_leaves_orphans_that_go(void **state)
     cof_disk_store_close(st);
 }
 
-static void rollback_undoes_one_request_only(void **state)
+static void rollback_undoes(size_t size)
 {
     TEST_RNG(rng, 11);
     struct cof_disk_store *st = open_store(&rng, NULL);
@@ -147,27 +160,35 @@ static void rollback_undoes_one_request_only(void **state)
 
     assert_ok(s->savepoint(s->ctx));
     assert_ok(s->put(s->ctx, "t", COF_LIT("a"), COF_LIT("1")));
-    first = put_blob(s, 70000, 1);
+    first = put_blob(s, size, 1);
     assert_ok(s->release(s->ctx));
     assert_ok(s->savepoint(s->ctx));
     assert_ok(s->remove(s->ctx, "t", COF_LIT("a")));
     assert_ok(s->blob_remove(s->ctx, &first));
-    second = put_blob(s, 70000, 2);
+    second = put_blob(s, size, 2);
     assert_ok(s->rollback(s->ctx));
     assert_true(s->dirty(s->ctx));
     assert_ok(s->commit(s->ctx));
     assert_true(has(s, "a"));
-    assert_true(blob_is(s, &first, 70000, 1));
-    assert_false(blob_is(s, &second, 70000, 2));
+    assert_true(blob_is(s, &first, size, 1));
+    assert_false(blob_is(s, &second, size, 2));
     cof_disk_store_close(st);
 }
 
-static void a_reader_outlives_its_blob(void **state)
+static void rollback_undoes_one_request_only(void **state)
+{
+    rollback_undoes(SLOT_SIZE);
+    assert_int_equal(remove_dir(state), 0);
+    assert_int_equal(make_dir(state), 0);
+    rollback_undoes(FILE_SIZE);
+}
+
+static void a_reader_outlives(size_t length)
 {
     TEST_RNG(rng, 13);
     struct cof_disk_store *st = open_store(&rng, NULL);
     const struct cof_store *s = cof_disk_store_ops(st);
-    struct cof_blob_id id = put_blob(s, 70000, 5);
+    struct cof_blob_id id = put_blob(s, length, 5);
     struct cof_blob_reader *r;
     struct cof_buf out;
     uint64_t size;
@@ -176,12 +197,120 @@ static void a_reader_outlives_its_blob(void **state)
     assert_ok(s->blob_open(s->ctx, &id, &r, &size));
     assert_ok(s->blob_remove(s->ctx, &id));
     assert_ok(s->commit(s->ctx));
-    assert_false(blob_is(s, &id, 70000, 5));
+    assert_false(blob_is(s, &id, length, 5));
+    (void)put_blob(s, length, 6); /* not where it is still being read */
     cof_buf_init(&out, 100000);
-    assert_ok(s->blob_read(s->ctx, r, 69999, 1, &out));
+    assert_ok(s->blob_read(s->ctx, r, length - 1, 1, &out));
     assert_int_equal(out.data[0], 5);
     cof_buf_done(&out);
     s->blob_shut(s->ctx, r);
+    cof_disk_store_close(st);
+}
+
+static void a_reader_outlives_its_blob(void **state)
+{
+    a_reader_outlives(SLOT_SIZE);
+    assert_int_equal(remove_dir(state), 0);
+    assert_int_equal(make_dir(state), 0);
+    a_reader_outlives(FILE_SIZE);
+}
+
+static off_t slots_size(const char *name)
+{
+    char path[128];
+    struct stat st;
+
+    (void)snprintf(path, sizeof path, "%s/blobs/%s", dir, name);
+    return stat(path, &st) == 0 ? st.st_size : -1;
+}
+
+/* A slot is free when the removal is kept, not before; then it is used again. */
+static void slots_are_used_again(void **state)
+{
+    TEST_RNG(rng, 15);
+    struct cof_disk_store *st = open_store(&rng, NULL);
+    const struct cof_store *s = cof_disk_store_ops(st);
+    struct cof_blob_id a = put_blob(s, 100000, 1), b, c;
+    struct cof_disk_store_check check;
+
+    assert_ok(s->commit(s->ctx));
+    assert_ok(s->blob_remove(s->ctx, &a));
+    b = put_blob(s, 100000, 2);
+    assert_int_equal(slots_size("slots-128k"), 131072 + 100000);
+    assert_ok(s->commit(s->ctx));
+    c = put_blob(s, 100001, 3);
+    assert_ok(s->commit(s->ctx));
+    assert_int_equal(slots_size("slots-128k"), 131072 + 100000);
+    cof_disk_store_close(st);
+    st = open_store(&rng, &check);
+    s = cof_disk_store_ops(st);
+    assert_int_equal(check.n_blobs_missing, 0);
+    assert_true(blob_is(s, &b, 100000, 2));
+    assert_true(blob_is(s, &c, 100001, 3));
+    cof_disk_store_close(st);
+}
+
+/* In one piece bytes go to their slot at once; more may follow all the same. */
+static void every_size_comes_back_however_it_came(void **state)
+{
+    static const size_t sizes[] = {32768, 32769, 65536, 65537, 131072, 131073, 262144, 262145};
+    TEST_RNG(rng, 17);
+    struct cof_disk_store *st = open_store(&rng, NULL);
+    const struct cof_store *s = cof_disk_store_ops(st);
+    uint8_t *bytes = malloc(600000);
+
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+        for (size_t more = 0; more <= 300000; more += 100000) {
+            struct cof_blob_writer *w;
+            struct cof_blob_id id;
+
+            memset(bytes, (int)i + 1, 600000);
+            assert_ok(s->blob_create(s->ctx, &w));
+            assert_ok(s->blob_write(s->ctx, w, cof_view_of(bytes, sizes[i])));
+            assert_ok(s->blob_write(s->ctx, w, cof_view_of(bytes, more)));
+            assert_ok(s->blob_close(s->ctx, w, &id));
+            assert_ok(s->commit(s->ctx));
+            if (!blob_is(s, &id, sizes[i] + more, (uint8_t)(i + 1)))
+                fail_msg("%zu and %zu", sizes[i], more);
+        }
+    free(bytes);
+    cof_disk_store_close(st);
+}
+
+static void a_writer_given_up_leaves_its_slot(void **state)
+{
+    TEST_RNG(rng, 19);
+    struct cof_disk_store *st = open_store(&rng, NULL);
+    const struct cof_store *s = cof_disk_store_ops(st);
+    struct cof_blob_writer *w;
+    uint8_t *bytes = calloc(1, 200000);
+
+    for (int i = 0; i < 3; i++) {
+        assert_ok(s->blob_create(s->ctx, &w));
+        assert_ok(s->blob_write(s->ctx, w, cof_view_of(bytes, 200000)));
+        s->blob_abort(s->ctx, w);
+    }
+    assert_int_equal(slots_size("slots-256k"), 200000);
+    free(bytes);
+    cof_disk_store_close(st);
+}
+
+static void missing_slots_are_damage(void **state)
+{
+    TEST_RNG(rng, 21);
+    struct cof_disk_store *st = open_store(&rng, NULL);
+    const struct cof_store *s = cof_disk_store_ops(st);
+    struct cof_disk_store_check check;
+    char path[128];
+
+    (void)put_blob(s, 100000, 1);
+    (void)put_blob(s, 100000, 2);
+    assert_ok(s->commit(s->ctx));
+    cof_disk_store_close(st);
+    (void)snprintf(path, sizeof path, "%s/blobs/slots-128k", dir);
+    assert_int_equal(truncate(path, 131072 + 99999), 0);
+    st = open_store(&rng, &check);
+    assert_int_equal(check.n_blobs_missing, 1);
     cof_disk_store_close(st);
 }
 
@@ -235,6 +364,10 @@ int main(void)
         TEST(a_killed_process_leaves_orphans_that_go),
         TEST(rollback_undoes_one_request_only),
         TEST(a_reader_outlives_its_blob),
+        TEST(slots_are_used_again),
+        TEST(every_size_comes_back_however_it_came),
+        TEST(a_writer_given_up_leaves_its_slot),
+        TEST(missing_slots_are_damage),
         TEST(scans_in_order),
         TEST(one_process_at_a_time),
     };
