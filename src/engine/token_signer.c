@@ -103,16 +103,26 @@ enum cof_err cof_token_signer_export(const struct cof_token_signer *signer, stru
     return cof_ecdsa_pkcs8(signer->key, pkcs8);
 }
 
-enum cof_err cof_token_signer_jwks(const struct cof_token_signer *signer, struct cof_buf *out)
+enum cof_err cof_token_signer_jwk(const struct cof_token_signer *signer, struct cof_buf *out)
 {
-    cof_buf_add_str(out, "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"use\":\"sig\",\"alg\":\"ES256\",\"kid\":\"");
+    cof_buf_add_str(out, "{\"kty\":\"EC\",\"crv\":\"P-256\",\"use\":\"sig\",\"alg\":\"ES256\",\"kid\":\"");
     cof_buf_add(out, cof_buf_view(&signer->kid));
     cof_buf_add_str(out, "\",\"x\":\"");
     cof_buf_add(out, cof_buf_view(&signer->x));
     cof_buf_add_str(out, "\",\"y\":\"");
     cof_buf_add(out, cof_buf_view(&signer->y));
-    cof_buf_add_str(out, "\"}]}");
+    cof_buf_add_str(out, "\"}");
     return cof_buf_err(out);
+}
+
+enum cof_err cof_token_signer_jwks(const struct cof_token_signer *signer, struct cof_buf *out)
+{
+    enum cof_err err;
+
+    cof_buf_add_str(out, "{\"keys\":[");
+    err = cof_token_signer_jwk(signer, out);
+    cof_buf_add_str(out, "]}");
+    return err == COF_OK ? cof_buf_err(out) : err;
 }
 
 static void add_claim(struct cof_buf *json, const char *name, const char *value)

@@ -18,6 +18,8 @@ COF_MUST_USE enum cof_err cof_token_signer_import(struct cof_view pkcs8, struct 
 /* pkcs8 should be a secret builder. */
 COF_MUST_USE enum cof_err cof_token_signer_export(const struct cof_token_signer *signer, struct cof_buf *pkcs8);
 void cof_token_signer_free(struct cof_token_signer *signer);
+/* Appends the public key as a JWK object. */
+COF_MUST_USE enum cof_err cof_token_signer_jwk(const struct cof_token_signer *signer, struct cof_buf *out);
 /* Appends {"keys":[...]} with the public key. */
 COF_MUST_USE enum cof_err cof_token_signer_jwks(const struct cof_token_signer *signer, struct cof_buf *out);
 

@@ -84,6 +84,14 @@ enum cof_err cof_query_get(struct cof_view query, const char *name, struct cof_b
     return err == COF_OK ? cof_uri_decode(value, false, out) : err;
 }
 
+enum cof_err cof_form_get(struct cof_view form, const char *name, struct cof_buf *out)
+{
+    struct cof_view value;
+    enum cof_err err = find(form, name, &value);
+
+    return err == COF_OK ? cof_uri_decode(value, true, out) : err;
+}
+
 bool cof_query_has(struct cof_view query, const char *name)
 {
     struct cof_view value;

@@ -17,6 +17,8 @@ COF_MUST_USE enum cof_err cof_uri_decode(struct cof_view text, bool plus_is_spac
 bool cof_query_next(struct cof_view *query, struct cof_view *name, struct cof_view *value);
 /* The decoded value of the first parameter of that (decoded) name. COF_E_NOT_FOUND, COF_E_FORMAT. */
 COF_MUST_USE enum cof_err cof_query_get(struct cof_view query, const char *name, struct cof_buf *out);
+/* The same of a form body (application/x-www-form-urlencoded), where '+' is a space. */
+COF_MUST_USE enum cof_err cof_form_get(struct cof_view form, const char *name, struct cof_buf *out);
 bool cof_query_has(struct cof_view query, const char *name);
 
 #endif

@@ -78,38 +78,50 @@ void cof_standin_context_add(struct cof_standin_context *c, struct cof_view key,
 
 /* Texts made for one decision. */
 struct base_texts {
-    char mfa_age[24], issued[COF_DATE_MAX];
+    char mfa_age[24], issued[COF_DATE_MAX], via[64];
 };
 
 /* What is known of every request. */
-static void add_base(const struct cof_standin_request *req, struct base_texts *texts, struct cof_standin_context *c)
+static void add_base(const struct cof_standin_request *req, const struct cof_standin_access *access,
+    struct base_texts *texts, struct cof_standin_context *c)
 {
-    const struct cof_iam_principal *p = req->principal;
+    static const struct cof_iam_key none;
+    const struct cof_iam_key *key = access->caller == NULL ? &req->principal->key : &none;
     struct cof_view agent;
+    int64_t mfa_ms = access->mfa_now ? req->now_ms : key->mfa_ms;
 
     cof_standin_context_add(c, COF_LIT("aws:SecureTransport"), req->tls ? COF_LIT("true") : COF_LIT("false"));
-    cof_standin_context_add(c, COF_LIT("aws:SourceIp"), cof_view_str(req->source_ip));
+    if (access->via == NULL) /* spec: of a request that a service makes, the caller's address is not known */
+        cof_standin_context_add(c, COF_LIT("aws:SourceIp"), cof_view_str(req->source_ip));
     cof_standin_context_add(c, COF_LIT("aws:RequestedRegion"), cof_view_str(req->region));
     cof_standin_context_add(c, COF_LIT("aws:PrincipalIsAWSService"), COF_LIT("false"));
-    cof_standin_context_add(c, COF_LIT("aws:ViaAWSService"), COF_LIT("false"));
+    cof_standin_context_add(c, COF_LIT("aws:ViaAWSService"), access->via != NULL ? COF_LIT("true") : COF_LIT("false"));
+    if (access->via != NULL) {
+        (void)snprintf(texts->via, sizeof texts->via, "%s.amazonaws.com", access->via);
+        cof_standin_context_add(c, COF_LIT("aws:CalledVia"), cof_view_str(texts->via));
+        cof_standin_context_add(c, COF_LIT("aws:CalledViaFirst"), cof_view_str(texts->via));
+        cof_standin_context_add(c, COF_LIT("aws:CalledViaLast"), cof_view_str(texts->via));
+    }
     if (req->tls && strcmp(req->service, "s3") == 0)
         cof_standin_context_add(c, COF_LIT("s3:TlsVersion"), COF_LIT("1.3"));
     if (cof_headers_get(&req->head->headers, "user-agent", &agent))
         cof_standin_context_add(c, COF_LIT("aws:UserAgent"), agent);
     if (cof_headers_get(&req->head->headers, "referer", &agent))
         cof_standin_context_add(c, COF_LIT("aws:Referer"), agent);
-    if (p->key.source_identity != NULL)
-        cof_standin_context_add(c, COF_LIT("aws:SourceIdentity"), cof_view_str(p->key.source_identity));
-    if (p->key.session_token == NULL)
-        return; /* spec: the keys below are absent for long-term credentials */
-    cof_standin_context_add(
-        c, COF_LIT("aws:MultiFactorAuthPresent"), p->key.mfa_ms != 0 ? COF_LIT("true") : COF_LIT("false"));
-    if (p->key.mfa_ms != 0) {
-        (void)snprintf(
-            texts->mfa_age, sizeof texts->mfa_age, "%lld", (long long)((req->now_ms - p->key.mfa_ms) / 1000));
+    if (key->source_identity != NULL)
+        cof_standin_context_add(c, COF_LIT("aws:SourceIdentity"), cof_view_str(key->source_identity));
+    if (key->provider != NULL)
+        cof_standin_context_add(c, COF_LIT("aws:FederatedProvider"), cof_view_str(key->provider));
+    /* spec: the keys below are absent for long-term credentials */
+    if (key->session_token != NULL || access->mfa_now)
+        cof_standin_context_add(c, COF_LIT("aws:MultiFactorAuthPresent"), mfa_ms != 0 ? COF_LIT("true") : COF_LIT("false"));
+    if (mfa_ms != 0) {
+        (void)snprintf(texts->mfa_age, sizeof texts->mfa_age, "%lld", (long long)((req->now_ms - mfa_ms) / 1000));
         cof_standin_context_add(c, COF_LIT("aws:MultiFactorAuthAge"), cof_view_str(texts->mfa_age));
     }
-    cof_date_iso_seconds(p->key.created_ms, texts->issued);
+    if (key->session_token == NULL)
+        return;
+    cof_date_iso_seconds(key->created_ms, texts->issued);
     cof_standin_context_add(c, COF_LIT("aws:TokenIssueTime"), cof_view_str(texts->issued));
 }
 
@@ -211,7 +223,7 @@ enum cof_err cof_standin_authorize(struct cof_standin *s, struct cof_standin_req
     enum cof_err err;
 
     (void)snprintf(req->action, sizeof req->action, "%s", access->action);
-    add_base(req, &texts, &context);
+    add_base(req, access, &texts, &context);
     for (size_t i = 0; access->context != NULL && i < access->context->n; i++)
         cof_standin_context_add_list(&context, access->context->items[i].key, access->context->items[i].values,
             access->context->items[i].n_values);

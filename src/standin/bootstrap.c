@@ -2,6 +2,8 @@
 #include "standin/bootstrap.h"
 
 #include "base/codec.h"
+#include "engine/totp.h"
+#include "standin/identity_provider.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -60,6 +62,8 @@ enum cof_err cof_iam_issue(struct cof_standin *s, struct cof_iam_key *key, bool 
         err = make_random_text(s, 30, &key->secret); /* 40 characters, as AWS's */
     if (err == COF_OK && temporary)
         err = make_random_text(s, 96, &key->session_token);
+    if (err == COF_OK && temporary)
+        err = cof_iam_key_sweep(cof_standin_store(s), now_ms);
     return err == COF_OK ? cof_iam_key_put(cof_standin_store(s), key) : err;
 }
 
@@ -140,6 +144,28 @@ struct making {
     struct cof_diag *diag;
 };
 
+/* A virtual MFA device. */
+static enum cof_err add_mfa(const struct making *m, const json_t *value, struct cof_iam_entity *e)
+{
+    char code[COF_TOTP_DIGITS + 1];
+    struct cof_buf serial;
+    enum cof_err err = COF_OK;
+
+    if (value == NULL || json_is_false(value))
+        return COF_OK;
+    if (json_is_true(value))
+        err = make_id(m->s, "", 32, &e->mfa_secret); /* 160 bits, as RFC 4226 recommends */
+    else if (!json_is_string(value) || cof_totp_code(cof_view_str(json_string_value(value)), 0, code) != COF_OK)
+        return cof_diag_set(m->diag, COF_E_CONFIG, "\"mfa\" of %s is true, or a secret in base32", e->name);
+    else if ((e->mfa_secret = strdup(json_string_value(value))) == NULL)
+        err = COF_E_MEMORY;
+    cof_buf_init(&serial, COF_IAM_ARN_MAX);
+    cof_buf_printf(&serial, "arn:aws:iam::%s:mfa/%s", m->account, e->name);
+    e->mfa_serial = strdup(cof_buf_cstr(&serial));
+    cof_buf_done(&serial);
+    return err == COF_OK && e->mfa_serial == NULL ? COF_E_MEMORY : err;
+}
+
 static enum cof_err make_entity(const struct making *m, enum cof_iam_kind kind, const json_t *item)
 {
     struct cof_standin *s = m->s;
@@ -172,8 +198,13 @@ static enum cof_err make_entity(const struct making *m, enum cof_iam_kind kind, 
         if (e.max_session_s == 0)
             e.max_session_s = 3600;
     }
-    if (err == COF_OK && json_object_get(item, "boundary") != NULL)
+    if (err == COF_OK && json_object_get(item, "boundary") != NULL) {
         err = document(json_object_get(item, "boundary"), &e.boundary.text);
+        if (err == COF_OK)
+            err = check_policy(e.boundary.text, COF_POLICY_IDENTITY, name, "boundary", diag);
+    }
+    if (err == COF_OK && kind == COF_IAM_USER)
+        err = add_mfa(m, json_object_get(item, "mfa"), &e);
     if (err == COF_OK)
         err = cof_iam_put(cof_standin_store(s), kind, m->foreign, &e);
     cof_iam_entity_done(&e);
@@ -250,11 +281,18 @@ static enum cof_err make_each(const struct making *m, const json_t *holder, cons
     return err;
 }
 
+static enum cof_err make_provider(const struct making *m, const json_t *item)
+{
+    return cof_identity_provider_make(m->s, m->account, item, m->diag);
+}
+
 static enum cof_err make_identities(const struct making *m, const json_t *holder)
 {
     enum cof_err err = make_each(m, holder, "users", make_user);
 
-    return err == COF_OK ? make_each(m, holder, "roles", make_role) : err;
+    if (err == COF_OK)
+        err = make_each(m, holder, "roles", make_role);
+    return err == COF_OK ? make_each(m, holder, "identity_providers", make_provider) : err;
 }
 
 /* Another account, for which the identities are made as for ours. */

@@ -2,12 +2,16 @@
  *
  * The first contents of an account, from a manifest (deploy/local/manifest.json, its holes already filled):
  *
- *   "users":  [{"name", "path"?, "policies": [{"name", "document"}], "boundary"?, "tags"?, "mfa"?: true}]
- *   "roles":  [{"name", "path"?, "policies": [...], "trust": {...}, "max_session_s"?, "tags"?}]
+ *   "users":  [{"name", "path"?, "policies": [{"name", "document"}], "boundary"?, "tags"?, "mfa"?: true | "SECRET"}]
+ *   "roles":  [{"name", "path"?, "policies": [...], "trust": {...}, "boundary"?, "max_session_s"?, "tags"?}]
  *   "credentials": [{"name", "user" | "role" | "root": true, "session"?, "mfa"?: true, "lifetime_s"?}]
- *   "accounts": [{"id": "222233334444", "users"?, "roles"?, "credentials"?}]
+ *   "identity_providers": [{"url", "client_ids", "jwks"}]    (identity_provider.h)
+ *   "accounts": [{"id": "222233334444", "users"?, "roles"?, "credentials"?, "identity_providers"?}]
  *
  * and whatever the services' own bootstrap functions read ("buckets", "keys", "queues", "clients").
+ *
+ * "mfa": true gives a user a virtual MFA device with a fresh secret, "mfa": "BASE32" one with that secret; its serial
+ * number is arn:aws:iam::ACCOUNT:mfa/NAME.
  *
  * "accounts" are others beside the stand-in's own, with identities of the same form. A request signed by one of them
  * comes with that account in req->principal->account and in its ARNs, and what it may do with a resource of another

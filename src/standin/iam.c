@@ -5,6 +5,7 @@
 #include "base/secret.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -207,12 +208,51 @@ void cof_iam_entity_done(struct cof_iam_entity *e)
     *e = (struct cof_iam_entity){0};
 }
 
+enum cof_err cof_iam_key_tag(struct cof_iam_key *k, struct cof_view name, struct cof_view value, bool transitive)
+{
+    if (k->n_tags == COF_IAM_TAGS_MAX)
+        return COF_E_LIMIT;
+    k->tags[k->n_tags].key = strndup(name.len == 0 ? "" : (const char *)name.data, name.len);
+    k->tags[k->n_tags].value = strndup(value.len == 0 ? "" : (const char *)value.data, value.len);
+    k->tags[k->n_tags].transitive = transitive;
+    k->n_tags++;
+    return k->tags[k->n_tags - 1].key == NULL || k->tags[k->n_tags - 1].value == NULL ? COF_E_MEMORY : COF_OK;
+}
+
+/* [[key, value, transitive], ...] */
+static enum cof_err read_session_tags(const json_t *list, struct cof_iam_key *out)
+{
+    enum cof_err err = COF_OK;
+
+    for (size_t i = 0; i < json_array_size(list) && err == COF_OK; i++) {
+        const json_t *tag = json_array_get(list, i);
+
+        err = cof_iam_key_tag(out, cof_view_str(json_string_value(json_array_get(tag, 0))),
+            cof_view_str(json_string_value(json_array_get(tag, 1))), json_is_true(json_array_get(tag, 2)));
+    }
+    return err;
+}
+
+static json_t *write_session_tags(const struct cof_iam_key *k)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < k->n_tags; i++)
+        if (json_array_append_new(
+                list, json_pack("[s, s, b]", k->tags[i].key, k->tags[i].value, k->tags[i].transitive)) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    return list;
+}
+
 enum cof_err cof_iam_key_get(const struct cof_store *store, struct cof_view access_key_id, struct cof_iam_key *out)
 {
     static const char *const names[] = {
-        "access_key_id", "secret", "session_token", "account", "name", "session_name", "session_policy", "source_identity"};
+        "access_key_id", "secret", "session_token", "account", "name", "session_name", "session_policy",
+        "source_identity", "provider"};
     char **const fields[] = {&out->access_key_id, &out->secret, &out->session_token, &out->account, &out->name,
-        &out->session_name, &out->session_policy, &out->source_identity};
+        &out->session_name, &out->session_policy, &out->source_identity, &out->provider};
     json_t *json;
     enum cof_err err;
 
@@ -221,6 +261,8 @@ enum cof_err cof_iam_key_get(const struct cof_store *store, struct cof_view acce
     if (err != COF_OK)
         return err;
     err = copy_all(json, names, fields, sizeof names / sizeof names[0]);
+    if (err == COF_OK)
+        err = read_session_tags(json_object_get(json, "tags"), out);
     out->kind = (enum cof_caller_kind)json_integer_value(json_object_get(json, "kind"));
     out->created_ms = json_integer_value(json_object_get(json, "created_ms"));
     out->expires_ms = json_integer_value(json_object_get(json, "expires_ms"));
@@ -235,14 +277,61 @@ enum cof_err cof_iam_key_get(const struct cof_store *store, struct cof_view acce
 
 enum cof_err cof_iam_key_put(const struct cof_store *store, const struct cof_iam_key *k)
 {
-    json_t *json = json_pack("{s:s, s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:i, s:I, s:I, s:I}", "access_key_id",
+    json_t *json = json_pack("{s:s, s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:o, s:i, s:I, s:I, s:I}", "access_key_id",
         k->access_key_id, "secret", k->secret, "session_token", k->session_token, "account", k->account, "name", k->name,
         "session_name",
-        k->session_name, "session_policy", k->session_policy, "source_identity", k->source_identity, "kind",
+        k->session_name, "session_policy", k->session_policy, "source_identity", k->source_identity,
+        "provider", k->provider, "tags", write_session_tags(k), "kind",
         (int)k->kind, "created_ms", (json_int_t)k->created_ms, "expires_ms", (json_int_t)k->expires_ms, "mfa_ms",
         (json_int_t)k->mfa_ms);
 
-    return save(store, "iam.key", cof_view_str(k->access_key_id), json);
+    char end[64];
+    enum cof_err err = save(store, "iam.key", cof_view_str(k->access_key_id), json);
+
+    if (err != COF_OK || k->session_token == NULL || k->expires_ms == 0)
+        return err;
+    (void)snprintf(end, sizeof end, "%015lld/%.32s", (long long)k->expires_ms, k->access_key_id);
+    return store->put(store->ctx, "iam.end", cof_view_str(end), cof_view_str(k->access_key_id));
+}
+
+#define KEPT_MS 86400000 /* for so long an ended key is answered as expired, and as unknown later */
+#define SWEPT 4          /* more than each call adds */
+
+struct sweep {
+    char end[SWEPT][64], key[SWEPT][33];
+    size_t n;
+    int64_t before_ms;
+};
+
+/* The view as a C string, cut to fit. */
+static const char *text_of(struct cof_view v, char *out, size_t size)
+{
+    (void)snprintf(out, size, "%.*s", (int)v.len, (const char *)v.data);
+    return out;
+}
+
+static bool sweep_one(void *arg, struct cof_view key, struct cof_view value)
+{
+    struct sweep *sw = arg;
+
+    if (strtoll(text_of(key, sw->end[sw->n], sizeof sw->end[0]), NULL, 10) >= sw->before_ms)
+        return false;
+    (void)text_of(value, sw->key[sw->n], sizeof sw->key[0]);
+    sw->n++;
+    return true;
+}
+
+enum cof_err cof_iam_key_sweep(const struct cof_store *store, int64_t now_ms)
+{
+    struct sweep sw = {.before_ms = now_ms - KEPT_MS};
+    enum cof_err err = store->scan(store->ctx, "iam.end", COF_LIT(""), COF_LIT(""), SWEPT, sweep_one, &sw);
+
+    for (size_t i = 0; i < sw.n && err == COF_OK; i++) {
+        err = store->remove(store->ctx, "iam.key", cof_view_str(sw.key[i]));
+        if (err == COF_OK)
+            err = store->remove(store->ctx, "iam.end", cof_view_str(sw.end[i]));
+    }
+    return err;
 }
 
 void cof_iam_key_done(struct cof_iam_key *k)
@@ -257,6 +346,11 @@ void cof_iam_key_done(struct cof_iam_key *k)
     free(k->session_name);
     free(k->session_policy);
     free(k->source_identity);
+    free(k->provider);
+    for (size_t i = 0; i < k->n_tags; i++) {
+        free(k->tags[i].key);
+        free(k->tags[i].value);
+    }
     *k = (struct cof_iam_key){0};
 }
 
@@ -307,6 +401,26 @@ static enum cof_err init_role(struct cof_iam_principal *p)
     return err == COF_OK ? join(&p->user_id, id, 3) : err;
 }
 
+/* spec: a session tag takes the place of the role's tag of that name, in whatever case */
+static void init_tags(struct cof_iam_principal *p)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < p->key.n_tags; i++)
+        p->tags[n++] = (struct cof_tag){cof_view_str(p->key.tags[i].key), cof_view_str(p->key.tags[i].value)};
+    for (size_t i = 0; i < p->entity.n_tags; i++) {
+        struct cof_view key = cof_view_str(p->entity.tags[i].key);
+        bool hidden = false;
+
+        for (size_t j = 0; j < p->key.n_tags && !hidden; j++)
+            hidden = cof_view_eq_nocase(p->tags[j].key, key);
+        if (!hidden)
+            p->tags[n++] = (struct cof_tag){key, cof_view_str(p->entity.tags[i].value)};
+    }
+    p->caller.tags = p->tags;
+    p->caller.n_tags = n;
+}
+
 enum cof_err cof_iam_principal_init(const struct cof_store *store, const char *account, struct cof_iam_key *key,
                                     struct cof_iam_principal *out)
 {
@@ -328,10 +442,7 @@ enum cof_err cof_iam_principal_init(const struct cof_store *store, const char *a
     if (err == COF_OK)
         err = out->key.kind == COF_CALLER_ROOT ? init_root(out) : out->key.kind == COF_CALLER_USER ? init_user(out) :
             out->key.kind == COF_CALLER_ROLE ? init_role(out) : COF_E_FORMAT;
-    for (size_t i = 0; i < out->entity.n_tags; i++)
-        out->tags[i] = (struct cof_tag){cof_view_str(out->entity.tags[i].key), cof_view_str(out->entity.tags[i].value)};
-    out->caller.tags = out->tags;
-    out->caller.n_tags = out->entity.n_tags;
+    init_tags(out);
     out->caller.account = cof_view_str(out->account);
     out->caller.arn = cof_view_str(out->arn);
     out->caller.user_id = cof_view_str(out->user_id);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Who exists: users, roles, their policies, and access keys (long-lived and temporary), of the stand-in's own account
- * and of others. Records are JSON in the store's spaces "iam.user", "iam.role" and "iam.key".
+ * and of others. Records are JSON in the store's spaces "iam.user", "iam.role" and "iam.key"; "iam.end" lists
+ * temporary keys by the time they end.
  *
  * The stand-in's own account goes without a name here: an empty account means it, and only identities of other accounts
  * carry their account's number (in the store their keys are ACCOUNT/NAME). A request's principal always says which:
@@ -63,12 +64,23 @@ struct cof_iam_key {
     int64_t expires_ms;   /* 0: never */
     int64_t mfa_ms;       /* when the caller proved a second factor; 0: not */
     char *source_identity; /* or NULL */
+    char *provider;       /* sessions of AssumeRoleWithWebIdentity: the provider's ARN; else NULL */
+    struct {
+        char *key, *value;
+        bool transitive;  /* passes to sessions made from this one */
+    } tags[COF_IAM_TAGS_MAX]; /* of the session; they hide the role's own of the same name */
+    size_t n_tags;
 };
 
 COF_MUST_USE enum cof_err cof_iam_key_get(const struct cof_store *store, struct cof_view access_key_id,
                                           struct cof_iam_key *out);
 COF_MUST_USE enum cof_err cof_iam_key_put(const struct cof_store *store, const struct cof_iam_key *key);
 void cof_iam_key_done(struct cof_iam_key *key);
+/* Adds a tag to a session. COF_E_LIMIT. */
+COF_MUST_USE enum cof_err cof_iam_key_tag(struct cof_iam_key *key, struct cof_view name, struct cof_view value,
+                                          bool transitive);
+/* Temporary keys that ended long ago are forgotten, a few at each call, so that they do not pile up. */
+COF_MUST_USE enum cof_err cof_iam_key_sweep(const struct cof_store *store, int64_t now_ms);
 
 /* The caller of one request, resolved from a verified key. Owned by the dispatcher for the time of the request. */
 struct cof_iam_principal {
@@ -78,7 +90,7 @@ struct cof_iam_principal {
     char account[16];
     char *arn;                  /* user ARN, or the assumed role's session ARN */
     char *user_id;              /* AIDA..., or AROA...:session */
-    struct cof_tag tags[COF_IAM_TAGS_MAX];
+    struct cof_tag tags[2 * COF_IAM_TAGS_MAX]; /* the entity's and the session's */
 };
 
 /* Fills out from a key record (which is moved in); account is the stand-in's own. COF_E_NOT_FOUND when its user or role

@@ -76,6 +76,7 @@ enum cof_err cof_kms_permit(struct cof_standin *s, struct cof_standin_request *r
         .resource_policy_name = "key-policy",
         .resource_policy_kind = COF_POLICY_RESOURCE,
         .context = &conditions,
+        .via = asking->via,
     };
     enum cof_err err;
 

@@ -159,7 +159,7 @@ void cof_standin_notify(struct cof_standin *s, const char *wait_on, int64_t at_m
 /* The context keys a service adds to those the dispatcher knows (aws:SecureTransport, aws:SourceIp, s3:TlsVersion,
  * aws:RequestedRegion, aws:MultiFactorAuthPresent, aws:MultiFactorAuthAge, aws:UserAgent, ... and what evaluate.h
  * derives). Keys and values are views that must live until authorize returns. */
-#define COF_STANDIN_CONTEXT_MAX 96
+#define COF_STANDIN_CONTEXT_MAX 128
 struct cof_standin_context {
     struct cof_context_value items[COF_STANDIN_CONTEXT_MAX];
     struct cof_view values[COF_STANDIN_CONTEXT_MAX];
@@ -181,6 +181,8 @@ struct cof_standin_access {
     enum cof_resource_rule rule;
     const struct cof_standin_context *context; /* may be NULL */
     const struct cof_caller *caller; /* NULL: the request's principal (AssumeRoleWithWebIdentity gives its own) */
+    bool mfa_now;                    /* a second factor came with this very request */
+    const char *via; /* the service that asks in the caller's name ("s3"); NULL: the caller itself */
 };
 
 /* Asks the policies. COF_OK, or COF_E_DENIED: then why (may be NULL) gets AWS's sentence ("User: ... is not authorized

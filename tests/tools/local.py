@@ -13,12 +13,12 @@ ALL = {'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', 'Principal': {
 
 
 class Local:
-    """buckets: names; one that begins with "c-" takes SSE-C."""
+    """buckets: names; one that begins with "c-" takes SSE-C. Or manifest: all of it, with a credential "root"."""
 
-    def __init__(self, *buckets):
+    def __init__(self, *buckets, manifest=None):
         self.tmp = Path(tempfile.mkdtemp(prefix='coffer-test-'))
         self.data = self.tmp / 'data'
-        manifest = {'account': ACCOUNT, 'region': 'us-east-1', 'credentials': [{'name': 'root', 'root': True}],
+        manifest = manifest or {'account': ACCOUNT, 'region': 'us-east-1', 'credentials': [{'name': 'root', 'root': True}],
                     'keys': [{'id': KEY.split('/')[1], 'policy': ALL}],
                     'buckets': [{'name': b, 'versioning': b.endswith('-v'), 'encryption': {'algorithm': 'AES256'},
                                  'block_sse_c': not b.startswith('c-')} for b in buckets]}

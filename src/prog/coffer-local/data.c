@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The data directory: DIR/master.key (32 bytes, 0600), the store, DIR/credentials/NAME.env, DIR/audit.jsonl.
+ * The data directory: DIR/master.key (32 bytes, 0600), the store, DIR/credentials/NAME.env, DIR/audit.jsonl; for users
+ * with a virtual MFA device DIR/credentials/NAME.mfa (another account's: ACCOUNT.NAME.mfa).
  */
 #include "base/codec.h"
 #include "io/clock.h"
@@ -160,6 +161,46 @@ static enum cof_err give_client_secrets(struct cof_local *local, const char *dat
     return err;
 }
 
+/* The device's serial number, and its seed in the form authenticators take. */
+static enum cof_err give_device(const struct cof_local *local, const char *data, const char *account, const char *name,
+                                struct cof_diag *diag)
+{
+    struct cof_iam_entity user;
+    struct cof_buf text;
+    char file[200], path[4096];
+    enum cof_err err = cof_iam_get(
+        cof_disk_store_ops(local->disk), COF_IAM_USER, cof_view_str(account), cof_view_str(name), &user);
+
+    (void)snprintf(file, sizeof file, "credentials/%s%s%s.mfa", account, account[0] != '\0' ? "." : "", name);
+    if (err == COF_OK && user.mfa_serial != NULL && cof_local_path(path, data, file)) {
+        cof_buf_init_secret(&text, 4096);
+        cof_buf_printf(&text, "AWS_MFA_SERIAL=%s\notpauth://totp/coffer-local:%s?secret=%s&issuer=coffer-local\n",
+                       user.mfa_serial, name, user.mfa_secret);
+        err = cof_buf_err(&text);
+        if (err == COF_OK)
+            err = cof_file_write(path, cof_buf_view(&text), 0600, diag);
+        cof_buf_done(&text);
+    }
+    cof_iam_entity_done(&user);
+    return err;
+}
+
+static enum cof_err give_devices(const struct cof_local *local, const char *data, const json_t *holder, const char *account,
+                                 struct cof_diag *diag)
+{
+    const json_t *users = json_object_get(holder, "users"), *accounts = json_object_get(holder, "accounts");
+    enum cof_err err = COF_OK;
+
+    for (size_t i = 0; err == COF_OK && i < json_array_size(users); i++)
+        err = give_device(local, data, account, json_string_value(json_object_get(json_array_get(users, i), "name")), diag);
+    for (size_t i = 0; account[0] == '\0' && err == COF_OK && i < json_array_size(accounts); i++) {
+        const json_t *item = json_array_get(accounts, i);
+
+        err = give_devices(local, data, item, json_string_value(json_object_get(item, "id")), diag);
+    }
+    return err;
+}
+
 static enum cof_err fill(struct cof_local *local, const char *data, const json_t *manifest, struct cof_diag *diag)
 {
     const struct cof_store *store = cof_disk_store_ops(local->disk);
@@ -169,6 +210,8 @@ static enum cof_err fill(struct cof_local *local, const char *data, const json_t
 
     if (err == COF_OK)
         err = cof_standin_bootstrap(local->standin, manifest, cof_clock_wall_ms(), give_key, &giving, diag);
+    if (err == COF_OK)
+        err = give_devices(local, data, manifest, "", diag);
     if (err == COF_OK)
         err = give_client_secrets(local, data, json_object_get(manifest, "clients"), diag);
     if (err == COF_OK)

@@ -20,6 +20,7 @@ struct cof_local_config {
     bool plain, tls_only, sse_c_needs_tls, force;
     const char *audit;        /* file; NULL: DIR/audit.jsonl */
     const char *enclave, *config, *processor; /* files to measure */
+    char **args;              /* what stands on the command line beside options */
 };
 
 /* The manifest with its holes filled and its files read in; *out is the caller's. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "enclaves.h"
 
+#include "engine/totp.h"
+#include "io/clock.h"
 #include "io/file.h"
 #include "io/harden.h"
 #include "local.h"
@@ -48,6 +50,9 @@ static const struct cof_command commands[] = {
     {"serve", "", "Serves S3, KMS, SQS, STS, tokens and the simulated hypervisor on one port, plain and TLS.",
      "Prints \"ready PORT\" when it listens. The certificate to trust is DIR/tls/ca.pem, the address is in DIR/endpoint.",
      serve_options, COUNT(serve_options), 0, 0},
+    {"totp", "USER", "Prints the present code of a user's virtual MFA device.",
+     "The seed is in DIR/credentials/USER.mfa, as an otpauth:// address for authenticators. A code is good once, for a"
+     " minute or so.", &opt_data, 1, 1, 1},
     {"status", "", "Says whether a data directory is set up and being served.", NULL, &opt_data, 1, 0, 0},
     {"reset", "", "Empties a data directory that is not being served.", NULL, &opt_data, 1, 0, 0},
     {"tls", "", "Makes the certificate authority and the certificate (serve does it too).",
@@ -56,6 +61,35 @@ static const struct cof_command commands[] = {
     {"measure", "", "Prints the PCRs an enclave of these files will have, as JSON.", NULL, measure_options,
      COUNT(measure_options), 0, 0},
 };
+
+static enum cof_err do_totp(struct cof_local_config *config, struct cof_diag *diag)
+{
+    struct cof_view rest, secret;
+    char path[4096], file[200], code[COF_TOTP_DIGITS + 1];
+    struct cof_buf text;
+    size_t at;
+    enum cof_err err;
+
+    if (snprintf(file, sizeof file, "credentials/%s.mfa", config->args[0]) >= (int)sizeof file ||
+        strchr(config->args[0], '/') != NULL || !cof_local_path(path, config->data, file))
+        return cof_diag_set(diag, COF_E_USAGE, "that is no name of a user");
+    cof_buf_init_secret(&text, 4096);
+    err = cof_file_read(path, &text, diag);
+    if (err == COF_E_NOT_FOUND)
+        cof_diag_hint(diag, "users with \"mfa\" in the manifest have one");
+    rest = cof_buf_view(&text);
+    for (at = 0; err == COF_OK && !cof_view_starts(cof_view_sub(rest, at, SIZE_MAX), COF_LIT("secret=")); at++)
+        if (at == rest.len)
+            err = cof_diag_set(diag, COF_E_FORMAT, "%s is damaged", path);
+    if (err == COF_OK) {
+        (void)cof_view_split(cof_view_sub(rest, at + 7, SIZE_MAX), '&', &secret, &rest);
+        err = cof_totp_code(secret, (uint64_t)(cof_clock_wall_ms() / COF_TOTP_STEP_MS), code);
+    }
+    if (err == COF_OK)
+        (void)printf("%s\n", code);
+    cof_buf_done(&text);
+    return err;
+}
 
 static enum cof_err do_init(struct cof_local_config *config, struct cof_diag *diag)
 {
@@ -159,7 +193,7 @@ static void usage(FILE *out)
 
 int main(int argc, char **argv)
 {
-    static enum cof_err (*const verbs[])(struct cof_local_config *config, struct cof_diag *diag) = {do_init, do_serve, do_status, do_reset,
+    static enum cof_err (*const verbs[])(struct cof_local_config *config, struct cof_diag *diag) = {do_init, do_serve, do_totp, do_status, do_reset,
                                                                                                   do_tls, do_root, do_measure};
     struct cof_local_config config = {.data = "coffer-data", .listen = "tcp:127.0.0.1:4566", .ready_fd = UINT64_MAX};
     struct cof_diag diag = {.text = ""};
@@ -186,6 +220,7 @@ int main(int argc, char **argv)
         err = cof_options_parse(name, &commands[i], argc - 1, argv + 1, &config, &args, &n_args, &exit_now);
         if (err != COF_OK || exit_now)
             return err != COF_OK ? COF_EXIT_USAGE : COF_EXIT_DONE;
+        config.args = args;
         err = verbs[i](&config, &diag);
         if (err != COF_OK)
             cof_fail(PROG, err, &diag);
