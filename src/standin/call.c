@@ -33,8 +33,13 @@ static const struct cof_service *service_named(const struct cof_standin *s, stru
     return NULL;
 }
 
-static enum cof_auth_shape shape_of(const struct cof_service *service)
+static enum cof_auth_shape shape_of(const struct cof_standin_call *c)
 {
+    const struct cof_service *service = c->service;
+    struct cof_view target;
+
+    if (service != NULL && service->query_xmlns != NULL && !cof_headers_get(&c->req.head->headers, "x-amz-target", &target))
+        return COF_AUTH_SHAPE_QUERY;
     if (service != NULL && service->json)
         return COF_AUTH_SHAPE_JSON;
     return service != NULL && strcmp(service->name, "s3") != 0 ? COF_AUTH_SHAPE_QUERY : COF_AUTH_SHAPE_S3;
@@ -43,13 +48,14 @@ static enum cof_auth_shape shape_of(const struct cof_service *service)
 /* An error in the shape of the call's service. */
 static void refuse(struct cof_standin_call *c, int status, const char *code, const char *message)
 {
-    switch (shape_of(c->service)) {
+    switch (shape_of(c)) {
     case COF_AUTH_SHAPE_JSON:
         (void)cof_reply_json_error(&c->reply, c->service->json_type, status, code, NULL, cof_view_str(message));
         break;
     case COF_AUTH_SHAPE_QUERY:
         (void)cof_reply_query_error(
-            &c->reply, &c->req, "https://sts.amazonaws.com/doc/2011-06-15/", status, code, cof_view_str(message));
+            &c->reply, &c->req, c->service->query_xmlns != NULL ? c->service->query_xmlns : "https://sts.amazonaws.com/doc/2011-06-15/", status,
+            code, cof_view_str(message));
         break;
     case COF_AUTH_SHAPE_S3:
         (void)cof_reply_s3_error(&c->reply, &c->req, status, code, message, NULL);
@@ -95,13 +101,13 @@ static void audit(struct cof_standin_call *c)
 /* The reply stands. */
 static void finish(struct cof_standin_call *c)
 {
-    const char *name = shape_of(c->service) == COF_AUTH_SHAPE_S3 ? "x-amz-request-id" : "x-amzn-RequestId";
+    const char *name = shape_of(c) == COF_AUTH_SHAPE_S3 ? "x-amz-request-id" : "x-amzn-RequestId";
 
     if (cof_buf_err(&c->reply.body) != COF_OK || cof_headers_err(&c->reply.headers) != COF_OK)
         refuse(c, 500, c->service != NULL && c->service->json ? "InternalFailure" : "InternalError",
             "We encountered an internal error. Please try again.");
     cof_headers_set(&c->reply.headers, name, c->req.id);
-    if (shape_of(c->service) == COF_AUTH_SHAPE_S3)
+    if (shape_of(c) == COF_AUTH_SHAPE_S3)
         cof_headers_set(&c->reply.headers, "x-amz-id-2", "coffer-local");
     if (cof_view_eq_str(c->req.head->method, "HEAD") && c->reply.status >= 300)
         cof_buf_reset(&c->reply.body); /* spec: the answer to HEAD has no body, so only the status tells */
@@ -111,7 +117,7 @@ static void finish(struct cof_standin_call *c)
 
 static void refuse_auth(struct cof_standin_call *c, enum cof_auth_failure failure)
 {
-    const struct cof_auth_code *code = cof_auth_code(failure, shape_of(c->service));
+    const struct cof_auth_code *code = cof_auth_code(failure, shape_of(c));
 
     refuse(c, code->status, code->code, code->message);
     finish(c);
@@ -123,6 +129,17 @@ static void fail(struct cof_standin_call *c, enum cof_err err)
     refuse(c, 500, c->service != NULL && c->service->json ? "InternalFailure" : "InternalError",
         "We encountered an internal error. Please try again.");
     finish(c);
+}
+
+/* An unsigned form for /ACCOUNT/NAME: a queue may be open to anybody. S3 takes no forms of that type. */
+static bool is_queue_form(const struct cof_standin_call *c)
+{
+    const struct cof_http_head *head = c->req.head;
+    struct cof_view type, none, rest, account, name;
+
+    return cof_view_eq_str(head->method, "POST") && head->query.len == 0 && cof_headers_get(&head->headers, "content-type", &type) &&
+        cof_view_starts(type, COF_LIT("application/x-www-form-urlencoded")) && cof_view_split(head->path, '/', &none, &rest) &&
+        cof_view_split(rest, '/', &account, &name) && cof_view_eq_str(account, c->s->account) && cof_view_find(name, '/') == SIZE_MAX;
 }
 
 /* By path, by the signature's scope, by X-Amz-Target; what is left is a form for STS or a request for S3. */
@@ -142,6 +159,8 @@ static const struct cof_service *choose(const struct cof_standin_call *c)
             if (s->opts.services[i]->target != NULL &&
                 cof_view_starts(target, cof_view_str(s->opts.services[i]->target)))
                 return s->opts.services[i];
+    if (is_queue_form(c))
+        return service_named(s, COF_LIT("sqs"));
     if (cof_view_eq_str(head->method, "POST") && cof_view_eq_str(head->path, "/") && head->query.len == 0)
         return service_named(s, COF_LIT("sts"));
     return service_named(s, COF_LIT("s3"));
@@ -247,6 +266,8 @@ enum cof_err cof_standin_open(struct cof_standin *s, const struct cof_http_head 
         return err;
     }
     c->service = choose(c);
+    if (c->service != NULL && c->service->body_max != 0)
+        c->body.max = c->service->body_max;
     c->req.service = c->service == NULL ? "" : c->service->name;
     begin(c, failure);
     *out = c;
@@ -339,6 +360,8 @@ void cof_standin_end(struct cof_standin_call *c, const struct cof_headers *trail
     keep = err == COF_OK && (c->reply.status < 400 || c->reply.keep);
     if ((keep ? store->release(store->ctx) : store->rollback(store->ctx)) != COF_OK && err == COF_OK)
         err = COF_E_IO;
+    if (!keep || err != COF_OK)
+        cof_standin_service_undone(c->s, c->service);
     if (err != COF_OK)
         fail(c, err);
     else if (c->reply.status != 0)

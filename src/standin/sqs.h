@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Amazon SQS of the stand-in: standard queues over the JSON protocol ("Amazon SQS API Reference"). Messages live in the store
- * ordered by when they become visible, so that receiving is a short scan; what was received too often moves to the
- * dead-letter queue.
+ * Amazon SQS of the stand-in ("Amazon SQS API Reference", 2012-11-05): standard queues, over the JSON protocol and the older
+ * query protocol. FIFO queues are refused. The files: sqs_call (what operations begin with), sqs_admin, sqs_attribute,
+ * sqs_permission, sqs_send, sqs_receive, sqs_handle, sqs_move (operations), sqs_queue, sqs_store, sqs_content (what is kept),
+ * sqs_form, sqs_xml, sqs_error (the protocols).
  */
 #ifndef COF_STANDIN_SQS_H
 #define COF_STANDIN_SQS_H

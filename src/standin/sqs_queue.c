@@ -9,26 +9,78 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECORD_MAX ((size_t)4 << 20)
-#define MAC_BYTES 16
+#define RECORD_MAX ((size_t)1 << 20)
+#define QUEUES_MAX 4096 /* kept in memory */
+#define GONE_MS 60000
+#define INFLIGHT_MAX 120000
 
-void cof_sqs_queue_done(struct cof_sqs_queue *queue)
+struct cof_sqs *cof_sqs_state(struct cof_standin *s)
+{
+    return cof_standin_state(s, "sqs");
+}
+
+enum cof_err cof_sqs_state_new(struct cof_standin *s, void **state, struct cof_diag *diag)
+{
+    struct cof_sqs *sqs = calloc(1, sizeof *sqs);
+
+    (void)s;
+    (void)diag;
+    *state = sqs;
+    if (sqs == NULL)
+        return COF_E_MEMORY;
+    sqs->inflight_max = INFLIGHT_MAX;
+    return COF_OK; /* due at once: what an earlier run left is looked for */
+}
+
+static void free_queue(struct cof_sqs_queue *queue)
 {
     if (queue == NULL)
         return;
     json_decref(queue->record);
-    *queue = (struct cof_sqs_queue){0};
+    cof_gcm_free(queue->body_key);
+    cof_gcm_free(queue->handle_key);
+    free(queue);
 }
 
-void cof_sqs_item_done(struct cof_sqs_item *item)
+static void forget_all(struct cof_sqs *sqs)
 {
-    if (item == NULL)
-        return;
-    json_decref(item->record);
-    *item = (struct cof_sqs_item){0};
+    for (size_t i = 0; i < sizeof sqs->buckets / sizeof sqs->buckets[0]; i++)
+        while (sqs->buckets[i] != NULL) {
+            struct cof_sqs_queue *queue = sqs->buckets[i];
+
+            sqs->buckets[i] = queue->next;
+            free_queue(queue);
+        }
+    sqs->n_queues = 0;
+    sqs->touched = false;
 }
 
-static bool is_name(struct cof_view v)
+void cof_sqs_state_free(struct cof_standin *s, void *state)
+{
+    (void)s;
+    if (state == NULL)
+        return;
+    forget_all(state);
+    free(state);
+}
+
+void cof_sqs_state_undone(struct cof_standin *s, void *state)
+{
+    struct cof_sqs *sqs = state;
+
+    (void)s;
+    if (sqs->touched)
+        forget_all(sqs);
+    sqs->due_ms = 0;
+}
+
+void cof_sqs_state_trim(struct cof_sqs *sqs)
+{
+    if (sqs->n_queues > QUEUES_MAX)
+        forget_all(sqs);
+}
+
+bool cof_sqs_queue_is_name(struct cof_view v)
 {
     if (v.len == 0 || v.len > COF_SQS_NAME_MAX)
         return false;
@@ -40,420 +92,342 @@ static bool is_name(struct cof_view v)
     return true;
 }
 
-static void set_name(struct cof_standin *s, struct cof_view name, struct cof_sqs_queue *queue)
+static struct cof_sqs_queue **slot_of(struct cof_sqs *sqs, struct cof_view name)
 {
-    memcpy(queue->name, name.data, name.len);
-    queue->name[name.len] = '\0';
-    (void)snprintf(queue->arn, sizeof queue->arn, "arn:aws:sqs:%s:%s:%s", cof_standin_region(s), cof_standin_account(s),
-                   queue->name);
+    struct cof_sqs_queue **at;
+    uint8_t h = 0;
+
+    for (size_t i = 0; i < name.len; i++)
+        h = (uint8_t)(h * 31 + name.data[i]);
+    for (at = &sqs->buckets[h]; *at != NULL && !cof_view_eq_str(name, (*at)->name);)
+        at = &(*at)->next;
+    return at;
 }
 
-static enum cof_err load(struct cof_standin *s, const char *space, struct cof_view key, json_t **out)
+static void drop(struct cof_sqs *sqs, struct cof_view name)
 {
-    const struct cof_store *store = cof_standin_store(s);
-    struct cof_buf text;
-    enum cof_err err;
+    struct cof_sqs_queue **at = slot_of(sqs, name), *queue = *at;
 
+    if (queue == NULL)
+        return;
+    *at = queue->next;
+    sqs->n_queues--;
+    free_queue(queue);
+}
+
+/* A key of the queue's own, for one purpose. */
+static enum cof_err make_key(struct cof_standin *s, const char *purpose, const uint8_t id[COF_SQS_ID], struct cof_gcm **out)
+{
+    const struct cof_view parts[] = {COF_LIT("coffer-local key at rest: "), cof_view_str(purpose), cof_view_of(id, COF_SQS_ID)};
+    struct cof_secret key COF_SECRET_AUTO = {.len = 32};
+    enum cof_err err = cof_hmac(COF_SHA256, cof_secret_view(cof_standin_master_key(s)), parts, 3, key.bytes);
+
+    cof_gcm_free(*out);
     *out = NULL;
-    cof_buf_init(&text, RECORD_MAX);
-    err = store->get(store->ctx, space, key, &text);
-    if (err == COF_OK)
-        err = cof_json_parse_object(cof_buf_view(&text), RECORD_MAX, out, NULL);
-    cof_buf_done(&text);
-    return err;
+    return err == COF_OK ? cof_gcm_new(cof_secret_view(&key), out) : err;
 }
 
-static enum cof_err save(struct cof_standin *s, const char *space, struct cof_view key, const json_t *record)
+static int64_t number(const struct cof_sqs_queue *queue, const char *name, int64_t otherwise)
 {
-    const struct cof_store *store = cof_standin_store(s);
-    char *text = json_dumps(record, JSON_COMPACT);
-    enum cof_err err;
-
-    if (text == NULL)
-        return COF_E_MEMORY;
-    err = store->put(store->ctx, space, key, cof_view_str(text));
-    free(text);
-    return err;
-}
-
-enum cof_err cof_sqs_queue_get(struct cof_standin *s, struct cof_view name, struct cof_sqs_queue *out)
-{
-    *out = (struct cof_sqs_queue){0};
-    if (!is_name(name))
-        return COF_E_NOT_FOUND;
-    set_name(s, name, out);
-    return load(s, "sqs.queue", name, &out->record);
-}
-
-enum cof_err cof_sqs_queue_put(struct cof_standin *s, struct cof_view name, const json_t *attributes, const char *policy,
-                               int64_t now_ms, struct cof_sqs_queue *out)
-{
-    json_t *mutable = (json_t *)(uintptr_t)attributes, *kept, *value;
-    const char *key;
-    enum cof_err err;
-
-    *out = (struct cof_sqs_queue){0};
-    if (!is_name(name))
-        return COF_E_USAGE;
-    err = cof_sqs_queue_get(s, name, out);
-    if (err == COF_E_NOT_FOUND) {
-        out->record = json_pack("{s:{}, s:I}", "attributes", "created_ms", (json_int_t)now_ms);
-        err = out->record == NULL ? COF_E_MEMORY : COF_OK;
-    }
-    kept = json_object_get(out->record, "attributes");
-    if (err == COF_OK && mutable != NULL)
-        json_object_foreach(mutable, key, value)
-            if (json_object_set(kept, key, value) != 0)
-                err = COF_E_MEMORY;
-    if (err == COF_OK && policy != NULL && json_object_set_new(out->record, "policy", json_string(policy)) != 0)
-        err = COF_E_MEMORY;
-    return err == COF_OK ? save(s, "sqs.queue", name, out->record) : err;
-}
-
-struct cof_view cof_sqs_queue_policy(const struct cof_sqs_queue *queue)
-{
-    return cof_view_str(json_string_value(json_object_get(queue->record, "policy")));
-}
-
-int64_t cof_sqs_queue_number(const struct cof_sqs_queue *queue, const char *name, int64_t otherwise)
-{
-    const char *text = json_string_value(json_object_get(json_object_get(queue->record, "attributes"), name));
+    const char *text = cof_sqs_queue_attribute(queue, name);
     uint64_t n;
 
     return text != NULL && cof_parse_u64(cof_view_str(text), INT32_MAX, &n) == COF_OK ? (int64_t)n : otherwise;
 }
 
-void cof_sqs_queue_url(struct cof_standin *s, const struct cof_sqs_queue *queue, struct cof_buf *out)
+static int64_t time_of(const struct cof_sqs_queue *queue, const char *name)
 {
-    cof_buf_printf(out, "%s/%s/%s", cof_standin_endpoint(s), cof_standin_account(s), queue->name);
+    return json_integer_value(json_object_get(queue->record, name));
 }
 
-static void prefix(const struct cof_sqs_queue *queue, struct cof_buf *out)
+enum cof_err cof_sqs_redrive_parse(const char *text, char *arn, size_t arn_size, int64_t *max_receives)
 {
-    cof_buf_init(out, 512);
-    cof_buf_add_str(out, queue->name);
-    cof_buf_add_u8(out, 0);
-}
-
-static void message_key(const struct cof_sqs_queue *queue, const struct cof_sqs_item *item, struct cof_buf *out)
-{
-    prefix(queue, out);
-    cof_buf_add_u64(out, (uint64_t)item->visible_ms);
-    cof_buf_add_str(out, item->id);
-}
-
-static enum cof_err put_item(struct cof_standin *s, const struct cof_sqs_queue *queue, const struct cof_sqs_item *item)
-{
-    const struct cof_store *store = cof_standin_store(s);
-    struct cof_buf key, where, value;
-    enum cof_err err;
-
-    message_key(queue, item, &key);
-    prefix(queue, &where);
-    cof_buf_add_str(&where, item->id);
-    cof_buf_init(&value, 16);
-    cof_buf_add_u64(&value, (uint64_t)item->visible_ms);
-    err = save(s, "sqs.message", cof_buf_view(&key), item->record);
-    if (err == COF_OK)
-        err = store->put(store->ctx, "sqs.where", cof_buf_view(&where), cof_buf_view(&value));
-    cof_buf_done(&key);
-    cof_buf_done(&where);
-    cof_buf_done(&value);
-    return err;
-}
-
-enum cof_err cof_sqs_remove(struct cof_standin *s, const struct cof_sqs_queue *queue, const struct cof_sqs_item *item)
-{
-    const struct cof_store *store = cof_standin_store(s);
-    struct cof_buf key, where;
-    enum cof_err err;
-
-    message_key(queue, item, &key);
-    prefix(queue, &where);
-    cof_buf_add_str(&where, item->id);
-    err = store->remove(store->ctx, "sqs.message", cof_buf_view(&key));
-    if (err == COF_OK)
-        err = store->remove(store->ctx, "sqs.where", cof_buf_view(&where));
-    cof_buf_done(&key);
-    cof_buf_done(&where);
-    return err;
-}
-
-enum cof_err cof_sqs_move(struct cof_standin *s, const struct cof_sqs_queue *queue, struct cof_sqs_item *item,
-                          int64_t visible_ms)
-{
-    enum cof_err err = cof_sqs_remove(s, queue, item);
-
-    item->visible_ms = visible_ms;
-    return err == COF_OK ? put_item(s, queue, item) : err;
-}
-
-enum cof_err cof_sqs_add(struct cof_standin *s, const struct cof_sqs_queue *queue, struct cof_view body,
-                         const json_t *message_attributes, int64_t delay_ms, int64_t now_ms, char id[static COF_SQS_ID + 1])
-{
-    struct cof_sqs_item item = {.visible_ms = now_ms + delay_ms};
-    uint8_t r[16];
-    char hex[33];
-    enum cof_err err = cof_rng_fill(cof_standin_rng(s), r, sizeof r);
-
-    cof_hex_encode(r, sizeof r, hex);
-    (void)snprintf(item.id, sizeof item.id, "%.8s-%.4s-4%.3s-a%.3s-%.12s", hex, hex + 8, hex + 13, hex + 17, hex + 20);
-    if (err == COF_OK)
-        item.record = json_pack("{s:s%, s:I, s:i}", "body", (const char *)body.data, body.len, "sent_ms",
-                                (json_int_t)now_ms, "count", 0);
-    if (err == COF_OK && item.record == NULL)
-        err = COF_E_FORMAT; /* jansson takes no text that is not UTF-8 */
-    if (err == COF_OK && message_attributes != NULL &&
-        json_object_set_new(item.record, "attributes", json_deep_copy(message_attributes)) != 0)
-        err = COF_E_MEMORY;
-    if (err == COF_OK)
-        err = put_item(s, queue, &item);
-    memcpy(id, item.id, sizeof item.id);
-    cof_sqs_item_done(&item);
-    return err;
-}
-
-struct first {
-    struct cof_sqs_item *item;
-    size_t prefix_len;
-    int64_t now_ms, next_ms;
-    bool found;
-    enum cof_err err;
-};
-
-static bool see_first(void *arg, struct cof_view key, struct cof_view value)
-{
-    struct first *f = arg;
-    struct cof_view rest = cof_view_sub(key, f->prefix_len, SIZE_MAX);
-    uint64_t visible;
-
-    if (cof_take_u64(&rest, &visible) != COF_OK || rest.len != COF_SQS_ID)
-        return true;
-    if ((int64_t)visible > f->now_ms) {
-        f->next_ms = (int64_t)visible;
-        return false;
-    }
-    f->item->visible_ms = (int64_t)visible;
-    memcpy(f->item->id, rest.data, rest.len);
-    f->item->id[rest.len] = '\0';
-    f->err = cof_json_parse_object(value, RECORD_MAX, &f->item->record, NULL);
-    f->found = f->err == COF_OK;
-    return false;
-}
-
-/* Where over-received messages go: {"deadLetterTargetArn","maxReceiveCount"} of RedrivePolicy. */
-static enum cof_err redrive_target(struct cof_standin *s, const struct cof_sqs_queue *queue, struct cof_sqs_queue *target,
-                                   int64_t *most)
-{
-    const char *text = json_string_value(json_object_get(json_object_get(queue->record, "attributes"), "RedrivePolicy"));
-    struct cof_view arn, last, rest;
-    json_t *policy;
+    struct cof_view target = {0};
     const json_t *count;
+    json_t *policy;
     uint64_t n = 0;
-    enum cof_err err;
+    enum cof_err err = cof_json_parse_object(cof_view_str(text), 4096, &policy, NULL);
 
-    *target = (struct cof_sqs_queue){0};
-    if (text == NULL)
-        return COF_E_NOT_FOUND;
-    err = cof_json_parse_object(cof_view_str(text), 4096, &policy, NULL);
+    *max_receives = -1;
+    arn[0] = '\0';
     if (err != COF_OK)
         return err;
+    if (cof_json_text(policy, "deadLetterTargetArn", &target, NULL) == COF_OK && target.len < arn_size)
+        (void)snprintf(arn, arn_size, "%.*s", (int)target.len, (const char *)target.data);
     count = json_object_get(policy, "maxReceiveCount");
-    if (json_is_integer(count))
-        n = (uint64_t)json_integer_value(count);
-    else if (json_is_string(count) && cof_parse_u64(cof_view_str(json_string_value(count)), 1000, &n) != COF_OK)
-        n = 0;
-    err = cof_json_text(policy, "deadLetterTargetArn", &arn, NULL);
-    rest = arn;
-    last = arn;
-    while (cof_view_split(rest, ':', &last, &rest))
-        last = rest;
-    if (err == COF_OK)
-        err = cof_sqs_queue_get(s, last, target);
-    *most = (int64_t)n;
+    if (json_is_integer(count) && json_integer_value(count) >= 0)
+        *max_receives = json_integer_value(count);
+    else if (json_is_string(count) && cof_parse_u64(cof_view_str(json_string_value(count)), INT32_MAX, &n) == COF_OK)
+        *max_receives = (int64_t)n;
     json_decref(policy);
-    return err == COF_OK && n == 0 ? COF_E_NOT_FOUND : err;
+    return COF_OK;
 }
 
-/* True when the message was moved away. */
-static bool redrive(struct cof_standin *s, const struct cof_sqs_queue *queue, struct cof_sqs_item *item, int64_t now_ms,
-                    enum cof_err *err)
+/* What follows from the record. */
+static enum cof_err derive(struct cof_standin *s, struct cof_sqs_queue *queue)
 {
-    struct cof_sqs_queue dead;
+    struct cof_view uid, id, name;
+    uint8_t old_id[COF_SQS_ID];
+    char arn[300];
+    const char *redrive;
     int64_t most;
-    bool moved = false;
-
-    *err = redrive_target(s, queue, &dead, &most);
-    if (*err == COF_OK && json_integer_value(json_object_get(item->record, "count")) >= most) {
-        *err = cof_sqs_remove(s, queue, item);
-        item->visible_ms = now_ms;
-        if (*err == COF_OK)
-            *err = put_item(s, &dead, item);
-        if (*err == COF_OK)
-            cof_standin_notify(s, dead.arn, 0);
-        moved = true;
-    }
-    if (*err == COF_E_NOT_FOUND)
-        *err = COF_OK;
-    cof_sqs_queue_done(&dead);
-    return moved;
-}
-
-static enum cof_err mark_received(struct cof_standin *s, struct cof_sqs_item *item, int64_t now_ms)
-{
-    json_int_t count = json_integer_value(json_object_get(item->record, "count")) + 1;
-    uint8_t r[8];
-    char receive[17];
-    enum cof_err err = cof_rng_fill(cof_standin_rng(s), r, sizeof r);
-
-    cof_hex_encode(r, sizeof r, receive);
-    if (err == COF_OK && (json_object_set_new(item->record, "count", json_integer(count)) != 0 ||
-                          json_object_set_new(item->record, "receive", json_string(receive)) != 0 ||
-                          (count == 1 && json_object_set_new(item->record, "first_ms", json_integer(now_ms)) != 0)))
-        err = COF_E_MEMORY;
-    return err;
-}
-
-enum cof_err cof_sqs_take(struct cof_standin *s, const struct cof_sqs_queue *queue, int64_t visibility_ms, int64_t now_ms,
-                          struct cof_sqs_item *out, int64_t *next_ms)
-{
-    const struct cof_store *store = cof_standin_store(s);
-    int64_t retention_ms = cof_sqs_queue_number(queue, "MessageRetentionPeriod", 345600) * 1000;
-    struct cof_buf start;
     enum cof_err err = COF_OK;
 
-    *out = (struct cof_sqs_item){0};
-    *next_ms = INT64_MAX;
-    prefix(queue, &start);
-    while (err == COF_OK) {
-        struct first f = {.item = out, .prefix_len = start.len, .now_ms = now_ms, .next_ms = INT64_MAX};
-        err = store->scan(store->ctx, "sqs.message", cof_buf_view(&start), (struct cof_view){0}, 1, see_first, &f);
-        *next_ms = f.next_ms;
-        if (err == COF_OK)
-            err = f.err;
-        if (err == COF_OK && !f.found)
-            err = COF_E_NOT_FOUND;
-        if (err != COF_OK)
-            break;
-        if (now_ms - json_integer_value(json_object_get(out->record, "sent_ms")) > retention_ms)
-            err = cof_sqs_remove(s, queue, out);
-        else if (!redrive(s, queue, out, now_ms, &err) && err == COF_OK) {
-            err = mark_received(s, out, now_ms);
-            if (err == COF_OK)
-                err = cof_sqs_move(s, queue, out, now_ms + visibility_ms);
-            break;
-        }
-        cof_sqs_item_done(out);
+    memcpy(old_id, queue->id, sizeof old_id);
+    if (cof_json_text(queue->record, "uid", &uid, NULL) != COF_OK || cof_json_text(queue->record, "id", &id, NULL) != COF_OK ||
+        cof_hex_decode_fixed(uid, queue->uid, COF_SQS_ID) != COF_OK || cof_hex_decode_fixed(id, queue->id, COF_SQS_ID) != COF_OK)
+        return COF_E_FORMAT;
+    queue->delay_s = number(queue, "DelaySeconds", 0);
+    queue->visibility_s = number(queue, "VisibilityTimeout", 30);
+    queue->retention_s = number(queue, "MessageRetentionPeriod", 345600);
+    queue->wait_s = number(queue, "ReceiveMessageWaitTimeSeconds", 0);
+    queue->max_bytes = number(queue, "MaximumMessageSize", 1048576);
+    queue->created_ms = time_of(queue, "created_ms");
+    queue->dead[0] = '\0';
+    redrive = cof_sqs_queue_attribute(queue, "RedrivePolicy");
+    if (redrive != NULL && cof_sqs_redrive_parse(redrive, arn, sizeof arn, &most) == COF_OK && most > 0 &&
+        cof_sqs_queue_of_arn(s, cof_view_str(arn), &name)) {
+        (void)snprintf(queue->dead, sizeof queue->dead, "%.*s", (int)name.len, (const char *)name.data);
+        queue->max_receives = (uint32_t)most;
     }
-    cof_buf_done(&start);
-    if (err != COF_OK)
-        cof_sqs_item_done(out);
+    if (queue->body_key == NULL || memcmp(old_id, queue->id, sizeof old_id) != 0)
+        err = make_key(s, "sqs body", queue->id, &queue->body_key);
+    if (err == COF_OK && queue->handle_key == NULL)
+        err = make_key(s, "sqs handle", queue->uid, &queue->handle_key);
     return err;
 }
 
-/* id "." receive "." MAC: nobody else can make one, and it dies with the next receive. */
-static enum cof_err handle_mac(struct cof_standin *s, const struct cof_sqs_queue *queue, struct cof_view text,
-                               char out[static 2 * MAC_BYTES + 1])
+static struct cof_sqs_queue *new_queue(struct cof_standin *s, struct cof_view name)
 {
-    const struct cof_view parts[] = {COF_LIT("sqs handle"), cof_view_str(queue->name), text};
-    uint8_t mac[32];
-    enum cof_err err = cof_hmac(COF_SHA256, cof_secret_view(cof_standin_master_key(s)), parts, 3, mac);
+    struct cof_sqs_queue *queue = calloc(1, sizeof *queue);
 
-    cof_hex_encode(mac, MAC_BYTES, out);
-    return err;
+    if (queue == NULL)
+        return NULL;
+    memcpy(queue->name, name.data, name.len);
+    (void)snprintf(queue->arn, sizeof queue->arn, "arn:aws:sqs:%s:%s:%s", cof_standin_region(s), cof_standin_account(s), queue->name);
+    return queue;
 }
 
-enum cof_err cof_sqs_handle(struct cof_standin *s, const struct cof_sqs_queue *queue, const struct cof_sqs_item *item,
-                            struct cof_buf *out)
+static enum cof_err keep(struct cof_standin *s, struct cof_sqs_queue *queue, enum cof_err err, struct cof_sqs_queue **out)
 {
-    const char *receive = json_string_value(json_object_get(item->record, "receive"));
-    char mac[2 * MAC_BYTES + 1];
+    struct cof_sqs *sqs = cof_sqs_state(s);
+    struct cof_sqs_queue **at = slot_of(sqs, cof_view_str(queue->name));
+
+    if (err == COF_OK)
+        err = derive(s, queue);
+    if (err != COF_OK) {
+        free_queue(queue);
+        return err;
+    }
+    *at = queue;
+    sqs->n_queues++;
+    *out = queue;
+    return COF_OK;
+}
+
+enum cof_err cof_sqs_queue_get(struct cof_standin *s, struct cof_view name, struct cof_sqs_queue **out)
+{
+    const struct cof_store *store = cof_standin_store(s);
+    struct cof_sqs_queue *queue;
     struct cof_buf text;
     enum cof_err err;
 
-    cof_buf_init(&text, 256);
-    cof_buf_printf(&text, "%s.%s", item->id, receive == NULL ? "" : receive);
-    err = handle_mac(s, queue, cof_buf_view(&text), mac);
-    cof_buf_add(out, cof_buf_view(&text));
-    cof_buf_printf(out, ".%s", mac);
+    *out = NULL;
+    if (!cof_sqs_queue_is_name(name))
+        return COF_E_NOT_FOUND;
+    *out = *slot_of(cof_sqs_state(s), name);
+    if (*out != NULL)
+        return COF_OK;
+    cof_buf_init(&text, RECORD_MAX);
+    err = store->get(store->ctx, "sqs.queue", name, &text);
+    queue = err == COF_OK ? new_queue(s, name) : NULL;
+    if (err == COF_OK && queue == NULL)
+        err = COF_E_MEMORY;
+    if (err == COF_OK)
+        err = keep(s, queue, cof_json_parse_object(cof_buf_view(&text), RECORD_MAX, &queue->record, NULL), out);
     cof_buf_done(&text);
-    return err == COF_OK ? cof_buf_err(out) : err;
-}
-
-enum cof_err cof_sqs_by_handle(struct cof_standin *s, const struct cof_sqs_queue *queue, struct cof_view handle,
-                               struct cof_sqs_item *out)
-{
-    const struct cof_store *store = cof_standin_store(s);
-    struct cof_view id, receive, mac, rest, signed_part;
-    char want[2 * MAC_BYTES + 1];
-    struct cof_buf where, value, key;
-    uint64_t visible = 0;
-    enum cof_err err;
-
-    *out = (struct cof_sqs_item){0};
-    if (!cof_view_split(handle, '.', &id, &rest) || !cof_view_split(rest, '.', &receive, &mac) || id.len != COF_SQS_ID)
-        return COF_E_FORMAT;
-    signed_part = cof_view_sub(handle, 0, id.len + 1 + receive.len);
-    err = handle_mac(s, queue, signed_part, want);
-    if (err == COF_OK && !cof_equal_ct(cof_view_str(want), mac))
-        err = COF_E_FORMAT;
-    if (err != COF_OK)
-        return err;
-    memcpy(out->id, id.data, id.len);
-    prefix(queue, &where);
-    cof_buf_add(&where, id);
-    cof_buf_init(&value, 16);
-    err = store->get(store->ctx, "sqs.where", cof_buf_view(&where), &value);
-    rest = cof_buf_view(&value);
-    if (err == COF_OK)
-        err = cof_take_u64(&rest, &visible) == COF_OK ? COF_OK : COF_E_BUG;
-    out->visible_ms = (int64_t)visible;
-    message_key(queue, out, &key);
-    if (err == COF_OK)
-        err = load(s, "sqs.message", cof_buf_view(&key), &out->record);
-    if (err == COF_OK && !cof_view_eq_str(receive, json_string_value(json_object_get(out->record, "receive"))))
-        err = COF_E_NOT_FOUND;
-    cof_buf_done(&where);
-    cof_buf_done(&value);
-    cof_buf_done(&key);
-    if (err != COF_OK)
-        cof_sqs_item_done(out);
     return err;
 }
 
-struct counting {
-    size_t prefix_len;
-    int64_t now_ms;
-    uint64_t visible, hidden;
+static enum cof_err new_id(struct cof_standin *s, char hex[2 * COF_SQS_ID + 1])
+{
+    uint8_t id[COF_SQS_ID];
+    enum cof_err err = cof_rng_fill(cof_standin_rng(s), id, sizeof id);
+
+    cof_hex_encode(id, sizeof id, hex);
+    return err;
+}
+
+static enum cof_err write_record(struct cof_standin *s, const struct cof_sqs_queue *queue)
+{
+    const struct cof_store *store = cof_standin_store(s);
+    char *text = json_dumps(queue->record, JSON_COMPACT);
+    enum cof_err err = text == NULL ? COF_E_MEMORY
+                                    : store->put(store->ctx, "sqs.queue", cof_view_str(queue->name), cof_view_str(text));
+
+    free(text);
+    return err;
+}
+
+enum cof_err cof_sqs_queue_make(struct cof_standin *s, struct cof_view name, const json_t *attributes, const json_t *tags, int64_t now_ms,
+                                struct cof_sqs_queue **out)
+{
+    struct cof_sqs_queue *queue = cof_sqs_queue_is_name(name) ? new_queue(s, name) : NULL;
+    json_t *kept = attributes != NULL ? json_deep_copy(attributes) : json_object();
+    json_t *kept_tags = tags != NULL ? json_deep_copy(tags) : json_object();
+    char uid[2 * COF_SQS_ID + 1], id[2 * COF_SQS_ID + 1];
+    enum cof_err err = queue == NULL ? COF_E_USAGE : new_id(s, uid);
+
+    *out = NULL;
+    cof_sqs_state(s)->touched = true;
+    if (err == COF_OK)
+        err = new_id(s, id);
+    if (err == COF_OK) {
+        queue->record = json_pack("{s:s, s:s, s:I, s:I, s:O, s:O}", "uid", uid, "id", id, "created_ms", (json_int_t)now_ms, "modified_ms",
+                                  (json_int_t)now_ms, "attributes", kept, "tags", kept_tags);
+        err = queue->record == NULL ? COF_E_MEMORY : write_record(s, queue);
+    }
+    json_decref(kept);
+    json_decref(kept_tags);
+    if (err == COF_OK) {
+        queue->counted = true; /* none */
+        queue->next_ms = INT64_MAX;
+        return keep(s, queue, COF_OK, out);
+    }
+    free_queue(queue);
+    return err;
+}
+
+enum cof_err cof_sqs_queue_save(struct cof_standin *s, struct cof_sqs_queue *queue)
+{
+    enum cof_err err;
+
+    cof_sqs_state(s)->touched = true;
+    err = write_record(s, queue);
+    return err == COF_OK ? derive(s, queue) : err;
+}
+
+static enum cof_err make_trash(struct cof_standin *s, const struct cof_sqs_queue *queue)
+{
+    const struct cof_store *store = cof_standin_store(s);
+
+    cof_sqs_state(s)->touched = true;
+    cof_sqs_state(s)->due_ms = 0;
+    return store->put(store->ctx, "sqs.trash", cof_view_of(queue->id, COF_SQS_ID), COF_LIT(""));
+}
+
+enum cof_err cof_sqs_queue_purge(struct cof_standin *s, struct cof_sqs_queue *queue, int64_t now_ms)
+{
+    char id[2 * COF_SQS_ID + 1];
+    enum cof_err err = make_trash(s, queue);
+
+    if (err == COF_OK)
+        err = new_id(s, id);
+    if (err == COF_OK && (json_object_set_new(queue->record, "id", json_string(id)) != 0 ||
+                          json_object_set_new(queue->record, "purged_ms", json_integer(now_ms)) != 0))
+        err = COF_E_MEMORY;
+    queue->counted = true;
+    queue->n_ready = queue->n_inflight = queue->n_delayed = 0;
+    queue->next_ms = INT64_MAX;
+    return err == COF_OK ? cof_sqs_queue_save(s, queue) : err;
+}
+
+struct old_names {
+    struct cof_buf names;
+    int64_t before_ms;
 };
 
-static bool count_one(void *arg, struct cof_view key, struct cof_view value)
+static bool see_gone(void *arg, struct cof_view key, struct cof_view value)
 {
-    struct counting *c = arg;
-    struct cof_view rest = cof_view_sub(key, c->prefix_len, SIZE_MAX);
-    uint64_t visible;
+    struct old_names *old = arg;
+    uint64_t deleted_ms;
 
-    (void)value;
-    if (cof_take_u64(&rest, &visible) == COF_OK && (int64_t)visible > c->now_ms)
-        c->hidden++;
-    else
-        c->visible++;
+    if (cof_take_u64(&value, &deleted_ms) == COF_OK && (int64_t)deleted_ms >= old->before_ms)
+        return true;
+    cof_buf_add_u8(&old->names, (uint8_t)key.len);
+    cof_buf_add(&old->names, key);
     return true;
 }
 
-enum cof_err cof_sqs_count(struct cof_standin *s, const struct cof_sqs_queue *queue, int64_t now_ms, uint64_t *visible,
-                           uint64_t *hidden)
+/* Names that may be taken again are not remembered for ever. */
+static enum cof_err forget_gone(struct cof_standin *s, int64_t now_ms)
 {
     const struct cof_store *store = cof_standin_store(s);
-    struct counting c = {.now_ms = now_ms};
-    struct cof_buf start;
+    struct old_names old = {.before_ms = now_ms - GONE_MS};
+    struct cof_view rest, name;
+    uint8_t len;
     enum cof_err err;
 
-    prefix(queue, &start);
-    c.prefix_len = start.len;
-    err = store->scan(store->ctx, "sqs.message", cof_buf_view(&start), (struct cof_view){0}, 1000000, count_one, &c);
-    *visible = c.visible;
-    *hidden = c.hidden;
-    cof_buf_done(&start);
+    cof_buf_init(&old.names, 65536);
+    err = store->scan(store->ctx, "sqs.gone", (struct cof_view){0}, (struct cof_view){0}, 256, see_gone, &old);
+    rest = cof_buf_view(&old.names);
+    while (err == COF_OK && cof_take_u8(&rest, &len) == COF_OK && cof_take(&rest, len, &name) == COF_OK)
+        err = store->remove(store->ctx, "sqs.gone", name);
+    cof_buf_done(&old.names);
     return err;
+}
+
+enum cof_err cof_sqs_queue_delete(struct cof_standin *s, struct cof_sqs_queue *queue, int64_t now_ms)
+{
+    const struct cof_store *store = cof_standin_store(s);
+    struct cof_view name = cof_view_str(queue->name);
+    struct cof_buf when;
+    enum cof_err err = make_trash(s, queue);
+
+    cof_buf_init(&when, 8);
+    cof_buf_add_u64(&when, (uint64_t)now_ms);
+    if (err == COF_OK)
+        err = forget_gone(s, now_ms);
+    if (err == COF_OK)
+        err = store->put(store->ctx, "sqs.gone", name, cof_buf_view(&when));
+    if (err == COF_OK)
+        err = store->remove(store->ctx, "sqs.queue", name);
+    cof_buf_done(&when);
+    if (err == COF_OK)
+        drop(cof_sqs_state(s), name);
+    return err;
+}
+
+enum cof_err cof_sqs_queue_gone(struct cof_standin *s, struct cof_view name, int64_t *deleted_ms)
+{
+    const struct cof_store *store = cof_standin_store(s);
+    struct cof_view value;
+    struct cof_buf when;
+    uint64_t ms = 0;
+    enum cof_err err;
+
+    cof_buf_init(&when, 8);
+    err = store->get(store->ctx, "sqs.gone", name, &when);
+    value = cof_buf_view(&when);
+    if (err == COF_OK)
+        err = cof_take_u64(&value, &ms);
+    *deleted_ms = (int64_t)ms;
+    cof_buf_done(&when);
+    return err == COF_E_NOT_FOUND ? COF_OK : err;
+}
+
+const char *cof_sqs_queue_attribute(const struct cof_sqs_queue *queue, const char *name)
+{
+    return json_string_value(json_object_get(json_object_get(queue->record, "attributes"), name));
+}
+
+struct cof_view cof_sqs_queue_policy(const struct cof_sqs_queue *queue)
+{
+    return cof_view_str(cof_sqs_queue_attribute(queue, "Policy"));
+}
+
+void cof_sqs_queue_url(struct cof_standin *s, const char *name, struct cof_buf *out)
+{
+    cof_buf_printf(out, "%s/%s/%s", cof_standin_endpoint(s), cof_standin_account(s), name);
+}
+
+bool cof_sqs_queue_of_arn(struct cof_standin *s, struct cof_view arn, struct cof_view *name)
+{
+    char prefix[128];
+
+    (void)snprintf(prefix, sizeof prefix, "arn:aws:sqs:%s:%s:", cof_standin_region(s), cof_standin_account(s));
+    if (!cof_view_starts(arn, cof_view_str(prefix)))
+        return false;
+    *name = cof_view_sub(arn, strlen(prefix), SIZE_MAX);
+    return cof_sqs_queue_is_name(*name);
 }

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TICK_RETRY_MS 1000 /* after a fault of the store */
+
 enum cof_err cof_standin_new(const struct cof_standin_opts *opts, struct cof_standin **out, struct cof_diag *diag)
 {
     struct cof_standin *s = calloc(1, sizeof *s);
@@ -103,6 +105,61 @@ void cof_standin_notify(struct cof_standin *s, const char *wait_on, int64_t at_m
 {
     if (s->opts.notify != NULL)
         s->opts.notify(s->opts.ctx, wait_on, at_ms);
+}
+
+static void undone(struct cof_standin *s, size_t i)
+{
+    if (s->opts.services[i]->undone != NULL && s->state[i] != NULL)
+        s->opts.services[i]->undone(s, s->state[i]);
+}
+
+void cof_standin_undone(struct cof_standin *s)
+{
+    for (size_t i = 0; i < s->opts.n_services; i++)
+        undone(s, i);
+}
+
+void cof_standin_service_undone(struct cof_standin *s, const struct cof_service *service)
+{
+    for (size_t i = 0; i < s->opts.n_services; i++)
+        if (s->opts.services[i] == service)
+            undone(s, i);
+}
+
+int64_t cof_standin_due(const struct cof_standin *s)
+{
+    int64_t due_ms = INT64_MAX;
+
+    for (size_t i = 0; i < s->opts.n_services; i++)
+        if (s->opts.services[i]->due != NULL && s->opts.services[i]->due(s->state[i]) < due_ms)
+            due_ms = s->opts.services[i]->due(s->state[i]);
+    return due_ms;
+}
+
+int64_t cof_standin_tick(struct cof_standin *s, int64_t now_ms)
+{
+    const struct cof_store *store = s->opts.store;
+
+    for (size_t i = 0; i < s->opts.n_services; i++) {
+        const struct cof_service *service = s->opts.services[i];
+        enum cof_err err;
+
+        if (service->due == NULL || service->due(s->state[i]) > now_ms)
+            continue;
+        err = store->savepoint(store->ctx);
+        if (err != COF_OK)
+            return now_ms + TICK_RETRY_MS;
+        err = service->tick(s, s->state[i], now_ms);
+        if (err == COF_OK)
+            err = store->release(store->ctx);
+        else
+            (void)store->rollback(store->ctx);
+        if (err != COF_OK) {
+            undone(s, i);
+            return now_ms + TICK_RETRY_MS;
+        }
+    }
+    return cof_standin_due(s);
 }
 
 /* The key of one purpose: HMAC-SHA-256 of its name under the master key. */

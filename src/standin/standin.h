@@ -90,6 +90,8 @@ struct cof_service {
     bool anonymous;         /* unsigned requests reach handle; else they are refused in the service's shape */
     bool json;              /* shape of errors the dispatcher makes: {"__type":...}, else XML */
     const char *json_type;  /* content type of those, "application/x-amz-json-1.1" */
+    const char *query_xmlns; /* json, but requests without X-Amz-Target are answered as the query protocol does; or NULL */
+    size_t body_max;        /* of bodies taken whole; 0: COF_STANDIN_BODY_MAX */
     /* Answers. COF_OK with a reply (also for errors of AWS's kind), or an error: then 500 InternalFailure is sent.
      * The changes are kept when the status is below 400 or reply->keep. */
     enum cof_err (*handle)(struct cof_standin *s, struct cof_standin_request *req, struct cof_standin_reply *reply);
@@ -103,6 +105,13 @@ struct cof_service {
     /* The service's own state in memory: made when the stand-in starts, freed when it ends. May be NULL. */
     enum cof_err (*start)(struct cof_standin *s, void **state, struct cof_diag *diag);
     void (*stop)(struct cof_standin *s, void *state);
+    /* Changes were undone: a request's of this service, or all since the last commit. What the state knows of them is to be
+     * forgotten. NULL: it knows nothing. */
+    void (*undone)(struct cof_standin *s, void *state);
+    /* Work that no request asks for: when it is due (INT64_MAX: there is none), and a short piece of it, in a savepoint. Both
+     * or neither. */
+    int64_t (*due)(const void *state);
+    enum cof_err (*tick)(struct cof_standin *s, void *state, int64_t now_ms);
 };
 
 /* What S3 and SQS ask of the KMS beside them, in the name of the caller: its permissions on the key are asked with
@@ -155,6 +164,13 @@ void *cof_standin_state(const struct cof_standin *s, const char *service);
 /* Wakes one of the requests that wait on this name, the one that has waited for longest: soon, or at at_ms (0: soon).
  * Who finds nothing goes back to the head of the line; who finds more than it takes calls the next by another notify. */
 void cof_standin_notify(struct cof_standin *s, const char *wait_on, int64_t at_ms);
+
+/* Does a piece of the services' own work that is due, and says when to come again (INT64_MAX: when a request was handled). */
+int64_t cof_standin_tick(struct cof_standin *s, int64_t now_ms);
+/* The same without doing anything. */
+int64_t cof_standin_due(const struct cof_standin *s);
+/* The runtime's commit failed: nothing since the last one has happened. */
+void cof_standin_undone(struct cof_standin *s);
 
 /* The context keys a service adds to those the dispatcher knows (aws:SecureTransport, aws:SourceIp, s3:TlsVersion,
  * aws:RequestedRegion, aws:MultiFactorAuthPresent, aws:MultiFactorAuthAge, aws:UserAgent, ... and what evaluate.h

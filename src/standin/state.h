@@ -24,6 +24,8 @@ struct cof_standin {
     } policies[COF_STANDIN_POLICY_CACHE];
 };
 
+/* A request's changes were undone. */
+void cof_standin_service_undone(struct cof_standin *s, const struct cof_service *service);
 /* The parsed policy, from the cache; lives until the next decision. COF_E_FORMAT when the text is no policy. */
 COF_MUST_USE enum cof_err cof_standin_policy(struct cof_standin *s, struct cof_view text, enum cof_policy_kind kind,
                                              const struct cof_policy **out);

@@ -41,6 +41,7 @@ struct server {
     struct cof_loop *loop;
     struct cof_http_server *http;
     struct cof_timer commit;
+    struct cof_timer work; /* what services do of themselves */
     struct cof_watch signals;
     struct cof_wait_room *room;
     struct exchange *held, **held_end;
@@ -155,6 +156,24 @@ static void on_wait_over(struct cof_timer *timer)
     (void)on_turn(&e->waiter);
 }
 
+static void arm_work(struct server *sv, int64_t due_ms)
+{
+    int64_t left = due_ms == INT64_MAX ? INT64_MAX : due_ms - cof_clock_wall_ms();
+
+    if (due_ms == INT64_MAX || cof_loop_arm(sv->loop, &sv->work, left < 1 ? 1 : left > 60000 ? 60000 : left) != COF_OK)
+        cof_loop_disarm(sv->loop, &sv->work); /* the next commit tries again */
+}
+
+static void on_work(struct cof_timer *timer)
+{
+    struct server *sv = OWNER(timer, struct server, work);
+    const struct cof_store *store = cof_disk_store_ops(sv->local->disk);
+
+    arm_work(sv, cof_standin_tick(sv->local->standin, cof_clock_wall_ms()));
+    if (store->dirty(store->ctx))
+        arm_commit(sv);
+}
+
 /* The end of a turn: one commit for all that was done in it. */
 static void on_commit(struct cof_timer *timer)
 {
@@ -181,8 +200,11 @@ static void on_commit(struct cof_timer *timer)
             cof_xchg_abort(e->x); /* nothing was kept, and nothing is acknowledged */
         e = next;
     }
-    if (err != COF_OK)
+    if (err != COF_OK) {
+        cof_standin_undone(sv->local->standin);
         (void)fprintf(stderr, "coffer-local: error: the store cannot commit: %s\n", cof_err_text(err));
+    }
+    arm_work(sv, cof_standin_due(sv->local->standin));
 }
 
 static void on_called(void *ctx)
@@ -346,7 +368,7 @@ static enum cof_err make_tls(const struct cof_local_config *config, struct cof_t
 
 enum cof_err cof_local_serve(struct cof_local *local, const struct cof_local_config *config, struct cof_diag *diag)
 {
-    struct server sv = {.local = local, .commit = {.fire = on_commit}, .signals = {.fd = -1}};
+    struct server sv = {.local = local, .commit = {.fire = on_commit}, .work = {.fire = on_work}, .signals = {.fd = -1}};
     struct enclaves *enclaves = NULL;
     struct cof_http_server_opts opts = {.allow_plain = !config->tls_only,
         .handler = {on_head, on_body, on_end, on_writable, on_closed, &sv}, .limits = {.stall_ms = 60000}};
@@ -369,8 +391,10 @@ enum cof_err cof_local_serve(struct cof_local *local, const struct cof_local_con
         err = enclaves_new(sv.loop, local, config->data, &enclaves, diag);
     if (err == COF_OK)
         err = announce(&sv, config, diag);
-    if (err == COF_OK)
+    if (err == COF_OK) {
+        arm_work(&sv, cof_standin_due(local->standin));
         err = cof_loop_run(sv.loop);
+    }
     enclaves_free(enclaves);
     cof_http_server_free(sv.http);
     if (sv.room != NULL)
