@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIELD_MAX 48                      /* bytes of a P-384 coordinate */
+#define FIELD_MAX 66                      /* bytes of a P-521 coordinate */
 #define POINT_MAX (1 + 2 * FIELD_MAX)     /* uncompressed */
 #define GENERATE_TRIES 64                 /* each fails with a chance under 2^-32 */
 
@@ -26,10 +26,13 @@ struct cof_ecdsa_key {
 static const struct {
     const char *group;
     int nid;
-    size_t field; /* bytes */
-} curves[] = {
-    [COF_P256] = {SN_X9_62_prime256v1, NID_X9_62_prime256v1, 32},
-    [COF_P384] = {SN_secp384r1, NID_secp384r1, 48},
+    size_t field;    /* bytes */
+    uint8_t top_bits; /* mask of the first of them */
+} curves[COF_CURVES] = {
+    [COF_P256] = {SN_X9_62_prime256v1, NID_X9_62_prime256v1, 32, 0xff},
+    [COF_P384] = {SN_secp384r1, NID_secp384r1, 48, 0xff},
+    [COF_P521] = {SN_secp521r1, NID_secp521r1, 66, 0x01},
+    [COF_SECP256K1] = {SN_secp256k1, NID_secp256k1, 32, 0xff},
 };
 
 /* Takes pkey over, also on failure. */
@@ -150,8 +153,9 @@ enum cof_err cof_ecdsa_from_point(enum cof_curve curve, struct cof_view point, s
 }
 
 /* A scalar in 1..order-1 by drawing until one fits (FIPS 186-5 A.2.2). */
-static enum cof_err draw_scalar(const EC_GROUP *group, size_t field, const struct cof_rng *rng, BIGNUM *scalar)
+static enum cof_err draw_scalar(const EC_GROUP *group, enum cof_curve curve, const struct cof_rng *rng, BIGNUM *scalar)
 {
+    size_t field = curves[curve].field;
     uint8_t bytes[FIELD_MAX];
     enum cof_err err = COF_E_BUG;
 
@@ -159,6 +163,7 @@ static enum cof_err draw_scalar(const EC_GROUP *group, size_t field, const struc
         err = cof_rng_fill(rng, bytes, field);
         if (err != COF_OK)
             break;
+        bytes[0] &= curves[curve].top_bits;
         err = BN_bin2bn(bytes, (int)field, scalar) == NULL ? COF_E_MEMORY : COF_OK;
         if (err != COF_OK || (!BN_is_zero(scalar) && BN_cmp(scalar, EC_GROUP_get0_order(group)) < 0))
             break;
@@ -181,7 +186,7 @@ enum cof_err cof_ecdsa_generate(enum cof_curve curve, const struct cof_rng *rng,
     *out = NULL;
     if (p == NULL || scalar == NULL)
         goto out;
-    err = draw_scalar(group, curves[curve].field, rng, scalar);
+    err = draw_scalar(group, curve, rng, scalar);
     if (err != COF_OK)
         goto out;
     BN_set_flags(scalar, BN_FLG_CONSTTIME);
@@ -369,4 +374,24 @@ enum cof_err cof_ecdsa_verify(const struct cof_ecdsa_key *key, enum cof_hash_alg
     if (err != COF_OK)
         return err;
     return cof_ecdsa_verify_digest(key, cof_view_of(digest, cof_hash_size(alg)), form, sig);
+}
+
+enum cof_err cof_ecdsa_agree(const struct cof_ecdsa_key *key, const struct cof_ecdsa_key *peer, struct cof_buf *out)
+{
+    uint8_t secret[FIELD_MAX];
+    size_t len = sizeof secret;
+    EVP_PKEY_CTX *ctx;
+    bool ok;
+
+    if (!key->is_private || key->curve != peer->curve)
+        return COF_E_USAGE;
+    ctx = cof_ossl_ctx(key->pkey);
+    ok = ctx != NULL && EVP_PKEY_derive_init(ctx) == 1 && EVP_PKEY_derive_set_peer(ctx, peer->pkey) == 1 &&
+         EVP_PKEY_derive(ctx, secret, &len) == 1;
+    EVP_PKEY_CTX_free(ctx);
+    cof_ossl_quiet();
+    if (ok)
+        cof_buf_add_bytes(out, secret, len);
+    cof_wipe(secret, sizeof secret);
+    return ok ? cof_buf_err(out) : COF_E_MEMORY;
 }

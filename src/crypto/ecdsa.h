@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ECDSA on P-256 and P-384 (FIPS 186-5). A key comes from its standard encodings, never from loose parameters that
+ * ECDSA (FIPS 186-5) on NIST's curves and secp256k1 (SEC 2), and the Diffie-Hellman that their keys allow. A key comes from its standard encodings, never from loose parameters that
  * were not checked to lie on the curve. Signing nonces come from the library's own generator; key generation takes
  * its randomness as an argument.
  */
@@ -11,13 +11,14 @@
 #include "base/rng.h"
 #include "crypto/hash.h"
 
-enum cof_curve { COF_P256, COF_P384 };
+enum cof_curve { COF_P256, COF_P384, COF_P521, COF_SECP256K1 };
+#define COF_CURVES 4
 enum cof_ecdsa_form {
     COF_ECDSA_DER, /* SEQUENCE of two INTEGERs: X.509, AWS Encryption SDK */
     COF_ECDSA_RAW, /* r || s, each as long as the field: COSE, JOSE */
 };
 
-#define COF_ECDSA_SIG_MAX 112 /* bytes of the longest signature, either form */
+#define COF_ECDSA_SIG_MAX 144 /* bytes of the longest signature, either form */
 
 struct cof_ecdsa_key; /* public, or private with its public half */
 
@@ -52,5 +53,10 @@ COF_MUST_USE enum cof_err cof_ecdsa_verify(const struct cof_ecdsa_key *key, enum
                                            struct cof_view data, enum cof_ecdsa_form form, struct cof_view sig);
 COF_MUST_USE enum cof_err cof_ecdsa_verify_digest(const struct cof_ecdsa_key *key, struct cof_view digest,
                                                   enum cof_ecdsa_form form, struct cof_view sig);
+
+/* The shared secret of a private key and a peer's public one (SP 800-56A): the x coordinate, as long as the field.
+ * COF_E_USAGE for a public key or two curves. out should be a secret builder. */
+COF_MUST_USE enum cof_err cof_ecdsa_agree(const struct cof_ecdsa_key *key, const struct cof_ecdsa_key *peer,
+                                          struct cof_buf *out);
 
 #endif

@@ -12,13 +12,14 @@ struct cof_hash {
 };
 
 #define BLOCK_MAX 128 /* bytes; SHA-384's and SHA-512's */
-#define N_ALGS 5
+#define N_ALGS 6
 static const struct {
     const char *name;
     size_t size;
 } algs[N_ALGS] = {
     [COF_SHA256] = {"SHA256", 32}, [COF_SHA384] = {"SHA384", 48}, [COF_SHA512] = {"SHA512", 64},
     [COF_SHA1] = {"SHA1", 20},     [COF_MD5] = {"MD5", 16},
+    [COF_SHA224] = {"SHA224", 28},
 };
 
 /* Fetched once: an implicit fetch costs more than hashing a header. They live as long as the process. */

@@ -7,7 +7,7 @@
 
 #include "base/secret.h"
 
-enum cof_hash_alg { COF_SHA256, COF_SHA384, COF_SHA512, COF_SHA1, COF_MD5 };
+enum cof_hash_alg { COF_SHA256, COF_SHA384, COF_SHA512, COF_SHA1, COF_MD5, COF_SHA224 };
 
 #define COF_HASH_MAX 64
 

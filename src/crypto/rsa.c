@@ -272,23 +272,26 @@ static bool set_scheme(EVP_PKEY_CTX *ctx, enum cof_rsa_scheme scheme)
     return ok;
 }
 
-enum cof_err cof_rsa_sign(const struct cof_rsa_key *key, enum cof_rsa_scheme scheme, struct cof_view data,
-                          struct cof_buf *out)
+#define N_SCHEMES (sizeof schemes / sizeof schemes[0])
+
+size_t cof_rsa_digest_size(enum cof_rsa_scheme scheme)
 {
-    uint8_t digest[COF_HASH_MAX], sig[COF_RSA_SIZE_MAX];
+    return (size_t)scheme < N_SCHEMES ? cof_hash_size(schemes[scheme].alg) : 0;
+}
+
+enum cof_err cof_rsa_sign_digest(const struct cof_rsa_key *key, enum cof_rsa_scheme scheme, struct cof_view digest,
+                                 struct cof_buf *out)
+{
+    uint8_t sig[COF_RSA_SIZE_MAX];
     size_t len = sizeof sig;
     EVP_PKEY_CTX *ctx;
-    enum cof_err err;
     bool ok;
 
-    if (!key->is_private || (size_t)scheme >= sizeof schemes / sizeof schemes[0])
+    if (!key->is_private || (size_t)scheme >= N_SCHEMES || digest.len != cof_rsa_digest_size(scheme))
         return COF_E_USAGE;
-    err = cof_hash_once(schemes[scheme].alg, data, digest);
-    if (err != COF_OK)
-        return err;
     ctx = cof_ossl_ctx(key->pkey);
     ok = ctx != NULL && EVP_PKEY_sign_init(ctx) == 1 && set_scheme(ctx, scheme) &&
-         EVP_PKEY_sign(ctx, sig, &len, digest, cof_hash_size(schemes[scheme].alg)) == 1;
+         EVP_PKEY_sign(ctx, sig, &len, digest.data, digest.len) == 1;
     EVP_PKEY_CTX_free(ctx);
     cof_ossl_quiet();
     if (!ok)
@@ -297,28 +300,44 @@ enum cof_err cof_rsa_sign(const struct cof_rsa_key *key, enum cof_rsa_scheme sch
     return cof_buf_err(out);
 }
 
+enum cof_err cof_rsa_sign(const struct cof_rsa_key *key, enum cof_rsa_scheme scheme, struct cof_view data,
+                          struct cof_buf *out)
+{
+    uint8_t digest[COF_HASH_MAX];
+    enum cof_err err = (size_t)scheme >= N_SCHEMES ? COF_E_USAGE : cof_hash_once(schemes[scheme].alg, data, digest);
+
+    if (err != COF_OK)
+        return err;
+    return cof_rsa_sign_digest(key, scheme, cof_view_of(digest, cof_rsa_digest_size(scheme)), out);
+}
+
+enum cof_err cof_rsa_verify_digest(const struct cof_rsa_key *key, enum cof_rsa_scheme scheme, struct cof_view digest,
+                                   struct cof_view sig)
+{
+    enum cof_err err = COF_E_AUTH;
+    EVP_PKEY_CTX *ctx;
+
+    if ((size_t)scheme >= N_SCHEMES || digest.len != cof_rsa_digest_size(scheme))
+        return COF_E_USAGE;
+    if (sig.len != cof_rsa_size(key))
+        return COF_E_AUTH;
+    ctx = cof_ossl_ctx(key->pkey);
+    if (ctx == NULL || EVP_PKEY_verify_init(ctx) != 1 || !set_scheme(ctx, scheme))
+        err = COF_E_MEMORY;
+    else if (EVP_PKEY_verify(ctx, sig.data, sig.len, digest.data, digest.len) == 1)
+        err = COF_OK;
+    EVP_PKEY_CTX_free(ctx);
+    cof_ossl_quiet();
+    return err;
+}
+
 enum cof_err cof_rsa_verify(const struct cof_rsa_key *key, enum cof_rsa_scheme scheme, struct cof_view data,
                             struct cof_view sig)
 {
     uint8_t digest[COF_HASH_MAX];
-    enum cof_err err = COF_E_MEMORY;
-    EVP_PKEY_CTX *ctx;
+    enum cof_err err = (size_t)scheme >= N_SCHEMES ? COF_E_USAGE : cof_hash_once(schemes[scheme].alg, data, digest);
 
-    if ((size_t)scheme >= sizeof schemes / sizeof schemes[0])
-        return COF_E_USAGE;
-    if (sig.len != cof_rsa_size(key))
-        return COF_E_AUTH;
-    err = cof_hash_once(schemes[scheme].alg, data, digest);
     if (err != COF_OK)
         return err;
-    ctx = cof_ossl_ctx(key->pkey);
-    if (ctx == NULL || EVP_PKEY_verify_init(ctx) != 1 || !set_scheme(ctx, scheme))
-        err = COF_E_MEMORY;
-    else if (EVP_PKEY_verify(ctx, sig.data, sig.len, digest, cof_hash_size(schemes[scheme].alg)) == 1)
-        err = COF_OK;
-    else
-        err = COF_E_AUTH;
-    EVP_PKEY_CTX_free(ctx);
-    cof_ossl_quiet();
-    return err;
+    return cof_rsa_verify_digest(key, scheme, cof_view_of(digest, cof_rsa_digest_size(scheme)), sig);
 }

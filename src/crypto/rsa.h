@@ -60,10 +60,17 @@ COF_MUST_USE enum cof_err cof_rsa_encrypt(const struct cof_rsa_key *key, enum co
 COF_MUST_USE enum cof_err cof_rsa_decrypt(const struct cof_rsa_key *key, enum cof_rsa_padding padding,
                                           struct cof_view cipher, struct cof_buf *out);
 
+/* The digest's size (bytes) that a scheme wants. */
+size_t cof_rsa_digest_size(enum cof_rsa_scheme scheme);
 COF_MUST_USE enum cof_err cof_rsa_sign(const struct cof_rsa_key *key, enum cof_rsa_scheme scheme, struct cof_view data,
                                        struct cof_buf *out);
 /* COF_OK or COF_E_AUTH (COF_E_MEMORY apart). */
 COF_MUST_USE enum cof_err cof_rsa_verify(const struct cof_rsa_key *key, enum cof_rsa_scheme scheme,
                                          struct cof_view data, struct cof_view sig);
+/* The same over a digest made elsewhere; COF_E_USAGE when it has another size. */
+COF_MUST_USE enum cof_err cof_rsa_sign_digest(const struct cof_rsa_key *key, enum cof_rsa_scheme scheme,
+                                              struct cof_view digest, struct cof_buf *out);
+COF_MUST_USE enum cof_err cof_rsa_verify_digest(const struct cof_rsa_key *key, enum cof_rsa_scheme scheme,
+                                                struct cof_view digest, struct cof_view sig);
 
 #endif

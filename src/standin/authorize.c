@@ -161,6 +161,25 @@ static enum cof_err gather(struct cof_standin *s, const struct cof_standin_reque
     return err;
 }
 
+/* The other resource policy decides alone when it allows; else the first answer stands. */
+static enum cof_err ask_more(struct cof_standin *s, const struct cof_standin_access *access, const struct cof_access *a,
+    struct gathered *g, struct cof_decision *d)
+{
+    struct cof_view text = access->more_policy(access->more_ctx);
+    struct cof_decision other;
+    enum cof_err err;
+
+    if (text.len == 0)
+        return COF_OK;
+    err = named(s, "grant", text, COF_POLICY_RESOURCE, &g->set.resource);
+    if (err != COF_OK)
+        return err;
+    other = cof_evaluate(&g->set, a);
+    if (other.verdict == COF_VERDICT_ALLOW)
+        *d = other;
+    return COF_OK;
+}
+
 static const char *source_name(enum cof_policy_source source)
 {
     switch (source) {
@@ -231,10 +250,12 @@ enum cof_err cof_standin_authorize(struct cof_standin *s, struct cof_standin_req
     if (context.over || (access->context != NULL && access->context->over))
         return COF_E_LIMIT;
     err = gather(s, req, access, &g);
-    if (err == COF_E_MEMORY)
-        return err;
     if (err == COF_OK)
         d = cof_evaluate(&g.set, &a);
+    if (err == COF_OK && d.verdict == COF_VERDICT_IMPLICIT_DENY && access->more_policy != NULL)
+        err = ask_more(s, access, &a, &g, &d);
+    if (err == COF_E_MEMORY)
+        return err;
     note(req, &d);
     if (d.verdict == COF_VERDICT_ALLOW) {
         req->authorized = true;

@@ -3,18 +3,17 @@
 
 #define BLOB_MAX 65536
 
-static const struct cof_view name = {(const uint8_t *)"root", 4};
-
 enum cof_err cof_hv_open(struct cof_standin *s, int64_t now_ms, struct cof_hv **out)
 {
     const struct cof_store *store = cof_standin_store(s);
+    struct cof_view name = COF_HV_ROOT;
     struct cof_buf sealed, blob;
     enum cof_err err;
 
     *out = NULL;
     cof_buf_init(&sealed, BLOB_MAX);
     cof_buf_init_secret(&blob, BLOB_MAX);
-    err = store->get(store->ctx, "hypervisor", name, &sealed);
+    err = store->get(store->ctx, COF_HV_SPACE, name, &sealed);
     if (err == COF_OK) {
         err = cof_standin_unseal(s, "hypervisor", name, cof_buf_view(&sealed), &blob);
     } else if (err == COF_E_NOT_FOUND) {
@@ -23,7 +22,7 @@ enum cof_err cof_hv_open(struct cof_standin *s, int64_t now_ms, struct cof_hv **
         if (err == COF_OK)
             err = cof_standin_seal(s, "hypervisor", name, cof_buf_view(&blob), &sealed);
         if (err == COF_OK)
-            err = store->put(store->ctx, "hypervisor", name, cof_buf_view(&sealed));
+            err = store->put(store->ctx, COF_HV_SPACE, name, cof_buf_view(&sealed));
     }
     if (err == COF_OK)
         err = cof_hv_new(cof_buf_view(&blob), cof_standin_region(s), cof_standin_rng(s), out);

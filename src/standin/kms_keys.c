@@ -2,26 +2,85 @@
 #include "standin/kms_keys.h"
 
 #include "base/codec.h"
-#include "crypto/gcm.h"
+#include "base/num.h"
+#include "standin/kms_alias.h"
+#include "standin/kms_cache.h"
+#include "standin/kms_grants.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define RECORD_MAX 262144
-#define BLOB_VERSION 1
+#define ROTATIONS_MAX 100 /* that one look makes up for */
 
-void cof_kms_key_done(struct cof_kms_key *key)
+static const char *const state_names[] = {"Enabled", "Disabled", "PendingDeletion"};
+
+const char *cof_kms_state_name(enum cof_kms_state state)
 {
-    if (key == NULL)
-        return;
-    json_decref(key->record);
-    *key = (struct cof_kms_key){0};
+    return state_names[state];
 }
 
-static bool set_id(struct cof_standin *s, struct cof_view id, struct cof_kms_key *key)
+static void free_material(struct cof_kms_key *key)
 {
-    if (id.len == 0 || id.len >= sizeof key->id || cof_view_find(id, 0) != SIZE_MAX)
+    for (size_t i = 0; key->gcms != NULL && i < key->n_versions; i++)
+        cof_gcm_free(key->gcms[i]);
+    free(key->gcms);
+    cof_rsa_free(key->rsa);
+    cof_ecdsa_free(key->ecc);
+    cof_secret_done(&key->hmac);
+    key->gcms = NULL;
+    key->rsa = NULL;
+    key->ecc = NULL;
+}
+
+void cof_kms_key_close(struct cof_kms_key *key)
+{
+    if (key == NULL || --key->refs > 0)
+        return;
+    free_material(key);
+    json_decref(key->record);
+    free(key);
+}
+
+enum cof_kms_form cof_kms_name_form(const struct cof_standin *s, struct cof_view text, struct cof_view *name)
+{
+    struct cof_view part[5], rest = text;
+
+    *name = text;
+    if (cof_view_starts(text, COF_LIT("alias/")))
+        return COF_KMS_FORM_ALIAS;
+    if (!cof_view_starts(text, COF_LIT("arn:")))
+        return COF_KMS_FORM_ID;
+    for (size_t i = 0; i < 5; i++)
+        if (!cof_view_split(rest, ':', &part[i], &rest))
+            return COF_KMS_FORM_BAD_ARN;
+    if (!cof_view_eq_str(part[1], "aws") || !cof_view_eq_str(part[2], "kms"))
+        return COF_KMS_FORM_BAD_ARN;
+    if (!cof_view_starts(rest, COF_LIT("key/")) && !cof_view_starts(rest, COF_LIT("alias/")))
+        return COF_KMS_FORM_BAD_ARN;
+    if (!cof_view_eq_str(part[3], cof_standin_region(s))) {
+        *name = part[3];
+        return COF_KMS_FORM_OTHER_REGION;
+    }
+    if (!cof_view_eq_str(part[4], cof_standin_account(s))) {
+        *name = part[4];
+        return COF_KMS_FORM_OTHER_ACCOUNT;
+    }
+    *name = rest;
+    if (cof_view_starts(rest, COF_LIT("alias/")))
+        return COF_KMS_FORM_ALIAS_ARN;
+    *name = cof_view_sub(rest, 4, SIZE_MAX);
+    return COF_KMS_FORM_ARN;
+}
+
+bool cof_kms_form_is_alias(enum cof_kms_form form)
+{
+    return form == COF_KMS_FORM_ALIAS || form == COF_KMS_FORM_ALIAS_ARN;
+}
+
+static bool set_id(const struct cof_standin *s, struct cof_view id, struct cof_kms_key *key)
+{
+    if (id.len == 0 || id.len >= sizeof key->id || cof_view_find(id, 0) != SIZE_MAX || cof_view_find(id, '/') != SIZE_MAX)
         return false;
     memcpy(key->id, id.data, id.len);
     key->id[id.len] = '\0';
@@ -29,52 +88,173 @@ static bool set_id(struct cof_standin *s, struct cof_view id, struct cof_kms_key
                     key->id) < (int)sizeof key->arn;
 }
 
-/* The bare id or "alias/..." of an ARN of this account and region. */
-static enum cof_err from_arn(struct cof_standin *s, struct cof_view *id)
+const char *cof_kms_key_text(const struct cof_kms_key *key, const char *member)
 {
-    char prefix[128];
-    struct cof_view p;
+    const char *text = json_string_value(json_object_get(key->record, member));
 
-    if (!cof_view_starts(*id, COF_LIT("arn:")))
-        return COF_OK;
-    (void)snprintf(prefix, sizeof prefix, "arn:aws:kms:%s:%s:", cof_standin_region(s), cof_standin_account(s));
-    p = cof_view_str(prefix);
-    if (!cof_view_starts(*id, p))
-        return COF_E_NOT_FOUND;
-    *id = cof_view_sub(*id, p.len, SIZE_MAX);
-    if (cof_view_starts(*id, COF_LIT("key/")))
-        *id = cof_view_sub(*id, 4, SIZE_MAX);
-    else if (!cof_view_starts(*id, COF_LIT("alias/")))
-        return COF_E_NOT_FOUND;
+    return text == NULL ? "" : text;
+}
+
+static int64_t number(const struct cof_kms_key *key, const char *member)
+{
+    return json_integer_value(json_object_get(key->record, member));
+}
+
+struct cof_view cof_kms_key_policy(const struct cof_kms_key *key)
+{
+    const json_t *policy = json_object_get(key->record, "policy");
+
+    return cof_view_of(json_string_value(policy), json_string_length(policy));
+}
+
+const char *cof_kms_version_id(const struct cof_kms_key *key, size_t version)
+{
+    const char *id = json_string_value(json_object_get(json_array_get(json_object_get(key->record, "versions"), version), "id"));
+
+    return id == NULL ? "" : id;
+}
+
+/* The fields from the record. COF_E_FORMAT: it is none of ours. */
+static enum cof_err read_record(struct cof_kms_key *key)
+{
+    const char *state = cof_kms_key_text(key, "state");
+
+    free_material(key);
+    key->spec = cof_kms_spec_named(cof_view_str(cof_kms_key_text(key, "spec")));
+    key->n_versions = json_array_size(json_object_get(key->record, "versions"));
+    key->state = COF_KMS_ENABLED;
+    while (strcmp(state, state_names[key->state]) != 0)
+        if (++key->state > COF_KMS_PENDING_DELETION)
+            return COF_E_FORMAT;
+    if (key->spec == NULL || key->n_versions == 0 || cof_kms_key_policy(key).len == 0 ||
+        !cof_kms_usage_named(cof_view_str(cof_kms_key_text(key, "usage")), &key->usage))
+        return COF_E_FORMAT;
+    key->aws_managed = strcmp(cof_kms_key_text(key, "manager"), "AWS") == 0;
+    key->created_ms = number(key, "created_ms");
+    key->deletion_ms = number(key, "deletion_ms");
+    key->rotation_ms = number(key, "rotation_ms");
+    key->rotation_days = number(key, "rotation_days");
     return COF_OK;
 }
 
-enum cof_err cof_kms_key_find(struct cof_standin *s, struct cof_view key_id, struct cof_kms_key *out)
+static enum cof_err new_key(const struct cof_standin *s, struct cof_view id, struct cof_kms_key **out)
 {
-    const struct cof_store *store = cof_standin_store(s);
-    struct cof_buf text, alias;
-    enum cof_err err;
+    struct cof_kms_key *key = calloc(1, sizeof *key);
 
-    *out = (struct cof_kms_key){0};
-    cof_buf_init_secret(&text, RECORD_MAX);
-    cof_buf_init(&alias, 1024);
-    err = from_arn(s, &key_id);
-    if (err == COF_OK && cof_view_starts(key_id, COF_LIT("alias/"))) {
-        err = store->get(store->ctx, "kms.alias", key_id, &alias);
-        key_id = cof_buf_view(&alias);
+    *out = NULL;
+    if (key == NULL)
+        return COF_E_MEMORY;
+    key->refs = 1;
+    if (!set_id(s, id, key)) {
+        free(key);
+        return COF_E_NOT_FOUND;
     }
-    if (err == COF_OK && !set_id(s, key_id, out))
-        err = COF_E_NOT_FOUND;
+    *out = key;
+    return COF_OK;
+}
+
+static enum cof_err parse_key(struct cof_standin *s, struct cof_view id, struct cof_view text, struct cof_kms_key **out)
+{
+    enum cof_err err = new_key(s, id, out);
+
     if (err == COF_OK)
-        err = store->get(store->ctx, "kms.key", key_id, &text);
+        err = cof_json_parse_object(text, COF_KMS_RECORD_MAX, &(*out)->record, NULL);
     if (err == COF_OK)
-        err = cof_json_parse_object(cof_buf_view(&text), RECORD_MAX, &out->record, NULL);
-    cof_buf_done(&text);
-    cof_buf_done(&alias);
+        err = read_record(*out);
+    if (err != COF_OK) {
+        cof_kms_key_close(*out);
+        *out = NULL;
+    }
     return err;
 }
 
-enum cof_err cof_kms_key_save(struct cof_standin *s, const struct cof_kms_key *key)
+static enum cof_err load(struct cof_standin *s, struct cof_view id, bool shared, struct cof_kms_key **out)
+{
+    const struct cof_store *store = cof_standin_store(s);
+    struct cof_buf text;
+    enum cof_err err;
+
+    *out = NULL;
+    cof_buf_init(&text, COF_KMS_RECORD_MAX);
+    err = store->get(store->ctx, "kms.key", id, &text);
+    if (err == COF_OK && shared)
+        *out = cof_kms_cache_find(s, id, cof_buf_view(&text));
+    if (err == COF_OK && *out == NULL) {
+        err = parse_key(s, id, cof_buf_view(&text), out);
+        if (err == COF_OK && shared)
+            cof_kms_cache_put(s, *out, &text);
+    }
+    cof_buf_done(&text);
+    return err;
+}
+
+/* Every rotation whose day has come, one after another, as if somebody had been there. */
+static enum cof_err catch_up(struct cof_standin *s, struct cof_kms_key *key, int64_t now_ms)
+{
+    enum cof_err err = COF_OK;
+
+    for (size_t i = 0; err == COF_OK && i < ROTATIONS_MAX && key->rotation_ms != 0 && key->rotation_ms <= now_ms; i++) {
+        int64_t due_ms = key->rotation_ms, next_ms = due_ms + key->rotation_days * COF_KMS_DAY_MS;
+
+        if (i == ROTATIONS_MAX - 1)
+            next_ms = now_ms + key->rotation_days * COF_KMS_DAY_MS;
+        err = json_object_set_new(key->record, "rotation_ms", json_integer(next_ms)) == 0 ? COF_OK : COF_E_MEMORY;
+        if (err == COF_OK)
+            err = cof_kms_key_rotate(s, key, "AUTOMATIC", due_ms);
+    }
+    return err == COF_OK ? cof_kms_key_save(s, key) : err;
+}
+
+static enum cof_err open_key(struct cof_standin *s, struct cof_view text, int64_t now_ms, bool shared,
+                             struct cof_kms_key **out)
+{
+    char id[COF_KMS_ID_MAX];
+    struct cof_view name;
+    enum cof_kms_form form = cof_kms_name_form(s, text, &name);
+    enum cof_err err = COF_OK;
+
+    *out = NULL;
+    if (form > COF_KMS_FORM_ALIAS_ARN)
+        return COF_E_NOT_FOUND;
+    if (cof_kms_form_is_alias(form)) {
+        err = cof_kms_alias_target(s, name, id);
+        name = cof_view_str(id);
+    }
+    if (err == COF_OK && (name.len == 0 || name.len >= COF_KMS_ID_MAX))
+        err = COF_E_NOT_FOUND;
+    if (err == COF_OK)
+        err = load(s, name, shared, out);
+    if (err == COF_OK && (*out)->state == COF_KMS_PENDING_DELETION && (*out)->deletion_ms <= now_ms)
+        err = COF_E_NOT_FOUND;
+    if (err == COF_OK && (*out)->state == COF_KMS_ENABLED && (*out)->rotation_ms != 0 && (*out)->rotation_ms <= now_ms) {
+        if (shared) {
+            struct cof_kms_key *mine;
+
+            err = load(s, cof_view_str((*out)->id), false, &mine);
+            cof_kms_key_close(*out);
+            *out = mine;
+        }
+        if (err == COF_OK)
+            err = catch_up(s, *out, now_ms);
+    }
+    if (err != COF_OK) {
+        cof_kms_key_close(*out);
+        *out = NULL;
+    }
+    return err;
+}
+
+enum cof_err cof_kms_key_open(struct cof_standin *s, struct cof_view name, int64_t now_ms, struct cof_kms_key **out)
+{
+    return open_key(s, name, now_ms, true, out);
+}
+
+enum cof_err cof_kms_key_open_own(struct cof_standin *s, struct cof_view name, int64_t now_ms, struct cof_kms_key **out)
+{
+    return open_key(s, name, now_ms, false, out);
+}
+
+enum cof_err cof_kms_key_save(struct cof_standin *s, struct cof_kms_key *key)
 {
     const struct cof_store *store = cof_standin_store(s);
     char *text = json_dumps(key->record, JSON_COMPACT);
@@ -83,9 +263,91 @@ enum cof_err cof_kms_key_save(struct cof_standin *s, const struct cof_kms_key *k
     if (text == NULL)
         return COF_E_MEMORY;
     err = store->put(store->ctx, "kms.key", cof_view_str(key->id), cof_view_str(text));
-    cof_wipe(text, strlen(text));
     free(text);
+    return err == COF_OK ? read_record(key) : err;
+}
+
+enum cof_err cof_kms_key_remove(struct cof_standin *s, struct cof_kms_key *key)
+{
+    const struct cof_store *store = cof_standin_store(s);
+    const json_t *aliases = json_object_get(key->record, "aliases");
+    enum cof_err err = cof_kms_grants_remove_all(s, key->id);
+
+    for (size_t i = 0; err == COF_OK && i < json_array_size(aliases); i++)
+        err = store->remove(store->ctx, "kms.alias", cof_view_str(json_string_value(json_array_get(aliases, i))));
+    return err == COF_OK ? store->remove(store->ctx, "kms.key", cof_view_str(key->id)) : err;
+}
+
+static enum cof_err make_pair(struct cof_standin *s, const struct cof_kms_spec *spec, struct cof_buf *private_key,
+                              struct cof_buf *spki)
+{
+    struct cof_rsa_key *rsa = NULL;
+    struct cof_ecdsa_key *ecc = NULL;
+    enum cof_err err = spec->kind == COF_KMS_RSA ? cof_rsa_generate(spec->size, &rsa)
+                                                 : cof_ecdsa_generate(spec->curve, cof_standin_rng(s), &ecc);
+
+    if (err == COF_OK)
+        err = rsa != NULL ? cof_rsa_pkcs8(rsa, private_key) : cof_ecdsa_pkcs8(ecc, private_key);
+    if (err == COF_OK && spki != NULL)
+        err = rsa != NULL ? cof_rsa_spki(rsa, spki) : cof_ecdsa_spki(ecc, spki);
+    cof_rsa_free(rsa);
+    cof_ecdsa_free(ecc);
     return err;
+}
+
+enum cof_err cof_kms_material_make(struct cof_standin *s, const struct cof_kms_spec *spec, struct cof_buf *private_key,
+                                   struct cof_buf *spki)
+{
+    uint8_t *at;
+
+    if (spec->kind == COF_KMS_RSA || spec->kind == COF_KMS_ECC)
+        return make_pair(s, spec, private_key, spki);
+    at = cof_buf_extend(private_key, spec->size);
+    return at == NULL ? cof_buf_err(private_key) : cof_rng_fill(cof_standin_rng(s), at, spec->size);
+}
+
+/* What the sealed material is bound to: a version's bytes cannot be passed off as another's. */
+static void seal_name(const struct cof_kms_key *key, const char *version_id, struct cof_buf *out)
+{
+    cof_buf_printf(out, "%s/%s", key->id, version_id);
+}
+
+static enum cof_err add_version(struct cof_standin *s, struct cof_kms_key *key, const char *how, int64_t at_ms)
+{
+    const struct cof_kms_spec *spec = cof_kms_spec_named(cof_view_str(cof_kms_key_text(key, "spec")));
+    json_t *versions = json_object_get(key->record, "versions");
+    uint8_t id[COF_KMS_VERSION_ID / 2];
+    char hex[COF_KMS_VERSION_ID + 1];
+    struct cof_buf material, sealed, text, name;
+    enum cof_err err = cof_rng_fill(cof_standin_rng(s), id, sizeof id);
+
+    cof_buf_init_secret(&material, 8192);
+    cof_buf_init(&sealed, 8192);
+    cof_buf_init(&text, 16384);
+    cof_buf_init(&name, 256);
+    cof_hex_encode(id, sizeof id, hex);
+    seal_name(key, hex, &name);
+    if (err == COF_OK)
+        err = cof_kms_material_make(s, spec, &material, NULL);
+    if (err == COF_OK)
+        err = cof_standin_seal(s, "kms", cof_buf_view(&name), cof_buf_view(&material), &sealed);
+    cof_base64_add(&text, cof_buf_view(&sealed));
+    if (err == COF_OK &&
+        json_array_append_new(versions, json_pack("{s:s, s:s, s:I, s:s}", "id", hex, "sealed", cof_buf_cstr(&text), "at_ms",
+                                                  (json_int_t)at_ms, "how", how)) != 0)
+        err = COF_E_MEMORY;
+    cof_buf_done(&material);
+    cof_buf_done(&sealed);
+    cof_buf_done(&text);
+    cof_buf_done(&name);
+    return err;
+}
+
+enum cof_err cof_kms_key_rotate(struct cof_standin *s, struct cof_kms_key *key, const char *how, int64_t at_ms)
+{
+    enum cof_err err = add_version(s, key, how, at_ms);
+
+    return err == COF_OK ? read_record(key) : err;
 }
 
 static void uuid(const uint8_t r[16], char out[37])
@@ -96,180 +358,102 @@ static void uuid(const uint8_t r[16], char out[37])
     (void)snprintf(out, 37, "%.8s-%.4s-4%.3s-a%.3s-%.12s", hex, hex + 8, hex + 13, hex + 17, hex + 20);
 }
 
-static enum cof_err new_record(struct cof_standin *s, const struct cof_kms_key *key, int64_t now_ms, json_t **out)
+static enum cof_err fill(struct cof_standin *s, const struct cof_kms_make *make, int64_t now_ms, struct cof_kms_key *key)
 {
-    uint8_t material[32];
-    struct cof_buf sealed, text;
-    enum cof_err err = cof_rng_fill(cof_standin_rng(s), material, sizeof material);
+    const struct cof_kms_spec *spec = make->spec != NULL ? make->spec : cof_kms_spec_named(COF_LIT("SYMMETRIC_DEFAULT"));
+    struct cof_view about = make->description;
+    enum cof_err err = COF_E_MEMORY;
 
-    *out = NULL;
-    cof_buf_init(&sealed, 256);
-    cof_buf_init(&text, 512);
-    if (err == COF_OK)
-        err = cof_standin_seal(s, "kms", cof_view_str(key->id), cof_view_of(material, sizeof material), &sealed);
-    cof_wipe(material, sizeof material);
-    cof_base64_add(&text, cof_buf_view(&sealed));
-    if (err == COF_OK) {
-        *out = json_pack("{s:s, s:I, s:s}", "state", "Enabled", "created_ms", (json_int_t)now_ms, "material",
-                         cof_buf_cstr(&text));
-        err = *out == NULL ? COF_E_MEMORY : COF_OK;
-    }
-    cof_buf_done(&sealed);
-    cof_buf_done(&text);
-    return err;
-}
-
-enum cof_err cof_kms_key_make(struct cof_standin *s, struct cof_view id, struct cof_view policy, struct cof_view description,
-                              int64_t now_ms, struct cof_kms_key *out)
-{
-    uint8_t r[16];
-    char text[37];
-    enum cof_err err = COF_OK;
-
-    if (id.len == 0) {
-        err = cof_rng_fill(cof_standin_rng(s), r, sizeof r);
-        uuid(r, text);
-        id = cof_view_str(text);
-    }
-    if (err == COF_OK)
-        err = cof_kms_key_find(s, id, out);
-    if (err == COF_E_NOT_FOUND) {
-        cof_kms_key_done(out);
-        err = set_id(s, id, out) ? new_record(s, out, now_ms, &out->record) : COF_E_USAGE;
-    }
-    if (err == COF_OK &&
-        (json_object_set_new(out->record, "policy", json_stringn((const char *)policy.data, policy.len)) != 0 ||
-         json_object_set_new(out->record, "description",
-                             json_stringn(description.len == 0 ? "" : (const char *)description.data, description.len)) != 0))
+    key->record = json_pack("{s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:[], s:O, s:[]}", "spec", spec->name, "usage",
+        cof_kms_usage_name(make->usage), "state", "Enabled", "manager", make->aws_managed ? "AWS" : "CUSTOMER", "created_ms",
+        (json_int_t)now_ms, "policy", json_stringn((const char *)make->policy.data, make->policy.len), "description",
+        json_stringn(about.len == 0 ? "" : (const char *)about.data, about.len), "aliases", "tags", make->tags, "versions");
+    if (key->record != NULL)
+        err = add_version(s, key, "", now_ms);
+    if (err == COF_OK && make->aws_managed &&
+        (json_object_set_new(key->record, "rotation_days", json_integer(365)) != 0 ||
+         json_object_set_new(key->record, "rotation_ms", json_integer(now_ms + 365 * COF_KMS_DAY_MS)) != 0))
         err = COF_E_MEMORY;
-    if (err == COF_OK)
-        err = cof_kms_key_save(s, out);
-    if (err != COF_OK)
-        cof_kms_key_done(out);
     return err;
 }
 
-enum cof_err cof_kms_alias_put(struct cof_standin *s, struct cof_view name, const struct cof_kms_key *key)
+enum cof_err cof_kms_key_make(struct cof_standin *s, const struct cof_kms_make *make, int64_t now_ms,
+                              struct cof_kms_key **out)
 {
     const struct cof_store *store = cof_standin_store(s);
+    struct cof_kms_make filled = *make;
+    struct cof_buf there;
+    json_t *no_tags = json_object();
+    uint8_t r[16];
+    char text[37];
+    enum cof_err err = no_tags == NULL ? COF_E_MEMORY : COF_OK;
 
-    if (!cof_view_starts(name, COF_LIT("alias/")) || name.len > 256)
-        return COF_E_USAGE;
-    return store->put(store->ctx, "kms.alias", name, cof_view_str(key->id));
+    *out = NULL;
+    cof_buf_init(&there, COF_KMS_RECORD_MAX);
+    if (filled.tags == NULL)
+        filled.tags = no_tags;
+    if (err == COF_OK && filled.id.len == 0) {
+        err = cof_rng_fill(cof_standin_rng(s), r, sizeof r);
+        uuid(r, text);
+        filled.id = cof_view_str(text);
+    }
+    if (err == COF_OK)
+        err = store->get(store->ctx, "kms.key", filled.id, &there);
+    err = err == COF_OK ? COF_E_EXISTS : err == COF_E_NOT_FOUND ? new_key(s, filled.id, out) : err;
+    if (err == COF_OK)
+        err = fill(s, &filled, now_ms, *out);
+    if (err == COF_OK)
+        err = cof_kms_key_save(s, *out);
+    if (err != COF_OK) {
+        cof_kms_key_close(*out);
+        *out = NULL;
+    }
+    json_decref(no_tags);
+    cof_buf_done(&there);
+    return err == COF_E_NOT_FOUND ? COF_E_USAGE : err;
 }
 
-struct cof_view cof_kms_key_policy(const struct cof_kms_key *key)
+static enum cof_err use_material(struct cof_kms_key *key, size_t version, struct cof_view material)
 {
-    return cof_view_str(json_string_value(json_object_get(key->record, "policy")));
+    switch (key->spec->kind) {
+    case COF_KMS_SYMMETRIC:
+        return cof_gcm_new(material, &key->gcms[version]);
+    case COF_KMS_RSA:
+        return cof_rsa_from_pkcs8(material, &key->rsa);
+    case COF_KMS_ECC:
+        return cof_ecdsa_from_pkcs8(material, &key->ecc);
+    case COF_KMS_HMAC:
+        return cof_secret_set(&key->hmac, material);
+    }
+    return COF_E_BUG;
 }
 
-bool cof_kms_key_is_enabled(const struct cof_kms_key *key)
+enum cof_err cof_kms_key_unlock(struct cof_standin *s, struct cof_kms_key *key, size_t version)
 {
-    const char *state = json_string_value(json_object_get(key->record, "state"));
-
-    return state != NULL && strcmp(state, "Enabled") == 0;
-}
-
-static enum cof_err open_material(struct cof_standin *s, const struct cof_kms_key *key, struct cof_gcm **gcm)
-{
-    struct cof_buf sealed, material;
+    const json_t *entry = json_array_get(json_object_get(key->record, "versions"), version);
+    struct cof_buf sealed, material, name;
     enum cof_err err;
 
-    *gcm = NULL;
-    cof_buf_init(&sealed, 256);
-    cof_buf_init_secret(&material, 64);
-    err = cof_json_base64(key->record, "material", &sealed, NULL);
+    if (version >= key->n_versions)
+        return COF_E_USAGE;
+    if (key->spec->kind == COF_KMS_SYMMETRIC && key->gcms == NULL) {
+        key->gcms = calloc(key->n_versions, sizeof *key->gcms);
+        if (key->gcms == NULL)
+            return COF_E_MEMORY;
+    }
+    if (key->rsa != NULL || key->ecc != NULL || key->hmac.len > 0 || (key->gcms != NULL && key->gcms[version] != NULL))
+        return COF_OK;
+    cof_buf_init(&sealed, 8192);
+    cof_buf_init_secret(&material, 8192);
+    cof_buf_init(&name, 256);
+    seal_name(key, cof_kms_version_id(key, version), &name);
+    err = cof_json_base64(entry, "sealed", &sealed, NULL);
     if (err == COF_OK)
-        err = cof_standin_unseal(s, "kms", cof_view_str(key->id), cof_buf_view(&sealed), &material);
+        err = cof_standin_unseal(s, "kms", cof_buf_view(&name), cof_buf_view(&sealed), &material);
     if (err == COF_OK)
-        err = cof_gcm_new(cof_buf_view(&material), gcm);
+        err = use_material(key, version, cof_buf_view(&material));
     cof_buf_done(&sealed);
     cof_buf_done(&material);
-    return err;
-}
-
-/* ARN and context: members sorted by name, so that order does not matter, as in KMS. */
-static enum cof_err make_aad(const struct cof_kms_key *key, const json_t *context, struct cof_buf *aad)
-{
-    char *text = context == NULL || json_object_size(context) == 0 ? NULL
-                                                                   : json_dumps(context, JSON_COMPACT | JSON_SORT_KEYS);
-
-    cof_buf_add_str(aad, key->arn);
-    cof_buf_add_u8(aad, 0);
-    if (text != NULL)
-        cof_buf_add_str(aad, text);
-    else if (context != NULL && json_object_size(context) > 0)
-        return COF_E_MEMORY;
-    free(text);
-    return cof_buf_err(aad);
-}
-
-enum cof_err cof_kms_wrap(struct cof_standin *s, const struct cof_kms_key *key, const json_t *context,
-                          struct cof_view plaintext, struct cof_buf *blob)
-{
-    struct cof_gcm *gcm;
-    uint8_t nonce[COF_GCM_NONCE];
-    struct cof_buf aad;
-    enum cof_err err;
-
-    cof_buf_init(&aad, 65536);
-    err = open_material(s, key, &gcm);
-    if (err == COF_OK)
-        err = make_aad(key, context, &aad);
-    if (err == COF_OK)
-        err = cof_rng_fill(cof_standin_rng(s), nonce, sizeof nonce);
-    cof_buf_add_u8(blob, BLOB_VERSION);
-    cof_buf_add_u8(blob, (uint8_t)strlen(key->id));
-    cof_buf_add_str(blob, key->id);
-    cof_buf_add_bytes(blob, nonce, sizeof nonce);
-    if (err == COF_OK)
-        err = cof_buf_reserve(blob, plaintext.len + COF_GCM_TAG);
-    if (err == COF_OK)
-        err = cof_gcm_seal(gcm, nonce, cof_buf_view(&aad), plaintext, blob->data + blob->len);
-    if (err == COF_OK)
-        blob->len += plaintext.len + COF_GCM_TAG;
-    cof_gcm_free(gcm);
-    cof_buf_done(&aad);
-    return err;
-}
-
-enum cof_err cof_kms_blob_key_id(struct cof_view blob, struct cof_view *id)
-{
-    uint8_t version, length;
-
-    *id = (struct cof_view){0};
-    if (cof_take_u8(&blob, &version) != COF_OK || version != BLOB_VERSION || cof_take_u8(&blob, &length) != COF_OK ||
-        length == 0 || length >= COF_KMS_ID_MAX || cof_take(&blob, length, id) != COF_OK ||
-        blob.len < COF_GCM_NONCE + COF_GCM_TAG)
-        return COF_E_FORMAT;
-    return COF_OK;
-}
-
-enum cof_err cof_kms_unwrap(struct cof_standin *s, const struct cof_kms_key *key, const json_t *context,
-                            struct cof_view blob, struct cof_buf *plaintext)
-{
-    struct cof_view id, sealed;
-    uint8_t nonce[COF_GCM_NONCE];
-    struct cof_gcm *gcm = NULL;
-    struct cof_buf aad;
-    enum cof_err err = cof_kms_blob_key_id(blob, &id);
-
-    if (err != COF_OK || !cof_view_eq_str(id, key->id))
-        return COF_E_AUTH;
-    sealed = cof_view_sub(blob, 2 + id.len, SIZE_MAX);
-    memcpy(nonce, sealed.data, sizeof nonce);
-    sealed = cof_view_sub(sealed, sizeof nonce, SIZE_MAX);
-    cof_buf_init(&aad, 65536);
-    err = open_material(s, key, &gcm);
-    if (err == COF_OK)
-        err = make_aad(key, context, &aad);
-    if (err == COF_OK)
-        err = cof_buf_reserve(plaintext, sealed.len);
-    if (err == COF_OK)
-        err = cof_gcm_open(gcm, nonce, cof_buf_view(&aad), sealed, plaintext->data + plaintext->len);
-    if (err == COF_OK)
-        plaintext->len += sealed.len - COF_GCM_TAG;
-    cof_gcm_free(gcm);
-    cof_buf_done(&aad);
+    cof_buf_done(&name);
     return err;
 }

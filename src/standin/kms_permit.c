@@ -2,49 +2,66 @@
 #include "standin/kms_permit.h"
 
 #include "base/codec.h"
+#include "standin/kms_grants.h"
 
 #include <stdio.h>
 #include <string.h>
 
 /* Texts that the condition context's views point to. */
 struct texts {
-    struct cof_buf names[COF_STANDIN_CONTEXT_MAX];
-    size_t n;
+    struct cof_buf names; /* of the encryption context and of tags, one after another */
+    struct cof_view keys[COF_STANDIN_CONTEXT_MAX], aliases[COF_STANDIN_CONTEXT_MAX];
     char via[128];
     char pcrs[COF_ATTEST_PCRS][2 * COF_ATTEST_PCR_SIZE + 1];
     char pcr_names[COF_ATTEST_PCRS][64];
 };
 
-static void texts_done(struct texts *t)
+static struct cof_view text_of(const json_t *value)
 {
-    for (size_t i = 0; i < t->n; i++)
-        cof_buf_done(&t->names[i]);
+    return cof_view_of(json_string_value(value), json_string_length(value));
+}
+
+/* PREFIX + name -> value for each member; the names come first, since the builder may move while it grows. */
+static void add_members(const char *prefix, const json_t *object, struct texts *t, struct cof_standin_context *out)
+{
+    json_t *mutable = (json_t *)(uintptr_t)object;
+    size_t at = t->names.len, prefix_len = strlen(prefix);
+    const char *name;
+    json_t *value;
+
+    json_object_foreach(mutable, name, value) {
+        cof_buf_add_str(&t->names, prefix);
+        cof_buf_add_str(&t->names, name);
+    }
+    if (cof_buf_err(&t->names) != COF_OK) {
+        out->over = true;
+        return;
+    }
+    json_object_foreach(mutable, name, value) {
+        size_t len = prefix_len + strlen(name);
+
+        cof_standin_context_add(out, cof_view_sub(cof_buf_view(&t->names), at, len), text_of(value));
+        at += len;
+    }
 }
 
 static void add_encryption_context(const json_t *context, struct texts *t, struct cof_standin_context *out)
 {
     json_t *mutable = (json_t *)(uintptr_t)context;
-    struct cof_view keys[COF_STANDIN_CONTEXT_MAX];
     const char *name;
     json_t *value;
     size_t n = 0;
 
-    if (context == NULL)
+    if (json_object_size(context) == 0)
         return;
-    json_object_foreach(mutable, name, value) {
-        if (t->n == COF_STANDIN_CONTEXT_MAX) {
-            out->over = true;
-            return;
-        }
-        cof_buf_init(&t->names[t->n], 8192);
-        cof_buf_printf(&t->names[t->n], "kms:EncryptionContext:%s", name);
-        cof_standin_context_add(out, cof_buf_view(&t->names[t->n]),
-                                cof_view_of(json_string_value(value), json_string_length(value)));
-        keys[n++] = cof_view_sub(cof_buf_view(&t->names[t->n]), strlen("kms:EncryptionContext:"), SIZE_MAX);
-        t->n++;
+    if (json_object_size(context) > COF_STANDIN_CONTEXT_MAX) {
+        out->over = true;
+        return;
     }
-    if (n > 0)
-        cof_standin_context_add_list(out, COF_LIT("kms:EncryptionContextKeys"), keys, n);
+    add_members("kms:EncryptionContext:", context, t, out);
+    json_object_foreach(mutable, name, value)
+        t->keys[n++] = cof_view_str(name);
+    cof_standin_context_add_list(out, COF_LIT("kms:EncryptionContextKeys"), t->keys, n);
 }
 
 /* What the VERIFIED document says; without one these keys are absent, and so every condition on them fails. */
@@ -63,34 +80,128 @@ static void add_attestation(const struct cof_attest *attest, struct texts *t, st
     }
 }
 
+static void add_key(const struct cof_kms_key *key, struct texts *t, struct cof_standin_context *out)
+{
+    const json_t *aliases = json_object_get(key->record, "aliases");
+    size_t n = json_array_size(aliases);
+
+    cof_standin_context_add(out, COF_LIT("kms:KeySpec"), cof_view_str(key->spec->name));
+    cof_standin_context_add(out, COF_LIT("kms:KeyUsage"), cof_view_str(cof_kms_usage_name(key->usage)));
+    cof_standin_context_add(out, COF_LIT("kms:CustomerMasterKeySpec"), cof_view_str(key->spec->name));
+    cof_standin_context_add(out, COF_LIT("kms:CustomerMasterKeyUsage"), cof_view_str(cof_kms_usage_name(key->usage)));
+    cof_standin_context_add(out, COF_LIT("kms:KeyOrigin"), COF_LIT("AWS_KMS"));
+    cof_standin_context_add(out, COF_LIT("kms:MultiRegion"), COF_LIT("false"));
+    for (size_t i = 0; i < n && i < COF_STANDIN_CONTEXT_MAX; i++)
+        t->aliases[i] = text_of(json_array_get(aliases, i));
+    if (n > 0)
+        cof_standin_context_add_list(out, COF_LIT("kms:ResourceAliases"), t->aliases,
+                                     n < COF_STANDIN_CONTEXT_MAX ? n : COF_STANDIN_CONTEXT_MAX);
+    add_members("aws:ResourceTag/", json_object_get(key->record, "tags"), t, out);
+}
+
+static void add_all(struct cof_standin *s, const struct cof_standin_request *req, const struct cof_kms_asking *asking,
+                    struct texts *t, struct cof_standin_context *out)
+{
+    for (size_t i = 0; i < asking->n_more; i++)
+        cof_standin_context_add_list(out, asking->more[i].key, asking->more[i].values, asking->more[i].n_values);
+    if (req->principal->caller.account.len > 0)
+        cof_standin_context_add(out, COF_LIT("kms:CallerAccount"), req->principal->caller.account);
+    if (asking->key != NULL)
+        add_key(asking->key, t, out);
+    if (asking->alias.len > 0)
+        cof_standin_context_add(out, COF_LIT("kms:RequestAlias"), asking->alias);
+    add_encryption_context(asking->context, t, out);
+    add_attestation(asking->attest, t, out);
+    if (asking->via != NULL) {
+        (void)snprintf(t->via, sizeof t->via, "%s.%s.amazonaws.com", asking->via, cof_standin_region(s));
+        cof_standin_context_add(out, COF_LIT("kms:ViaService"), cof_view_str(t->via));
+    }
+}
+
+struct granting {
+    struct cof_standin *s;
+    const struct cof_standin_request *req;
+    const struct cof_kms_asking *asking;
+    struct cof_buf text;
+};
+
+/* The grant that allows this, put as a policy: then users and sessions are treated as such. */
+static struct cof_view by_grant(void *ctx)
+{
+    struct granting *g = ctx;
+
+    cof_kms_grants_find(g->s, g->req, g->asking, &g->text);
+    return cof_buf_view(&g->text);
+}
+
+static struct cof_standin_access access_of(const struct cof_kms_asking *asking)
+{
+    struct cof_standin_access access = {.action = asking->action,
+        .resource = asking->resource,
+        .rule = asking->key == NULL || asking->resource.len > 0 ? COF_RESOURCE_EITHER : COF_RESOURCE_AUTHORITATIVE,
+        .resource_policy_name = "key-policy", .resource_policy_kind = COF_POLICY_RESOURCE, .via = asking->via};
+
+    if (asking->resource.len == 0)
+        access.resource = asking->key == NULL ? COF_LIT("*") : cof_view_str(asking->key->arn);
+    if (asking->key != NULL && asking->resource.len == 0)
+        access.resource_policy = cof_kms_key_policy(asking->key);
+    return access;
+}
+
 enum cof_err cof_kms_permit(struct cof_standin *s, struct cof_standin_request *req, const struct cof_kms_asking *asking,
                             struct cof_buf *why)
 {
-    const struct cof_kms_key *key = asking->key;
-    struct cof_standin_context conditions = {0};
-    struct texts t = {0};
-    struct cof_standin_access access = {
-        .action = asking->action,
-        .resource = key == NULL ? COF_LIT("*") : cof_view_str(key->arn),
-        .rule = key == NULL ? COF_RESOURCE_EITHER : COF_RESOURCE_AUTHORITATIVE,
-        .resource_policy_name = "key-policy",
-        .resource_policy_kind = COF_POLICY_RESOURCE,
-        .context = &conditions,
-        .via = asking->via,
-    };
+    struct cof_standin_access access = access_of(asking);
+    struct granting granting = {.s = s, .req = req, .asking = asking};
+    struct cof_standin_context conditions;
+    struct texts t;
     enum cof_err err;
 
-    if (key != NULL)
-        access.resource_policy = cof_kms_key_policy(key);
-    if (req->principal->caller.account.len > 0)
-        cof_standin_context_add(&conditions, COF_LIT("kms:CallerAccount"), req->principal->caller.account);
-    add_encryption_context(asking->context, &t, &conditions);
-    add_attestation(asking->attest, &t, &conditions);
-    if (asking->via != NULL) {
-        (void)snprintf(t.via, sizeof t.via, "%s.%s.amazonaws.com", asking->via, cof_standin_region(s));
-        cof_standin_context_add(&conditions, COF_LIT("kms:ViaService"), cof_view_str(t.via));
+    conditions.n = 0;
+    conditions.over = false;
+    cof_buf_init(&t.names, 65536);
+    cof_buf_init(&granting.text, 4096);
+    add_all(s, req, asking, &t, &conditions);
+    access.context = &conditions;
+    if (asking->key != NULL && asking->resource.len == 0) {
+        access.more_policy = by_grant;
+        access.more_ctx = &granting;
     }
     err = cof_standin_authorize(s, req, &access, why);
-    texts_done(&t);
+    cof_buf_done(&t.names);
+    cof_buf_done(&granting.text);
+    return err;
+}
+
+enum cof_err cof_kms_permit_later(struct cof_standin *s, struct cof_standin_request *req,
+                                  const struct cof_kms_asking *asking, struct cof_view policy)
+{
+    struct cof_standin_access access = access_of(asking);
+    struct cof_caller root = {.kind = COF_CALLER_ROOT, .account = cof_view_str(cof_standin_account(s))};
+    char root_arn[64], action[sizeof req->action];
+    struct cof_standin_context conditions;
+    size_t audited = req->audit.len;
+    struct texts t;
+    enum cof_err err;
+
+    (void)snprintf(root_arn, sizeof root_arn, "arn:aws:iam::%s:root", cof_standin_account(s));
+    root.arn = cof_view_str(root_arn);
+    memcpy(action, req->action, sizeof action);
+    conditions.n = 0;
+    conditions.over = false;
+    cof_buf_init(&t.names, 65536);
+    add_all(s, req, asking, &t, &conditions);
+    access.context = &conditions;
+    access.rule = COF_RESOURCE_AUTHORITATIVE;
+    access.resource_policy = policy;
+    access.caller = &req->principal->caller;
+    err = cof_standin_authorize(s, req, &access, NULL);
+    if (err == COF_E_DENIED) {
+        access.caller = &root;
+        err = cof_standin_authorize(s, req, &access, NULL);
+    }
+    cof_buf_truncate(&req->audit, audited); /* the question was ours, not the caller's */
+    memcpy(req->action, action, sizeof action);
+    cof_buf_done(&t.names);
     return err;
 }

@@ -199,6 +199,10 @@ struct cof_standin_access {
     const struct cof_caller *caller; /* NULL: the request's principal (AssumeRoleWithWebIdentity gives its own) */
     bool mfa_now;                    /* a second factor came with this very request */
     const char *via; /* the service that asks in the caller's name ("s3"); NULL: the caller itself */
+    /* Asked when nothing allowed and nothing denied explicitly: the text of a resource policy that is tried in place of
+     * the one above (KMS grants), or nothing. May be NULL. */
+    struct cof_view (*more_policy)(void *ctx);
+    void *more_ctx;
 };
 
 /* Asks the policies. COF_OK, or COF_E_DENIED: then why (may be NULL) gets AWS's sentence ("User: ... is not authorized
