@@ -33,9 +33,9 @@ class Local:
         assert line[:1] == ['ready'], 'coffer-local did not start'
         self.port = int(line[1])
 
-    def env(self, **more):
+    def env(self, who='root', **more):
         e = {k: v for k, v in os.environ.items() if not k.startswith(('AWS_', 'COFFER_STATE'))}
-        for line in (self.data / 'credentials/root.env').read_text().split():
+        for line in (self.data / f'credentials/{who}.env').read_text().split():
             k, v = line.split('=', 1)
             e[k] = v
         e.update(AWS_ENDPOINT_URL=f'https://localhost:{self.port}', AWS_REGION='us-east-1', AWS_DEFAULT_REGION='us-east-1',
