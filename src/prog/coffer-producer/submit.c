@@ -4,14 +4,11 @@
  * the connections' buffers. Nothing is answered before the job is in the queue, and what fails before leaves at most an object
  * that no job names.
  */
-#include "producer.h"
+#include "submission.h"
 
 #include "base/codec.h"
 #include "client/kms.h"
-#include "client/s3.h"
 #include "client/sqs.h"
-#include "engine/esdk_encrypt.h"
-#include "engine/job.h"
 #include "format/json.h"
 
 #include <stdio.h>
@@ -20,32 +17,14 @@
 
 #define MAGIC_BYTES 16
 
-/* What a submission waits for. */
-enum expects { EXPECT_KEY, EXPECT_JSON, EXPECT_BODY, EXPECT_STORED, EXPECT_QUEUED, EXPECT_NOTHING };
-
-struct submission {
-    enum kind kind;
-    enum expects state;
-    struct producer *p;
-    struct cof_xchg *x; /* NULL once the client is gone */
-    struct cof_job job;
-    struct cof_buf json;      /* a JSON submission is taken whole */
-    struct cof_buf first;     /* the first bytes, until the type is checked */
-    struct cof_buf sealed;    /* pieces on their way */
-    uint64_t length;          /* plaintext */
-    struct cof_fetch *fetch;
-    struct cof_s3_upload *upload;
-    struct cof_esdk_encrypt *seal;
-    struct cof_hash *hash;
-    bool is_json, ended, type_checked;
-};
-
 static void drop(struct submission *s)
 {
     if (s->fetch != NULL)
         cof_fetch_cancel(s->fetch);
     if (s->upload != NULL)
         cof_s3_upload_cancel(s->upload);
+    cof_s3_download_cancel(s->look_up);
+    cof_buf_done(&s->noted);
     cof_esdk_encrypt_free(s->seal);
     cof_hash_free(s->hash);
     cof_buf_done(&s->json);
@@ -55,7 +34,7 @@ static void drop(struct submission *s)
 }
 
 /* Ends the work; the exchange frees s when its reply is out. */
-static void refuse(struct submission *s, int status, const char *code, const char *text)
+void submission_refuse(struct submission *s, int status, const char *code, const char *text)
 {
     if (s->upload != NULL)
         cof_s3_upload_cancel(s->upload);
@@ -66,7 +45,7 @@ static void refuse(struct submission *s, int status, const char *code, const cha
     reply_error(s->x, status, code, text);
 }
 
-static void failed(struct submission *s, const char *step, enum cof_err err, const struct cof_diag *diag)
+void submission_failed(struct submission *s, const char *step, enum cof_err err, const struct cof_diag *diag)
 {
     bool later = cof_err_class(err) == COF_CLASS_RETRY || cof_err_class(err) == COF_CLASS_IO;
 
@@ -107,25 +86,28 @@ static void on_queued(void *ctx, enum cof_err err, struct cof_sqs_message *messa
     (void)message;
     s->fetch = NULL;
     if (err != COF_OK) {
-        failed(s, "queue", err, diag);
+        submission_failed(s, "queue", err, diag);
         return;
     }
     s->state = EXPECT_NOTHING;
     s->p->n_accepted++;
-    cof_log_event(&s->p->log, COF_LOG_INFO, "job.accepted", "job", s->job.job, "tenant", s->job.tenant, NULL);
+    cof_log_event(&s->p->log, COF_LOG_INFO, s->is_repeated ? "job.repeated" : "job.accepted", "job", s->job.job, "tenant", s->job.tenant,
+                  NULL);
     cof_buf_init(&json, 2048);
     cof_buf_add_str(&json, "{");
     cof_json_add_member(&json, "job", cof_view_str(s->job.job));
     cof_json_add_member(&json, "tenant", cof_view_str(s->job.tenant));
     cof_json_add_member(&json, "state", COF_LIT("pending"));
     cof_json_add_member(&json, "sealed_sha256", cof_view_str(s->job.sealed_sha256));
+    if (s->is_repeated)
+        cof_buf_add_str(&json, ",\"repeated\":true");
     cof_json_add_name(&json, "links");
     cof_buf_printf(&json, "{\"status\":\"/jobs/%s\",\"result\":\"/jobs/%s/result\"}}\n", s->job.job, s->job.job);
     reply_json(s->x, 202, cof_buf_view(&json));
     cof_buf_done(&json);
 }
 
-static void enqueue(struct submission *s)
+void submission_enqueue(struct submission *s)
 {
     struct cof_sqs_events events = {on_queued, s};
     struct cof_buf message;
@@ -137,7 +119,7 @@ static void enqueue(struct submission *s)
     if (err == COF_OK)
         err = cof_sqs_start_send(&s->p->session.aws, cof_view_str(s->p->queue_url), cof_buf_view(&message), &events, &s->fetch);
     if (err != COF_OK)
-        failed(s, "queue", err, NULL);
+        submission_failed(s, "queue", err, NULL);
     cof_buf_done(&message);
 }
 
@@ -151,9 +133,11 @@ static void on_stored(void *ctx, struct cof_s3_upload *upload, enum cof_err err,
     (void)error;
     s->upload = NULL;
     if (err != COF_OK)
-        failed(s, "store", err, diag);
+        submission_failed(s, "store", err, diag);
+    else if (s->note[0] != '\0')
+        once_note(s);
     else
-        enqueue(s);
+        submission_enqueue(s);
 }
 
 static enum cof_err send_sealed(struct submission *s)
@@ -173,7 +157,7 @@ static void take(struct submission *s, struct cof_view piece)
     if (err == COF_OK)
         err = send_sealed(s);
     if (err != COF_OK)
-        failed(s, "seal", err, NULL);
+        submission_failed(s, "seal", err, NULL);
 }
 
 static void take_all(struct submission *s)
@@ -186,7 +170,7 @@ static void take_all(struct submission *s)
     if (err == COF_OK)
         err = cof_hash_final(s->hash, digest);
     if (err != COF_OK) {
-        failed(s, "seal", err, NULL);
+        submission_failed(s, "seal", err, NULL);
         return;
     }
     cof_hex_encode(digest, sizeof digest, s->job.sealed_sha256);
@@ -202,7 +186,7 @@ static void check_type(struct submission *s, struct cof_view piece, bool last)
         return;
     s->type_checked = true;
     if (!type_fits(s->job.media_type, cof_buf_view(&s->first))) {
-        refuse(s, 415, "type-differs", "the body is not of the declared media type");
+        submission_refuse(s, 415, "type-differs", "the body is not of the declared media type");
         return;
     }
     take(s, cof_buf_view(&s->first));
@@ -260,10 +244,10 @@ static void on_key(void *ctx, enum cof_err err, struct cof_kms_reply *reply, con
         err = cof_s3_start_put(&s->p->session.aws, &put, &events, &s->upload);
     }
     if (err != COF_OK)
-        failed(s, "data key", err, diag);
+        submission_failed(s, "data key", err, diag);
 }
 
-static void ask_key(struct submission *s)
+void submission_seal(struct submission *s)
 {
     struct cof_job_context context;
     struct cof_kms_key_use use = {.key_arn = cof_view_str(s->p->data_key_arn)};
@@ -276,7 +260,15 @@ static void ask_key(struct submission *s)
     use.n_context = context.n;
     err = cof_kms_start_generate_data_key(&s->p->session.aws, &use, &events, &s->fetch);
     if (err != COF_OK)
-        failed(s, "data key", err, NULL);
+        submission_failed(s, "data key", err, NULL);
+}
+
+static void begin(struct submission *s)
+{
+    if (s->note[0] != '\0')
+        once_look_up(s);
+    else
+        submission_seal(s);
 }
 
 static bool type_allowed(const struct producer *p, struct cof_view type)
@@ -344,16 +336,19 @@ void submit_head(struct producer *p, struct cof_xchg *x)
     s->length = head->length;
     cof_buf_init_secret(&s->first, 1048576);
     cof_buf_init(&s->sealed, (size_t)64 << 20);
+    cof_buf_init(&s->noted, COF_JOB_MESSAGE_MAX);
     cof_buf_init_secret(&s->json, (size_t)p->max_json_bytes);
     cof_xchg_set_user(x, s);
     if (cof_job_make(&s->job, cof_view_str(token.tenant), cof_view_str(id), cof_view_str(p->bucket), type,
                      p->session.aws.now_ms()) != COF_OK) {
-        refuse(s, 400, "tenant-refused", "the token's tenant or the media type cannot be used in a name");
+        submission_refuse(s, 400, "tenant-refused", "the token's tenant or the media type cannot be used in a name");
         return;
     }
+    if (!once_read_key(s, &token))
+        return;
     s->is_json = cof_view_eq_nocase(type, COF_LIT("application/json"));
     if (s->is_json && head->length > p->max_json_bytes) {
-        refuse(s, 413, "too-large", "JSON submissions are limited; send large data as a raw body");
+        submission_refuse(s, 413, "too-large", "JSON submissions are limited; send large data as a raw body");
         return;
     }
     if (s->is_json) {
@@ -361,7 +356,7 @@ void submit_head(struct producer *p, struct cof_xchg *x)
         return;
     }
     cof_xchg_pause(x);
-    ask_key(s);
+    begin(s);
 }
 
 void submit_body(struct cof_xchg *x, struct cof_view piece)
@@ -386,7 +381,7 @@ static void unwrap_json(struct submission *s)
     enum cof_err err = cof_json_parse(cof_buf_view(&s->json), (size_t)s->p->max_json_bytes, &o, &diag);
 
     if (err != COF_OK) {
-        refuse(s, 400, "json-malformed", diag.text);
+        submission_refuse(s, 400, "json-malformed", diag.text);
         return;
     }
     data = json_is_object(o) && json_object_size(o) == 1 ? json_object_get(o, "data") : NULL;
@@ -405,9 +400,9 @@ static void unwrap_json(struct submission *s)
     json_decref(o);
     s->length = s->json.len;
     if (s->length == 0)
-        refuse(s, 400, "empty", "\"data\" is empty");
+        submission_refuse(s, 400, "empty", "\"data\" is empty");
     else
-        ask_key(s);
+        begin(s);
 }
 
 void submit_end(struct cof_xchg *x)

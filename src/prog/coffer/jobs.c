@@ -3,12 +3,12 @@
  * coffer submit, status and result: a job from the device's and from the owner's side.
  */
 #include "common.h"
+#include "gateway.h"
 #include "receipt_view.h"
 #include "verbs.h"
 
 #include "base/codec.h"
 #include "client/keyring_kms.h"
-#include "client/oauth.h"
 #include "client/s3.h"
 #include "crypto/hash.h"
 #include "engine/cmm.h"
@@ -31,7 +31,8 @@
 
 struct config {
     struct aws_options aws;
-    const char *producer, *token_file, *token_url, *client_file, *ca_file, *type;
+    struct gateway_options gateway;
+    const char *type, *key;
     const char *bucket, *tenant, *results_key, *output, *receipt_file, *root, *input;
     struct cof_text_list pcrs;
     uint64_t wait_s;
@@ -40,16 +41,14 @@ struct config {
 
 #define O(field) offsetof(struct config, field)
 #define PRODUCER_OPTIONS                                                                                               \
-    {"producer", 'p', COF_OPT_TEXT, "URL", "the gateway, https://HOST:PORT", O(producer)},                              \
-    {"token-file", 0, COF_OPT_TEXT, "FILE", "a bearer token (or COFFER_TOKEN)", O(token_file)},                         \
-    {"token-url", 0, COF_OPT_TEXT, "URL", "fetch a token here, as the client of --client-file", O(token_url)},          \
-    {"client-file", 0, COF_OPT_TEXT, "FILE", "client_id=... and client_secret=... lines", O(client_file)},              \
-    {"ca-file", 0, COF_OPT_TEXT, "FILE", "trusted certificate authorities, PEM", O(ca_file)},                           \
+    {"producer", 'p', COF_OPT_TEXT, "URL", "the gateway, https://HOST:PORT", O(gateway.producer)},                      \
+    GATEWAY_OPTIONS(struct config),                                                                                    \
     {"json", 0, COF_OPT_FLAG, NULL, "print JSON", O(json)}
 
 static const struct cof_option submit_options[] = {
     PRODUCER_OPTIONS,
     {"type", 't', COF_OPT_TEXT, "TYPE", "media type (default: by the file's first bytes)", O(type)},
+    {"idempotency-key", 0, COF_OPT_TEXT, "TEXT", "a second submission with the same is no second job", O(key)},
 };
 static const struct cof_command submit_command = {
     .name = "submit",
@@ -97,286 +96,137 @@ static const struct cof_command result_command = {
     .max_args = 1,
 };
 
-/* --- the gateway over HTTPS --- */
+/* --- one exchange with the gateway --- */
 
-struct gateway {
-    const struct config *config;
-    struct cof_loop *loop;
-    struct cof_tls_ctx *tls;
-    struct cof_http_client *http;
-    struct cof_aws_endpoint endpoint;
-    struct cof_buf token;
-    /* one exchange */
-    int status, fd;
+struct exchange {
+    struct gateway gateway;
+    int status, fd; /* fd: of what is sent, or -1 */
+    uint64_t left;  /* of it */
     struct cof_buf reply;
     struct cof_diag *diag;
-    uint64_t left;
-    enum cof_err err, read_err;
+    enum cof_err err;
     bool done;
 };
 
-static enum cof_err read_line_value(struct cof_view text, const char *name, struct cof_buf *out)
+static enum cof_err exchange_open(struct exchange *x, const struct config *config, struct cof_diag *diag)
 {
-    struct cof_view line, key, value;
-
-    while (text.len > 0) {
-        (void)cof_view_split(text, '\n', &line, &text);
-        if (cof_view_split(line, '=', &key, &value) && cof_view_eq_str(cof_view_trim(key), name)) {
-            cof_buf_add(out, cof_view_trim(value));
-            return cof_buf_err(out);
-        }
-    }
-    return COF_E_NOT_FOUND;
-}
-
-static enum cof_err fetch_token(struct gateway *g, struct cof_diag *diag)
-{
-    struct cof_buf text, id, secret;
-    struct cof_oauth oauth;
-    struct cof_view token;
     enum cof_err err;
 
-    if (g->config->client_file == NULL)
-        return cof_diag_set(diag, COF_E_USAGE, "--token-url needs --client-file");
-    cof_buf_init_secret(&text, 16384);
-    cof_buf_init(&id, 256);
-    cof_buf_init_secret(&secret, 1024);
-    err = cof_file_read(g->config->client_file, &text, diag);
-    if (err == COF_OK && (read_line_value(cof_buf_view(&text), "client_id", &id) != COF_OK ||
-                          read_line_value(cof_buf_view(&text), "client_secret", &secret) != COF_OK))
-        err = cof_diag_set(diag, COF_E_CONFIG, "%s: needs the lines client_id=... and client_secret=...", g->config->client_file);
-    if (err == COF_OK)
-        err = cof_oauth_init(&oauth, g->http, g->config->token_url, cof_buf_cstr(&id), cof_buf_view(&secret), "", diag);
-    if (err == COF_OK) {
-        err = cof_oauth_run_token(&oauth, &token, diag);
-        if (err == COF_OK)
-            cof_buf_add(&g->token, token);
-        cof_oauth_done(&oauth);
-    }
-    cof_buf_done(&text);
-    cof_buf_done(&id);
-    cof_buf_done(&secret);
-    return err;
+    *x = (struct exchange){.fd = -1, .diag = diag};
+    cof_buf_init(&x->reply, REPLY_MAX);
+    err = gateway_open(&x->gateway, &config->gateway, NULL, diag);
+    return err == COF_OK ? gateway_ready(&x->gateway, diag) : err;
 }
 
-static enum cof_err find_token(struct gateway *g, struct cof_diag *diag)
+static void exchange_close(struct exchange *x)
 {
-    const char *env = getenv("COFFER_TOKEN");
-    enum cof_err err = COF_OK;
-
-    if (g->config->token_file != NULL) {
-        err = cof_file_read(g->config->token_file, &g->token, diag);
-        while (err == COF_OK && g->token.len > 0 && (g->token.data[g->token.len - 1] == '\n' || g->token.data[g->token.len - 1] == '\r'))
-            cof_buf_truncate(&g->token, g->token.len - 1);
-    } else if (g->config->token_url != NULL) {
-        err = fetch_token(g, diag);
-    } else if (env != NULL) {
-        cof_buf_add_str(&g->token, env);
-    } else {
-        err = cof_diag_set(diag, COF_E_USAGE, "no token: give --token-file, --token-url with --client-file, or COFFER_TOKEN");
-    }
-    return err;
+    gateway_close(&x->gateway);
+    cof_buf_done(&x->reply);
+    if (x->fd >= 0)
+        (void)close(x->fd);
 }
 
-static enum cof_err gateway_open(struct gateway *g, const struct config *config, struct cof_diag *diag)
-{
-    struct cof_tls_client_opts tls = {.ca_file = config->ca_file};
-    struct cof_http_client_opts http = {.resolve = cof_resolve_dns};
-    enum cof_err err;
-
-    *g = (struct gateway){.config = config, .fd = -1, .diag = diag};
-    cof_buf_init_secret(&g->token, 32768);
-    cof_buf_init(&g->reply, REPLY_MAX);
-    if (config->producer == NULL)
-        return cof_diag_set(diag, COF_E_USAGE, "--producer URL is needed");
-    err = cof_aws_endpoint_parse(config->producer, &g->endpoint, diag);
-    if (err == COF_OK && !g->endpoint.https)
-        err = cof_diag_set(diag, COF_E_USAGE, "the gateway speaks https only");
-    if (err == COF_OK)
-        err = cof_loop_new(&g->loop);
-    if (err == COF_OK)
-        err = cof_tls_client_new(&tls, &g->tls, diag);
-    http.tls = g->tls;
-    if (err == COF_OK)
-        err = cof_http_client_new(g->loop, &http, &g->http);
-    return err == COF_OK ? find_token(g, diag) : err;
-}
-
-static void gateway_close(struct gateway *g)
-{
-    cof_http_client_free(g->http);
-    cof_tls_unref(g->tls);
-    cof_loop_free(g->loop);
-    cof_buf_done(&g->token);
-    cof_buf_done(&g->reply);
-    if (g->fd >= 0)
-        (void)close(g->fd);
-}
-
-static void on_head(void *ctx, struct cof_http_call *call, const struct cof_http_head *head)
-{
-    (void)call;
-    ((struct gateway *)ctx)->status = head->status;
-}
-
-static void on_body(void *ctx, struct cof_http_call *call, struct cof_view piece)
-{
-    (void)call;
-    cof_buf_add(&((struct gateway *)ctx)->reply, piece);
-}
-
-static void on_writable(void *ctx, struct cof_http_call *call)
+static void on_writable(void *ctx, struct gateway_call *call)
 {
     static uint8_t block[65536];
-    struct gateway *g = ctx;
+    struct exchange *x = ctx;
     bool more = true;
 
-    while (more && g->left > 0) {
-        size_t want = g->left < sizeof block ? (size_t)g->left : sizeof block;
-        ssize_t n = read(g->fd, block, want);
+    while (more && x->left > 0) {
+        size_t want = x->left < sizeof block ? (size_t)x->left : sizeof block;
+        ssize_t n = read(x->fd, block, want);
         if (n <= 0) { /* the file has shrunk or cannot be read: the request must not look whole */
-            g->read_err = cof_diag_set(g->diag, COF_E_IO, "the file could not be read to its end");
-            g->done = true;
-            cof_http_call_cancel(call);
+            x->err = cof_diag_set(x->diag, COF_E_IO, "the file could not be read to its end");
+            x->done = true;
+            gateway_cancel(call);
             return;
         }
-        g->left -= (uint64_t)n;
-        more = cof_http_call_write(call, cof_view_of(block, (size_t)n));
+        x->left -= (uint64_t)n;
+        more = gateway_write(call, cof_view_of(block, (size_t)n));
     }
-    if (g->left == 0)
-        cof_http_call_end(call);
+    if (x->left == 0)
+        gateway_end(call);
 }
 
-static void on_done(void *ctx, struct cof_http_call *call, enum cof_err err, const struct cof_diag *diag, bool sent)
+static void on_done(void *ctx, enum cof_err err, int status, struct cof_view body, const struct cof_diag *diag)
 {
-    struct gateway *g = ctx;
+    struct exchange *x = ctx;
 
-    (void)call;
-    (void)sent;
-    g->done = true;
-    g->err = err;
-    if (err != COF_OK && diag != NULL && g->diag != NULL)
-        *g->diag = *diag;
+    x->done = true;
+    x->err = err;
+    x->status = status;
+    cof_buf_reset(&x->reply);
+    cof_buf_add(&x->reply, body);
+    if (err != COF_OK && diag != NULL && x->diag != NULL)
+        *x->diag = *diag;
 }
 
-/* What the gateway's refusal means for the exit code. */
-static enum cof_err refusal(const struct gateway *g, struct cof_diag *diag)
+static enum cof_err exchange(struct exchange *x, const struct gateway_request *request)
 {
-    struct cof_view message = COF_LIT("");
-    json_t *o = NULL;
-    enum cof_err err = g->status == 404   ? COF_E_NOT_FOUND
-                       : g->status == 429 ? COF_E_THROTTLED
-                       : g->status >= 500 ? COF_E_RETRY
-                                          : COF_E_DENIED;
+    struct gateway_events events = {on_writable, on_done, x};
+    struct gateway_call *call;
+    enum cof_err err = gateway_start(&x->gateway, request, &events, &call);
 
-    if (cof_json_parse_object(cof_buf_view(&g->reply), REPLY_MAX, &o, NULL) == COF_OK)
-        (void)!cof_json_text_or(o, "message", "", &message, NULL);
-    (void)cof_diag_set(diag, err, "the gateway refuses (status %d): %.*s", g->status, (int)message.len, (const char *)message.data);
-    if (g->status == 401)
-        cof_diag_hint(diag, "fetch a new token; --token-url with --client-file does it by itself");
-    json_decref(o);
-    return err;
-}
-
-static enum cof_err exchange(struct gateway *g, const char *method, const char *path, const char *type, struct cof_diag *diag)
-{
-    struct cof_http_callbacks cb = {on_head, on_body, on_writable, on_done, g};
-    struct cof_http_call_opts o = {.https = true, .host = g->endpoint.host, .port = g->endpoint.port,
-                                   .streaming = g->fd >= 0, .total_ms = -1};
-    struct cof_http_call *call;
-    struct cof_buf head;
-    enum cof_err err;
-
-    g->done = false;
-    g->status = 0;
-    cof_buf_reset(&g->reply);
-    cof_buf_init_secret(&head, 65536);
-    cof_buf_printf(&head, "%s %s HTTP/1.1\r\nHost: %s:%u\r\nUser-Agent: coffer/" COF_VERSION "\r\nAuthorization: Bearer ", method,
-                   path, g->endpoint.host, g->endpoint.port);
-    cof_buf_add(&head, cof_buf_view(&g->token));
-    if (g->fd >= 0)
-        cof_buf_printf(&head, "\r\nContent-Type: %s\r\nContent-Length: %llu\r\nExpect: 100-continue", type,
-                       (unsigned long long)g->left);
-    cof_buf_add_str(&head, "\r\n\r\n");
-    o.head = cof_buf_view(&head);
-    err = cof_http_call_start(g->http, &o, &cb, &call);
+    x->done = false;
     if (err == COF_OK)
-        err = cof_loop_run_until(g->loop, &g->done, -1);
-    if (err == COF_OK)
-        err = g->read_err != COF_OK ? g->read_err : g->err;
-    if (err == COF_OK && g->status / 100 != 2)
-        err = refusal(g, diag);
-    cof_buf_done(&head);
-    return err;
+        err = cof_loop_run_until(x->gateway.loop, &x->done, -1);
+    return err == COF_OK ? x->err : err;
 }
 
 /* --- submit --- */
 
-static const char *sniff(int fd)
-{
-    static const struct {
-        const char *magic;
-        size_t len;
-        const char *type;
-    } known[] = {{"\x89PNG\r\n\x1a\n", 8, "image/png"}, {"\xff\xd8\xff", 3, "image/jpeg"}, {"GIF8", 4, "image/gif"},
-                 {"%PDF-", 5, "application/pdf"}};
-    char first[16] = {0};
-    ssize_t n = pread(fd, first, sizeof first, 0);
-
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (n >= (ssize_t)known[i].len && memcmp(first, known[i].magic, known[i].len) == 0)
-            return known[i].type;
-    return "application/octet-stream";
-}
-
-static enum cof_err open_file(struct gateway *g, const char *path, struct cof_diag *diag)
+static enum cof_err open_file(struct exchange *x, const char *path, struct cof_diag *diag)
 {
     struct stat st;
 
-    g->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (g->fd < 0 || fstat(g->fd, &st) != 0)
+    x->fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (x->fd < 0 || fstat(x->fd, &st) != 0)
         return cof_diag_set(diag, cof_err_from_errno(errno), "%s: %s", path, strerror(errno));
     if (!S_ISREG(st.st_mode))
         return cof_diag_set(diag, COF_E_USAGE, "%s: not a file", path);
     if (st.st_size == 0)
         return cof_diag_set(diag, COF_E_USAGE, "%s: is empty", path);
-    g->left = (uint64_t)st.st_size;
+    x->left = (uint64_t)st.st_size;
     return COF_OK;
 }
 
 static enum cof_err submit(const void *options_given, char **args, struct cof_diag *diag)
 {
     const struct config *config = options_given;
-    const char *path = args[0];
-    struct gateway g;
-    struct cof_view job;
-    json_t *o = NULL;
-    enum cof_err err = gateway_open(&g, config, diag);
+    struct gateway_request request = {.method = "POST", .path = "/encrypt", .type = config->type, .key = config->key};
+    struct exchange x;
+    uint8_t first[GATEWAY_SNIFF];
+    char job[COF_JOB_ID_MAX + 1];
+    ssize_t n;
+    enum cof_err err = exchange_open(&x, config, diag);
 
+    if (err == COF_OK && config->key != NULL && !gateway_is_key(config->key))
+        err = cof_diag_set(diag, COF_E_USAGE, "--idempotency-key: 1 to 128 letters, digits, '-', '_', '.' or ':'");
     if (err == COF_OK)
-        err = open_file(&g, path, diag);
+        err = open_file(&x, args[0], diag);
+    if (err == COF_OK) {
+        n = pread(x.fd, first, sizeof first, 0);
+        request.length = x.left;
+        if (request.type == NULL)
+            request.type = gateway_media_type(cof_view_of(first, n > 0 ? (size_t)n : 0));
+        err = exchange(&x, &request);
+    }
     if (err == COF_OK)
-        err = exchange(&g, "POST", "/encrypt", config->type != NULL ? config->type : sniff(g.fd), diag);
-    if (err == COF_OK)
-        err = cof_json_parse_object(cof_buf_view(&g.reply), REPLY_MAX, &o, diag);
-    if (err == COF_OK)
-        err = cof_json_text(o, "job", &job, diag);
-    if (err == COF_OK && !cof_job_is_id(job))
-        err = cof_diag_set(diag, COF_E_FORMAT, "the gateway's reply names no job");
+        err = gateway_read_job(cof_buf_view(&x.reply), job, diag);
     if (err == COF_OK && config->json)
-        (void)fputs(cof_buf_cstr(&g.reply), stdout);
+        (void)fputs(cof_buf_cstr(&x.reply), stdout);
     else if (err == COF_OK)
-        (void)printf("%.*s\n", (int)job.len, (const char *)job.data);
-    json_decref(o);
-    gateway_close(&g);
+        (void)printf("%s\n", job);
+    exchange_close(&x);
     return err;
 }
 
 /* --- status --- */
 
-static enum cof_err status_once(struct gateway *g, const char *job, char state[16], struct cof_diag *diag)
+static enum cof_err status_once(struct exchange *x, const char *job, char state[16], struct cof_diag *diag)
 {
     char path[128];
+    struct gateway_request request = {.method = "GET", .path = path};
     struct cof_view v;
     json_t *o = NULL;
     enum cof_err err;
@@ -384,9 +234,9 @@ static enum cof_err status_once(struct gateway *g, const char *job, char state[1
     if (!cof_job_is_id(cof_view_str(job)))
         return cof_diag_set(diag, COF_E_USAGE, "'%s' is not a job's id", job);
     (void)snprintf(path, sizeof path, "/jobs/%s", job);
-    err = exchange(g, "GET", path, "", diag);
+    err = exchange(x, &request);
     if (err == COF_OK)
-        err = cof_json_parse_object(cof_buf_view(&g->reply), REPLY_MAX, &o, diag);
+        err = cof_json_parse_object(cof_buf_view(&x->reply), REPLY_MAX, &o, diag);
     if (err == COF_OK)
         err = cof_json_text(o, "state", &v, diag);
     if (err == COF_OK)
@@ -399,29 +249,31 @@ static enum cof_err status(const void *options_given, char **args, struct cof_di
 {
     const struct config *config = options_given;
     const char *job = args[0];
-    struct gateway g;
+    struct exchange x;
     char state[16] = "";
     bool never = false;
     int64_t until_ms, pause_ms = 25;
-    enum cof_err err = gateway_open(&g, config, diag);
+    enum cof_err err = exchange_open(&x, config, diag);
 
-    until_ms = err == COF_OK ? cof_loop_now_ms(g.loop) + (int64_t)config->wait_s * 1000 : 0;
+    until_ms = err == COF_OK ? cof_loop_now_ms(x.gateway.loop) + (int64_t)config->wait_s * 1000 : 0;
     if (err == COF_OK)
-        err = status_once(&g, job, state, diag);
-    while (err == COF_OK && strcmp(state, "pending") == 0 && cof_loop_now_ms(g.loop) < until_ms) {
-        if (cof_loop_run_until(g.loop, &never, pause_ms) == COF_E_TIMEOUT && pause_ms < 1000)
+        err = status_once(&x, job, state, diag);
+    while (err == COF_OK && strcmp(state, "pending") == 0 && cof_loop_now_ms(x.gateway.loop) < until_ms) {
+        if (cof_loop_run_until(x.gateway.loop, &never, pause_ms) == COF_E_TIMEOUT && pause_ms < 1000)
             pause_ms *= 2;
-        err = status_once(&g, job, state, diag);
+        err = gateway_ready(&x.gateway, diag);
+        if (err == COF_OK)
+            err = status_once(&x, job, state, diag);
     }
     if (err == COF_OK && config->json)
-        (void)fputs(cof_buf_cstr(&g.reply), stdout);
+        (void)fputs(cof_buf_cstr(&x.reply), stdout);
     else if (err == COF_OK)
         (void)puts(state);
     if (err == COF_OK && strcmp(state, "refused") == 0)
-        err = cof_diag_set(diag, COF_E_AUTH, "the enclave refused the job: %s", cof_buf_cstr(&g.reply));
+        err = cof_diag_set(diag, COF_E_AUTH, "the enclave refused the job: %s", cof_buf_cstr(&x.reply));
     else if (err == COF_OK && strcmp(state, "done") != 0)
         err = cof_diag_set(diag, COF_E_RETRY, "the job is not done yet");
-    gateway_close(&g);
+    exchange_close(&x);
     return err;
 }
 

@@ -39,6 +39,39 @@ void sealing_done(struct sealing *sealing)
     sealing->is_on = false;
 }
 
+enum cof_err sealing_try(struct sealing *sealing, struct sealing *opening, struct cof_diag *diag)
+{
+    struct cof_esdk_materials m = {.suite = COF_ESDK_SUITE_SIGNED, .frame_length = FRAME, .pairs = sealing->pairs,
+                                   .n_pairs = sealing->n_pairs};
+    struct cof_cmm seals = cof_cmm_of_keyring(&sealing->keyring), opens = cof_cmm_of_keyring(&opening->keyring);
+    struct cof_esdk_encrypt *e = NULL;
+    struct cof_esdk_decrypt *d = NULL;
+    struct cof_buf message, plain;
+    struct cof_view in;
+    enum cof_err err = cof_esdk_encrypt_with(&seals, &m, &cof_rng_os, diag, &e);
+
+    cof_buf_init(&message, COF_ESDK_HEADER_MAX + 4096);
+    cof_buf_init(&plain, 16);
+    if (err == COF_OK)
+        err = cof_esdk_encrypt_finish(e, &message);
+    if (err == COF_OK)
+        err = cof_esdk_decrypt_new(NULL, &d);
+    in = cof_buf_view(&message);
+    if (err == COF_OK)
+        err = cof_esdk_decrypt_push(d, &in, &plain);
+    if (err == COF_OK)
+        err = cof_esdk_decrypt_with(&opens, d, diag);
+    if (err == COF_OK)
+        err = cof_esdk_decrypt_push(d, &in, &plain);
+    if (err == COF_OK)
+        err = cof_esdk_decrypt_finish(d);
+    cof_esdk_decrypt_free(d);
+    cof_esdk_encrypt_free(e);
+    cof_buf_done(&message);
+    cof_buf_done(&plain);
+    return cof_err_class(err) == COF_CLASS_RETRY || cof_err_class(err) == COF_CLASS_IO ? COF_OK : err;
+}
+
 static enum cof_err keep_sealed(void *ctx, struct cof_view bytes)
 {
     struct sealed_source *s = ctx;
@@ -149,33 +182,37 @@ static enum cof_err take_plain(void *ctx, struct cof_view plain)
     return o->out == NULL ? COF_OK : cof_file_out_write(o->out, plain, o->diag);
 }
 
-static enum cof_err once(struct opening *o, int fd, struct cof_esdk_decrypt *d)
+/* The next bytes of the message; *is_end: there are none. */
+static enum cof_err feed_open(struct cof_open *open, int fd, uint64_t *at, bool *is_end)
+{
+    uint8_t *data;
+    size_t room;
+    ssize_t n;
+    enum cof_err err = cof_open_room(open, &data, &room);
+
+    *is_end = false;
+    if (err != COF_OK)
+        return err;
+    do
+        n = pread(fd, data, room, (off_t)*at);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return cof_err_from_errno(errno);
+    *is_end = n == 0;
+    *at += (uint64_t)n;
+    return n == 0 ? COF_OK : cof_open_filled(open, (size_t)n);
+}
+
+static enum cof_err once(struct opening *o, int fd, uint64_t from, struct cof_esdk_decrypt *d)
 {
     struct cof_open_options how = {.threads = COF_THREADS_AUTO, .give_key = give_key, .sink = take_plain, .ctx = o};
     struct cof_open *open = NULL;
-    uint64_t at = 0;
+    bool is_end = false;
     enum cof_err err = cof_open_new(d, &how, &open);
 
     o->length = 0;
-    for (;;) {
-        uint8_t *data;
-        size_t room;
-        ssize_t n;
-
-        if (err == COF_OK)
-            err = cof_open_room(open, &data, &room);
-        if (err != COF_OK)
-            break;
-        n = pread(fd, data, room, (off_t)at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            err = cof_err_from_errno(errno);
-        if (n <= 0)
-            break;
-        at += (uint64_t)n;
-        err = cof_open_filled(open, (size_t)n);
-    }
+    while (err == COF_OK && !is_end)
+        err = feed_open(open, fd, &from, &is_end);
     if (err == COF_OK)
         err = cof_open_finish(open);
     cof_open_free(open);
@@ -211,16 +248,84 @@ enum cof_err sealed_open_file(struct sealing *sealing, int fd, struct cof_file_o
 
     o.out = twice ? NULL : out;
     if (err == COF_OK)
-        err = once(&o, fd, o.first);
+        err = once(&o, fd, 0, o.first);
     if (err == COF_OK && twice) { /* all of it verified; now once more, to be written */
         o.out = out;
         err = cof_esdk_decrypt_new(&how, &again);
         if (err == COF_OK)
-            err = once(&o, fd, again);
+            err = once(&o, fd, 0, again);
     }
     cof_esdk_decrypt_free(again);
     cof_esdk_decrypt_free(o.first);
     if (plain_length != NULL)
         *plain_length = o.length;
     return explain(&o, err);
+}
+
+static enum cof_err keep_opened(void *ctx, struct cof_view plain)
+{
+    struct opened_source *s = ctx;
+
+    cof_buf_add(&s->out, plain);
+    return cof_buf_err(&s->out);
+}
+
+static enum cof_err same_key(void *ctx, struct cof_esdk_decrypt *d)
+{
+    return cof_esdk_decrypt_set_key_of(d, ((struct opened_source *)ctx)->first);
+}
+
+enum cof_err opened_source_open(struct opened_source *s, struct sealing *sealing, int fd, uint64_t from, uint64_t *plain_length,
+                                struct cof_diag *diag)
+{
+    struct cof_esdk_decrypt_options how = {.known_pairs = sealing->pairs, .n_known = sealing->n_pairs};
+    struct cof_open_options again = {.threads = 0, .give_key = same_key, .sink = keep_opened, .ctx = s};
+    struct opening o = {.sealing = sealing, .diag = diag};
+    enum cof_err err;
+
+    *s = (struct opened_source){.fd = fd, .from = from, .at = from};
+    cof_buf_init_secret(&s->out, OUT_MAX);
+    err = cof_esdk_decrypt_new(&how, &s->first);
+    o.first = s->first;
+    if (err == COF_OK)
+        err = once(&o, fd, from, s->first);
+    if (err == COF_OK)
+        err = cof_esdk_decrypt_new(&how, &s->d);
+    if (err == COF_OK)
+        err = cof_open_new(s->d, &again, &s->open);
+    *plain_length = o.length;
+    return explain(&o, err);
+}
+
+enum cof_err opened_source_read(struct opened_source *s, uint8_t *data, size_t room, size_t *n)
+{
+    enum cof_err err = COF_OK;
+
+    *n = 0;
+    if (s->out_at == s->out.len) {
+        cof_wipe(s->out.data, s->out.len);
+        cof_buf_reset(&s->out);
+        s->out_at = 0;
+    }
+    while (err == COF_OK && s->out.len == 0 && !s->is_finished) {
+        err = feed_open(s->open, s->fd, &s->at, &s->is_finished);
+        if (err == COF_OK && s->is_finished)
+            err = cof_open_finish(s->open);
+    }
+    if (err != COF_OK)
+        return err;
+    *n = s->out.len - s->out_at < room ? s->out.len - s->out_at : room;
+    if (*n > 0)
+        memcpy(data, s->out.data + s->out_at, *n);
+    s->out_at += *n;
+    return COF_OK;
+}
+
+void opened_source_close(struct opened_source *s)
+{
+    cof_open_free(s->open);
+    cof_esdk_decrypt_free(s->d);
+    cof_esdk_decrypt_free(s->first);
+    cof_buf_done(&s->out);
+    *s = (struct opened_source){0};
 }

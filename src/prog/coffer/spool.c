@@ -45,7 +45,7 @@ static enum cof_err read_head(int fd, struct spool_entry *entry)
 {
     uint8_t text[HEAD_MAX];
     ssize_t n = pread(fd, text, sizeof text, 0);
-    struct cof_view line, rest, key;
+    struct cof_view line, rest, key, type;
     json_t *o;
     enum cof_err err;
 
@@ -57,7 +57,12 @@ static enum cof_err read_head(int fd, struct spool_entry *entry)
     err = cof_json_text(o, "key", &key, NULL);
     if (err == COF_OK && (key.len == 0 || key.len >= sizeof entry->key))
         err = COF_E_FORMAT;
+    if (err == COF_OK)
+        err = cof_json_text_or(o, "type", "", &type, NULL);
+    if (err == COF_OK && type.len >= sizeof entry->type)
+        err = COF_E_FORMAT;
     if (err == COF_OK) {
+        memcpy(entry->type, type.data, type.len);
         memcpy(entry->key, key.data, key.len);
         entry->head = line.len + 1;
     }
@@ -156,8 +161,8 @@ const struct spool_entry *spool_find(const struct spool *spool, const char *id)
     return NULL;
 }
 
-static enum cof_err write_entry(struct sealed_source *sealed, const struct cof_s3_source *message, const char *path,
-                                struct spool_entry *entry, struct cof_diag *diag)
+static enum cof_err write_entry(const struct cof_s3_source *message, const char *path, struct spool_entry *entry,
+                                struct cof_diag *diag)
 {
     struct cof_file_out out = {.fd = -1};
     uint8_t *piece = malloc(PIECE);
@@ -165,10 +170,11 @@ static enum cof_err write_entry(struct sealed_source *sealed, const struct cof_s
     size_t n = 1;
     enum cof_err err = piece == NULL ? COF_E_MEMORY : cof_file_out_open(&out, path, 0600, diag);
 
-    (void)sealed;
     cof_buf_init(&head, HEAD_MAX - 1);
     cof_buf_add_str(&head, "{");
     cof_json_add_member(&head, "key", cof_view_str(entry->key));
+    if (entry->type[0] != '\0')
+        cof_json_add_member(&head, "type", cof_view_str(entry->type));
     cof_buf_add_str(&head, "}\n");
     entry->head = entry->size = head.len;
     if (err == COF_OK)
@@ -190,7 +196,7 @@ static enum cof_err write_entry(struct sealed_source *sealed, const struct cof_s
 }
 
 enum cof_err spool_add(struct spool *spool, struct sealing *sealing, const char *path, const struct stat *st, const char *id,
-                       const char *key, unsigned priority, struct spool_entry **out, struct cof_diag *diag)
+                       const char *key, const char *type, unsigned priority, struct spool_entry **out, struct cof_diag *diag)
 {
     struct spool_entry *entry = calloc(1, sizeof *entry);
     struct source source = {.fd = -1};
@@ -206,6 +212,7 @@ enum cof_err spool_add(struct spool *spool, struct sealing *sealing, const char 
     (void)snprintf(entry->name, sizeof entry->name, "%u-%013lld-%.32s" SUFFIX, 9 - (priority > 9 ? 9 : priority),
                    ms < 0 ? 0 : ms % 10000000000000, id);
     (void)snprintf(entry->key, sizeof entry->key, "%s", key);
+    (void)snprintf(entry->type, sizeof entry->type, "%s", type != NULL ? type : "");
     spool_path(spool, entry, target);
     err = source_open(&source, path, &plain, diag);
     if (err == COF_OK && (plain.read_at == NULL || source.st.st_ino != st->st_ino || source.st.st_size != st->st_size))
@@ -213,7 +220,7 @@ enum cof_err spool_add(struct spool *spool, struct sealing *sealing, const char 
     if (err == COF_OK)
         err = sealed_source_open(&sealed, sealing, &source, &plain, &message, diag);
     if (err == COF_OK)
-        err = write_entry(&sealed, &message, target, entry, diag);
+        err = write_entry(&message, target, entry, diag);
     sealed_source_close(&sealed);
     source_close(&source);
     if (err != COF_OK) {

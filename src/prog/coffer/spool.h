@@ -15,6 +15,7 @@ struct spool_entry {
     struct spool_entry *next;
     char name[SPOOL_NAME_MAX]; /* "4-1763942400123-00112233445566778899aabbccddeeff.spool" */
     char key[1025];
+    char type[128];            /* media type; empty: not noted */
     uint64_t head, size;       /* bytes of the line; of the whole file */
     unsigned failures;
     int64_t not_before_ms;
@@ -35,10 +36,10 @@ void spool_close(struct spool *spool);
 /* The id of the file, 32 hex digits. */
 COF_MUST_USE enum cof_err spool_id(const char *relative, const struct stat *st, char out[static 33]);
 const struct spool_entry *spool_find(const struct spool *spool, const char *id); /* NULL: none */
-/* Seals the file into a new entry, durable when this returns. priority: 0 to 9, higher first. COF_E_TRUNCATED: the file changed
+/* Seals the file into a new entry, durable when this returns. type may be NULL. priority: 0 to 9, higher first. COF_E_TRUNCATED: the file changed
  * meanwhile; COF_E_NO_SPACE: the disk is full. Nothing is left then. */
 COF_MUST_USE enum cof_err spool_add(struct spool *spool, struct sealing *sealing, const char *path, const struct stat *st,
-                                    const char *id, const char *key, unsigned priority, struct spool_entry **out,
+                                    const char *id, const char *key, const char *type, unsigned priority, struct spool_entry **out,
                                     struct cof_diag *diag);
 /* Deletes it (sent: or moves it to the folder "sent", to be kept for a while). */
 void spool_remove(struct spool *spool, struct spool_entry *entry, bool sent);

@@ -347,6 +347,12 @@ static void bucket(void **state)
         {"producer", "s3:GetObject", BUCKET "/status/t1/j1", TLS, true},
         {"producer", "s3:GetObject", BUCKET "/jobs/t1/j1", TLS, false},
         {"producer", "s3:DeleteObject", BUCKET "/jobs/t1/j1", TLS, false},
+        {"producer", "s3:PutObject", BUCKET "/submissions/t1/d", TLS " s3:if-none-match=*", true},
+        {"producer", "s3:PutObject", BUCKET "/submissions/t1/d", TLS " s3:ObjectCreationOperation=true", false}, /* never replaced */
+        {"producer", "s3:GetObject", BUCKET "/submissions/t1/d", TLS, true},
+        {"consumer", "s3:GetObject", BUCKET "/submissions/t1/d", TLS, false},
+        {"consumer", "s3:PutObject", BUCKET "/submissions/t1/d", TLS " s3:if-none-match=*", false},
+        {"owner", "s3:GetObject", BUCKET "/submissions/t1/d", TLS, false},
         {"consumer", "s3:GetObject", BUCKET "/jobs/t1/j1", TLS, true},
         {"consumer", "s3:GetObject", BUCKET "/models/m1", TLS, true},
         {"consumer", "s3:PutObject", BUCKET "/jobs/t1/j1", TLS, false},
