@@ -24,11 +24,11 @@ static void write_url(struct cof_sqs_call *c, const char *name)
     cof_buf_done(&url);
 }
 
-/* An ARN of a queue that may not be there. */
-static void arn_of(struct cof_sqs_call *c, struct cof_view account, struct cof_view name, char out[300])
+/* An ARN of a queue of ours that may not be there. */
+static void arn_of(struct cof_sqs_call *c, struct cof_view name, char out[300])
 {
-    (void)snprintf(out, 300, "arn:aws:sqs:%s:%.*s:%.*s", cof_standin_region(c->s), (int)(account.len < 20 ? account.len : 20),
-                   (const char *)account.data, (int)(name.len < 100 ? name.len : 100), (const char *)name.data);
+    (void)snprintf(out, 300, "arn:aws:sqs:%s:%s:%.*s", cof_standin_region(c->s), cof_standin_account(c->s),
+                   (int)(name.len < 100 ? name.len : 100), (const char *)name.data);
 }
 
 /* The one that is there, if what is asked for is what it is. */
@@ -98,7 +98,7 @@ enum cof_err cof_sqs_op_create_queue(struct cof_sqs_call *c)
     if (!cof_sqs_queue_is_name(name))
         return cof_sqs_refuse(&c->refusal, COF_SQS_INVALID_PARAMETER_VALUE,
                               "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length");
-    arn_of(c, cof_view_str(cof_standin_account(c->s)), name, arn);
+    arn_of(c, name, arn);
     err = cof_sqs_queue_get(c->s, name, &there);
     if (err != COF_OK && err != COF_E_NOT_FOUND)
         return err;
@@ -131,8 +131,10 @@ enum cof_err cof_sqs_op_get_queue_url(struct cof_sqs_call *c)
         return COF_OK;
     if (cof_json_text_or(c->in, "QueueOwnerAWSAccountId", account[0] != '\0' ? account : cof_standin_account(c->s), &owner, NULL) != COF_OK)
         return cof_sqs_refuse(&c->refusal, COF_SQS_SERIALIZATION, "QueueOwnerAWSAccountId must be text.");
-    arn_of(c, owner, name, arn);
-    err = cof_view_eq_str(owner, cof_standin_account(c->s)) ? cof_sqs_queue_get(c->s, name, &c->queue) : COF_E_NOT_FOUND;
+    if (!cof_view_eq_str(owner, cof_standin_account(c->s)))
+        return cof_sqs_refuse(&c->refusal, COF_SQS_QUEUE_DOES_NOT_EXIST, "The specified queue does not exist.");
+    arn_of(c, name, arn);
+    err = cof_sqs_queue_get(c->s, name, &c->queue);
     if (err != COF_OK && err != COF_E_NOT_FOUND)
         return err;
     if (!cof_sqs_allowed(c, "sqs:GetQueueUrl", c->queue, cof_view_str(arn), &err))
@@ -230,7 +232,7 @@ enum cof_err cof_sqs_op_list_queues(struct cof_sqs_call *c)
     char arn[300];
     enum cof_err err;
 
-    arn_of(c, cof_view_str(cof_standin_account(c->s)), COF_LIT("*"), arn);
+    arn_of(c, COF_LIT("*"), arn);
     if (!cof_sqs_allowed(c, "sqs:ListQueues", NULL, cof_view_str(arn), &err))
         return err;
     if (cof_json_text_or(c->in, "QueueNamePrefix", "", &prefix, NULL) != COF_OK)

@@ -38,8 +38,6 @@ bool cof_sqs_allowed(struct cof_sqs_call *c, const char *action, const struct co
     struct cof_buf why;
     bool yes;
 
-    for (int part = 0; queue == NULL && part < 5; part++) /* arn:aws:sqs:REGION:ACCOUNT:NAME says whose it is */
-        (void)cof_view_split(arn, ':', &access.resource_account, &arn);
     if (queue != NULL && !(is_owners_alone(action) && is_stranger(c)))
         access.resource_policy = cof_sqs_queue_policy(queue);
     cof_buf_init(&why, 16384);
