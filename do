@@ -73,11 +73,21 @@ build() { # build TESTS
     rm -f "$log"
 }
 
+# What runs an image in a virtual machine; kept in the build folder.
+parts() {
+    [ -e "$BUILD/vm/complete" ] || say "do: fetching QEMU, a kernel and a vsock back-end (some 85 MB, nothing is installed)"
+    "$ROOT/deploy/vm/parts" "$BUILD/vm" || die "the parts of the virtual machine cannot be had here"
+}
+
 usage() {
     cat <<EOF
 usage: ./do VERB [ARGUMENTS]
 
-  demo [--keep] [FILE]   send a picture (yours, or two generated ones) through the whole system on this machine
+  demo [--keep] [--vm] [FILE]
+                         send a picture (yours, or two generated ones) through the whole system on this machine;
+                         --vm: the enclave is an image in a virtual machine
+  enclave                build an enclave image and boot it in a virtual machine, with QEMU, a kernel and a vsock back-end
+                         that are fetched into build/vm
   build                  build the programs into build/
   test [--only TEXT]     build and run every test; ends in 'N passed, N failed, N skipped'
   check                  a second build with clang, and a sanitizer run of the unit, torture and attack tests
@@ -100,7 +110,21 @@ build)
     ;;
 demo)
     build false
+    vm=
+    for word in "$@"; do
+        shift
+        [ "$word" = --vm ] && vm=yes || set -- "$@" "$word"
+    done
+    if [ -n "$vm" ]; then
+        parts
+        set -- --vm "$BUILD/vm" "$@"
+    fi
     exec "$ROOT/deploy/local/demo" "$BUILD" "$@"
+    ;;
+enclave)
+    build false
+    parts
+    exec "$ROOT/deploy/local/demo" "$BUILD" --vm "$BUILD/vm" --boot
     ;;
 test)
     # shellcheck disable=SC2086

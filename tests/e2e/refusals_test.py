@@ -215,7 +215,7 @@ def other_images(s, host, picture):
     """KMS gives the data key to the measured image alone: not to one whose configuration differs in a byte, not to a debug one."""
     right = s.config
     for name, change, debug in (('another configuration', lambda t: t.replace('"visibility_s": 60', '"visibility_s": 61'), False),
-                                ('debug mode, whose PCRs are zero (C-13)', lambda t: t, True)):
+                                ('debug mode, whose PCRs are zero (C-13)', lambda t: t.replace('"version": 1', '"allow_debug": true, "version": 1'), True)):
         s.stop_host(host)
         s.config = s.dir / 'other.json'
         s.config.write_text(change(right.read_text()))
@@ -234,7 +234,16 @@ def other_images(s, host, picture):
         host = s.start_host()
         code, _, err = s.coffer('status', job, '--wait', '60', *s.gateway())
         check(f'and the measured one then does the job ({name})', code == 0, err)
-    return host
+    s.stop_host(host)
+    log.unlink(missing_ok=True)
+    host = s.start_host(['--debug'])
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and 'enclave.not_started' not in s.tail('coffer-enclave'):
+        time.sleep(0.05)
+    check('an enclave in debug mode does not start unless its configuration allows it', 'debug mode' in s.tail('coffer-enclave') and
+          'enclave.ready' not in s.tail('coffer-enclave'), s.tail('coffer-enclave'))
+    s.stop_host(host)
+    return s.start_host()
 
 
 def aws_cli(s):

@@ -71,10 +71,39 @@ static enum cof_err processor(const json_t *o, struct config *c, struct cof_diag
     return COF_OK;
 }
 
+/* What only an image's first process asks for (init.h). */
+static enum cof_err image_members(const json_t *o, struct config *c, struct cof_diag *diag)
+{
+    const json_t *clocks = json_object_get(o, "clocks");
+    struct cof_view v;
+    char address[300];
+    enum cof_err err = cof_json_text_or(o, "heartbeat", "", &v, diag);
+
+    (void)snprintf(c->clocks[0], sizeof c->clocks[0], "kvm-clock");
+    c->n_clocks = 1;
+    if (clocks != NULL && (json_array_size(clocks) == 0 || json_array_size(clocks) > CLOCKS_MAX))
+        return cof_diag_set(diag, COF_E_CONFIG, "configuration: \"clocks\" must be a list of 1 to %d names", CLOCKS_MAX);
+    for (size_t i = 0; i < json_array_size(clocks); i++) {
+        const char *name = json_string_value(json_array_get(clocks, i));
+
+        if (name == NULL || name[0] == '\0' || strlen(name) >= sizeof c->clocks[0])
+            return cof_diag_set(diag, COF_E_CONFIG, "configuration: \"clocks\" must be a list of short names");
+        memcpy(c->clocks[i], name, strlen(name) + 1);
+        c->n_clocks = i + 1;
+    }
+    c->has_heartbeat = err == COF_OK && v.len > 0;
+    if (c->has_heartbeat)
+        err = text(o, "heartbeat", address, sizeof address, diag);
+    if (c->has_heartbeat && err == COF_OK)
+        err = cof_addr_parse(address, &c->heartbeat, diag);
+    return err;
+}
+
 static enum cof_err read_members(const json_t *o, struct config *c, struct cof_diag *diag)
 {
     static const char *const names[] = {"version", "region", "account", "bucket", "queue_url", "data_key_arn",
-        "results_key_arn", "endpoints", "ca_pem", "host", "max_bytes", "visibility_s", "processor", NULL};
+        "results_key_arn", "endpoints", "ca_pem", "host", "max_bytes", "visibility_s", "processor",
+        "allow_debug", "clocks", "heartbeat", NULL};
     char host[300];
     struct cof_view pem;
     int64_t version, max_bytes, visibility_s;
@@ -112,6 +141,10 @@ static enum cof_err read_members(const json_t *o, struct config *c, struct cof_d
         err = cof_json_int_or(o, "visibility_s", 10, 43200, 60, &visibility_s, diag);
     if (err == COF_OK)
         err = processor(json_object_get(o, "processor"), c, diag);
+    if (err == COF_OK)
+        err = cof_json_bool_or(o, "allow_debug", false, &c->allow_debug, diag);
+    if (err == COF_OK)
+        err = image_members(o, c, diag);
     if (err == COF_OK) {
         c->max_bytes = (uint64_t)max_bytes;
         c->visibility_s = (uint32_t)visibility_s;

@@ -11,6 +11,7 @@
 
 #define CONFIG_MAX 131072 /* bytes */
 #define PROCESSOR_ARGS_MAX 16
+#define CLOCKS_MAX 8
 
 struct config {
     char region[64], account[16], bucket[64];
@@ -24,6 +25,11 @@ struct config {
     uint32_t visibility_s;     /* of a message in work */
     char args[PROCESSOR_ARGS_MAX][128];
     const char *argv[PROCESSOR_ARGS_MAX + 1];
+    bool allow_debug;          /* start though PCR0 is zero: anybody can look into such an enclave */
+    char clocks[CLOCKS_MAX][32]; /* of an image: the clock sources that the kernel may use */
+    size_t n_clocks;
+    bool has_heartbeat;        /* of an image: tell the parent early that the kernel has booted */
+    struct cof_addr heartbeat;
     uint8_t sha256[32];        /* of the file */
 };
 

@@ -6,6 +6,7 @@
  * It is started with three descriptors and nothing else: 3 the way to the NSM, 4 its configuration, 5 the processor's
  * program. All it trusts is what was measured.
  */
+#include "init.h"
 #include "processor.h"
 #include "work.h"
 
@@ -14,6 +15,7 @@
 #include "client/sts.h"
 #include "crypto/start.h"
 #include "engine/sts_call.h"
+#include "format/nsm.h"
 #include "io/clock.h"
 #include "io/file.h"
 #include "io/harden.h"
@@ -209,6 +211,31 @@ static enum cof_err open_worker(struct enclave *e, struct cof_diag *diag)
     return err;
 }
 
+/* A debug enclave has zeros for measurements, and its host reads its console: nothing of anybody's belongs there (C-13). */
+static enum cof_err refuse_debug(struct enclave *e, struct cof_diag *diag)
+{
+    static const uint8_t zeros[COF_ATTEST_PCR_SIZE] = {0};
+    struct cof_nsm_response response;
+    struct cof_buf request, reply;
+    enum cof_err err;
+
+    cof_buf_init(&request, COF_NSM_REQUEST_MAX);
+    cof_buf_init(&reply, COF_NSM_RESPONSE_MAX);
+    cof_nsm_add_request(&request, &(struct cof_nsm_request){.op = COF_NSM_DESCRIBE_PCR, .index = 0});
+    err = cof_nsm_call(e->nsm, cof_buf_view(&request), &reply);
+    if (err == COF_OK)
+        err = cof_nsm_parse_response(cof_buf_view(&reply), &response);
+    if (err == COF_OK && (response.op != COF_NSM_DESCRIBE_PCR || response.data.len != sizeof zeros))
+        err = COF_E_REMOTE;
+    if (err != COF_OK)
+        err = cof_diag_set(diag, err, "the security module does not tell PCR0");
+    else if (memcmp(response.data.data, zeros, sizeof zeros) == 0 && !e->config.allow_debug)
+        err = cof_diag_set(diag, COF_E_AUTH, "this enclave runs in debug mode, which its configuration does not allow");
+    cof_buf_done(&request);
+    cof_buf_done(&reply);
+    return err;
+}
+
 static enum cof_err start(struct enclave *e, struct cof_diag *diag)
 {
     enum cof_err err = cof_sandbox_netns(diag);
@@ -222,6 +249,8 @@ static enum cof_err start(struct enclave *e, struct cof_diag *diag)
         err = hash_processor(e, diag);
     if (err == COF_OK)
         err = cof_nsm_open("fd:3", &e->nsm, diag);
+    if (err == COF_OK)
+        err = refuse_debug(e, diag);
     if (err == COF_OK)
         err = cof_loop_new(&e->loop);
     if (err == COF_OK)
@@ -268,14 +297,15 @@ int main(int argc, char **argv)
     static const struct cof_command command = {
         .args = "",
         .summary = "Runs inside an enclave; started by coffer-host through the hypervisor, never by hand.",
-        .details = "Descriptors: 3 NSM, 4 configuration (JSON), 5 the processor's program.",
+        .details = "Descriptors: 3 NSM, 4 configuration (JSON), 5 the processor's program. As the first process of an image it\n"
+                   "finds them itself.",
         .max_args = 0,
     };
     static struct enclave e;
     struct cof_diag diag = {0};
     char **args;
     int n_args;
-    bool exit_now;
+    bool exit_now, is_first;
     enum cof_err err;
 
     if (cof_options_parse("coffer-enclave", &command, argc, argv, NULL, &args, &n_args, &exit_now) != COF_OK)
@@ -284,10 +314,17 @@ int main(int argc, char **argv)
         return COF_EXIT_DONE;
     cof_crypto_start(); /* nothing runs here that was not measured */
     cof_log_stderr(&e.log, "coffer-enclave", COF_LOG_INFO);
-    err = start(&e, &diag);
+    is_first = getpid() == 1;
+    err = is_first ? init_start(&e.log, &diag) : COF_OK;
+    if (err == COF_OK) {
+        is_first = false; /* in an image, a child of the first process goes on here */
+        err = start(&e, &diag);
+    }
     if (err != COF_OK) {
         cof_log_event(&e.log, COF_LOG_ERROR, "enclave.not_started", "why", diag.text[0] != '\0' ? diag.text : cof_err_text(err),
                       NULL);
+        if (is_first)
+            init_end();
         return cof_exit_code(err);
     }
     cof_log_event(&e.log, COF_LOG_INFO, "enclave.ready", NULL);

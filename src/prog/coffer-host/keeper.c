@@ -131,6 +131,10 @@ static void add_launch(struct keeper *k, struct cof_buf *json)
     add_member(json, "enclave", k->opts.enclave);
     add_member(json, "config", k->opts.config);
     add_member(json, "processor", k->opts.processor);
+    add_member(json, "image", k->opts.image);
+    add_member(json, "vsock", k->opts.vsock);
+    if (k->opts.image != NULL)
+        cof_json_add_member_int(json, "memory_mib", (int64_t)k->opts.memory_mib);
     add_member(json, "log", k->opts.log_file);
     add_member(json, "role_arn", k->opts.role_arn);
     cof_json_add_name(json, "debug");

@@ -13,7 +13,10 @@ struct keeper;
 
 struct keeper_opts {
     struct cof_addr hypervisor;  /* its control socket */
-    const char *enclave, *config, *processor, *log_file, *role_arn; /* the last two may be NULL */
+    const char *enclave, *config, *processor; /* files; or, in their place, */
+    const char *image, *vsock;   /* an enclave image, and where its connections come out */
+    uint64_t memory_mib;         /* of an image */
+    const char *log_file, *role_arn; /* may be NULL */
     bool debug;
     const struct cof_log *log;
     void (*started)(void *ctx, struct cof_view description); /* the hypervisor's JSON */

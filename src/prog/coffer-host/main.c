@@ -24,7 +24,8 @@
 #define CREDENTIALS_LIFE_MS 3600000
 
 struct host {
-    const char *listen, *hypervisor, *enclave, *config, *processor, *enclave_log, *role_arn;
+    const char *listen, *hypervisor, *enclave, *config, *processor, *image, *vsock, *enclave_log, *role_arn;
+    uint64_t memory_mib;
     struct cof_text_list allow;
     bool debug;
     struct cof_log log;
@@ -43,6 +44,9 @@ static const struct cof_option options[] = {
     {"enclave", 'e', COF_OPT_TEXT, "FILE", "the enclave's program", O(enclave)},
     {"config", 'c', COF_OPT_TEXT, "FILE", "its (measured) configuration", O(config)},
     {"processor", 'p', COF_OPT_TEXT, "FILE", "the processor's program", O(processor)},
+    {"image", 'i', COF_OPT_TEXT, "FILE", "an enclave image, in place of the three", O(image)},
+    {"vsock", 0, COF_OPT_TEXT, "PATH", "of an image: its connections to port P come out at the Unix socket PATH_P", O(vsock)},
+    {"memory-mib", 0, COF_OPT_NUMBER, "N", "memory of an image (default 512)", O(memory_mib)},
     {"enclave-log", 0, COF_OPT_TEXT, "FILE", "where the enclave's console goes", O(enclave_log)},
     {"role-arn", 0, COF_OPT_TEXT, "ARN", "the instance's role, measured into PCR3", O(role_arn)},
     {"debug", 0, COF_OPT_FLAG, NULL, "start the enclave in debug mode: its PCRs are zero", O(debug)},
@@ -98,8 +102,10 @@ static enum cof_err check(const struct host *h, struct cof_diag *diag)
 {
     if (h->listen == NULL || h->allow.n == 0)
         return cof_diag_set(diag, COF_E_USAGE, "--listen and at least one --allow are needed");
-    if (h->hypervisor == NULL || h->enclave == NULL || h->config == NULL || h->processor == NULL)
-        return cof_diag_set(diag, COF_E_USAGE, "--hypervisor, --enclave, --config and --processor are needed");
+    if (h->hypervisor == NULL)
+        return cof_diag_set(diag, COF_E_USAGE, "--hypervisor is needed");
+    if (h->image != NULL ? h->vsock == NULL : h->enclave == NULL || h->config == NULL || h->processor == NULL)
+        return cof_diag_set(diag, COF_E_USAGE, "--enclave, --config and --processor are needed, or --image and --vsock");
     return COF_OK;
 }
 
@@ -109,6 +115,7 @@ static enum cof_err run(struct host *h, struct cof_diag *diag)
     struct tunnel_opts tunnel = {.allow = h->allow.items, .n_allow = h->allow.n, .resolve = cof_resolve_dns,
                                  .credentials = give_credentials, .ctx = h, .log = &h->log};
     struct keeper_opts keeper = {.enclave = h->enclave, .config = h->config, .processor = h->processor,
+                                 .image = h->image, .vsock = h->vsock, .memory_mib = h->memory_mib,
                                  .log_file = h->enclave_log, .role_arn = h->role_arn, .debug = h->debug, .log = &h->log,
                                  .started = on_started, .ctx = h};
     enum cof_err err = check(h, diag);
@@ -140,7 +147,7 @@ static enum cof_err run(struct host *h, struct cof_diag *diag)
 
 int main(int argc, char **argv)
 {
-    static struct host host;
+    static struct host host = {.memory_mib = 512};
     struct cof_harden_opts harden = {0};
     struct cof_diag diag = {0};
     char **args;

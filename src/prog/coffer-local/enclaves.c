@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "enclaves.h"
+#include "vm.h"
 
 #include "base/codec.h"
 #include "engine/measure.h"
@@ -13,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +25,9 @@
 #include <unistd.h>
 
 #define FILE_MAX ((size_t)512 << 20)
+#define IMAGE_MAX ((size_t)4 << 30)
+#define MEMORY_MIB_MIN 64
+#define MEMORY_MIB_MAX 65536
 #define REQUEST_MAX 65536
 #define N_FILES 3 /* enclave, configuration, processor */
 
@@ -32,7 +37,8 @@ struct enclave {
     struct enclaves *all;
     struct enclave *prev, *next;
     char id[24];
-    struct cof_process *process;
+    struct cof_process *process; /* of a program that was measured; */
+    struct vm *vm;               /* or the machine that runs an image */
     struct cof_hv_enclave *hv;
     struct cof_image_pcrs pcrs;
     struct cof_watch nsm;  /* our end of its NSM channel */
@@ -45,6 +51,8 @@ struct enclaves {
     struct cof_hv *hv;
     struct cof_http_server *server;
     struct enclave *list;
+    const char *monitor; /* NULL: images cannot be run */
+    char data[PATH_MAX]; /* absolute */
     unsigned next_id;
 };
 
@@ -174,6 +182,7 @@ static void drop(struct enclave *e)
     struct enclaves *all = e->all;
 
     cof_process_free(e->process);
+    vm_free(e->vm);
     cof_hv_enclave_free(e->hv);
     if (e->nsm.fd >= 0) {
         cof_loop_unwatch(all->loop, &e->nsm);
@@ -272,13 +281,94 @@ static enum cof_err start_process(struct enclave *e, const int files[static N_FI
 
 struct launch {
     const char *paths[N_FILES];
+    const char *image, *vsock; /* in their place: an enclave image, and where its connections come out */
+    uint64_t memory_mib;
     const char *log, *role_arn, *instance_id;
     bool debug;
 };
 
-static enum cof_err launch(struct enclaves *all, const struct launch *l, struct enclave **out, struct cof_diag *diag)
+static void enlist(struct enclave *e)
+{
+    struct enclaves *all = e->all;
+
+    e->next = all->list;
+    if (all->list != NULL)
+        all->list->prev = e;
+    all->list = e;
+}
+
+static struct enclave *new_enclave(struct enclaves *all)
 {
     struct enclave *e = calloc(1, sizeof *e);
+
+    if (e == NULL)
+        return NULL;
+    e->all = all;
+    e->nsm = (struct cof_watch){.ready = on_nsm, .fd = -1};
+    cof_buf_init(&e->request, COF_NSM_REQUEST_MAX + 8192);
+    (void)snprintf(e->id, sizeof e->id, "enc-%u", ++all->next_id);
+    return e;
+}
+
+static enum cof_err vm_nsm(void *ctx, struct cof_view request, struct cof_buf *response)
+{
+    return cof_hv_handle(((struct enclave *)ctx)->hv, request, cof_clock_wall_ms(), response);
+}
+
+static enum cof_err check_image(const struct cof_image *image, struct cof_diag *diag)
+{
+    if (!image->crc_right)
+        return cof_diag_set(diag, COF_E_AUTH, "the image's CRC is wrong: it was damaged");
+    if (image->signature == COF_IMAGE_SIGNATURE_BAD)
+        return cof_diag_set(diag, COF_E_AUTH, "the image's signature does not hold");
+    return COF_OK;
+}
+
+/* An image: measured, and run in a virtual machine. */
+static enum cof_err launch_image(struct enclaves *all, const struct launch *l, struct enclave **out, struct cof_diag *diag)
+{
+    struct enclave *e = new_enclave(all);
+    struct cof_hv_launch hv = {.role_arn = l->role_arn, .instance_id = l->instance_id, .debug = l->debug};
+    struct cof_image image = {0};
+    struct cof_buf file;
+    char dir[5000];
+    enum cof_err err = e == NULL ? COF_E_MEMORY : COF_OK;
+
+    *out = NULL;
+    cof_buf_init(&file, IMAGE_MAX);
+    if (err == COF_OK && all->monitor == NULL)
+        err = cof_diag_set(diag, COF_E_CONFIG, "images are run only with 'coffer-local serve --vmm'");
+    if (err == COF_OK)
+        err = cof_file_read(l->image, &file, diag);
+    if (err == COF_OK)
+        err = cof_image_read(cof_buf_view(&file), &image, diag);
+    if (err == COF_OK)
+        err = check_image(&image, diag);
+    if (err == COF_OK) {
+        e->pcrs = image.pcrs;
+        err = cof_hv_launch_measured(all->hv, &e->pcrs, &hv, cof_clock_wall_ms(), &e->hv);
+    }
+    if (err == COF_OK) {
+        (void)snprintf(dir, sizeof dir, "%s/%s", all->data, e->id);
+        err = vm_start(all->loop, &(struct vm_opts){.monitor = all->monitor, .dir = dir, .vsock = l->vsock,
+            .console = l->log != NULL ? l->log : "/dev/null", .memory_mib = l->memory_mib, .eif = &image.eif, .nsm = vm_nsm,
+            .exited = on_ended, .ctx = e}, &e->vm, diag);
+    }
+    cof_image_done(&image);
+    cof_buf_done(&file);
+    if (err != COF_OK) {
+        if (e != NULL)
+            drop(e);
+        return err;
+    }
+    enlist(e);
+    *out = e;
+    return COF_OK;
+}
+
+static enum cof_err launch(struct enclaves *all, const struct launch *l, struct enclave **out, struct cof_diag *diag)
+{
+    struct enclave *e = new_enclave(all);
     struct cof_hv_launch hv = {.role_arn = l->role_arn, .instance_id = l->instance_id, .debug = l->debug};
     int files[N_FILES] = {-1, -1, -1}, pair[2] = {-1, -1};
     enum cof_err err;
@@ -286,10 +376,6 @@ static enum cof_err launch(struct enclaves *all, const struct launch *l, struct 
     *out = NULL;
     if (e == NULL)
         return COF_E_MEMORY;
-    e->all = all;
-    e->nsm = (struct cof_watch){.ready = on_nsm, .fd = -1};
-    cof_buf_init(&e->request, COF_NSM_REQUEST_MAX + 8192);
-    (void)snprintf(e->id, sizeof e->id, "enc-%u", ++all->next_id);
     err = seal_files(l->paths, files, diag);
     if (err == COF_OK)
         err = measure(files, &e->pcrs);
@@ -311,17 +397,14 @@ static enum cof_err launch(struct enclaves *all, const struct launch *l, struct 
         drop(e);
         return err;
     }
-    e->next = all->list;
-    if (all->list != NULL)
-        all->list->prev = e;
-    all->list = e;
+    enlist(e);
     *out = e;
     return COF_OK;
 }
 
 static void add_enclave(struct cof_buf *json, const struct enclave *e)
 {
-    cof_buf_printf(json, "{\"id\":\"%s\",\"pid\":%d,\"simulated\":true,\"pcrs\":", e->id, (int)cof_process_pid(e->process));
+    cof_buf_printf(json, "{\"id\":\"%s\",\"pid\":%d,\"simulated\":true,\"pcrs\":", e->id, (int)(e->vm != NULL ? vm_pid(e->vm) : cof_process_pid(e->process)));
     add_pcrs(json, &e->pcrs);
     cof_buf_add_str(json, "}");
 }
@@ -369,13 +452,17 @@ static void post(struct enclaves *all, struct cof_xchg *x, struct cof_view body)
     l.paths[0] = text_of(o, "enclave");
     l.paths[1] = text_of(o, "config");
     l.paths[2] = text_of(o, "processor");
+    l.image = text_of(o, "image");
+    l.vsock = text_of(o, "vsock");
+    l.memory_mib = (uint64_t)json_integer_value(json_object_get(o, "memory_mib"));
     l.log = text_of(o, "log");
     l.role_arn = text_of(o, "role_arn");
     l.instance_id = text_of(o, "instance_id");
     l.debug = json_is_true(json_object_get(o, "debug"));
-    if (l.paths[0] == NULL || l.paths[1] == NULL || l.paths[2] == NULL) {
-        refuse(x, 400, "\"enclave\", \"config\" and \"processor\" name files");
-    } else if ((err = launch(all, &l, &e, &diag)) != COF_OK) {
+    if (l.image != NULL ? l.vsock == NULL || l.memory_mib < MEMORY_MIB_MIN || l.memory_mib > MEMORY_MIB_MAX
+                        : l.paths[0] == NULL || l.paths[1] == NULL || l.paths[2] == NULL) {
+        refuse(x, 400, "\"enclave\", \"config\" and \"processor\" name files; or \"image\" and \"vsock\" do, with \"memory_mib\" of 64 to 65536");
+    } else if ((err = l.image != NULL ? launch_image(all, &l, &e, &diag) : launch(all, &l, &e, &diag)) != COF_OK) {
         refuse(x, 422, diag.text[0] != '\0' ? diag.text : cof_err_text(err));
     } else {
         cof_buf_init(&json, 4096);
@@ -479,8 +566,8 @@ static enum cof_err write_root(const struct cof_hv *hv, const char *data, struct
     return err;
 }
 
-enum cof_err enclaves_new(struct cof_loop *loop, struct cof_local *local, const char *data, struct enclaves **out,
-                          struct cof_diag *diag)
+enum cof_err enclaves_new(struct cof_loop *loop, struct cof_local *local, const char *data, const char *monitor,
+                          struct enclaves **out, struct cof_diag *diag)
 {
     struct enclaves *all = calloc(1, sizeof *all);
     struct cof_http_server_opts opts = {
@@ -495,6 +582,11 @@ enum cof_err enclaves_new(struct cof_loop *loop, struct cof_local *local, const 
         return COF_E_MEMORY;
     all->loop = loop;
     all->local = local;
+    all->monitor = monitor;
+    if (realpath(data, all->data) == NULL) {
+        free(all);
+        return failed(diag, data);
+    }
     if (snprintf(opts.listen.host, sizeof opts.listen.host, "%s/hypervisor.sock", data) > 100) {
         err = cof_diag_set(diag, COF_E_CONFIG, "%s: too long a path for the hypervisor's socket", data);
         cof_diag_hint(diag, "use a data directory whose path has at most 80 characters");

@@ -21,6 +21,7 @@ struct cof_local_config {
     const char *audit;        /* file; NULL: DIR/audit.jsonl */
     const char *enclave, *config, *processor; /* files to measure */
     char **args;              /* what stands on the command line beside options */
+    const char *vmm;          /* the program that runs enclave images, or NULL */
 };
 
 /* The manifest with its holes filled and its files read in; *out is the caller's. */

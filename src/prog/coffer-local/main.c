@@ -34,6 +34,7 @@ static const struct cof_option serve_options[] = {
     {"tls-only", 0, COF_OPT_FLAG, NULL, "no plain HTTP beside TLS", O(tls_only)},
     {"sse-c-needs-tls", 0, COF_OPT_FLAG, NULL, "refuse customer keys over plain HTTP, as AWS does", O(sse_c_needs_tls)},
     {"audit", 0, COF_OPT_TEXT, "FILE", "one JSON line a request (default DIR/audit.jsonl)", O(audit)},
+    {"vmm", 0, COF_OPT_TEXT, "PROGRAM", "runs enclave images in virtual machines (deploy/vm/monitor)", O(vmm)},
 };
 
 static const struct cof_option measure_options[] = {

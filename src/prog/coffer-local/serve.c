@@ -388,7 +388,7 @@ enum cof_err cof_local_serve(struct cof_local *local, const struct cof_local_con
     if (err == COF_OK)
         err = cof_http_server_new(sv.loop, &opts, &sv.http, diag);
     if (err == COF_OK)
-        err = enclaves_new(sv.loop, local, config->data, &enclaves, diag);
+        err = enclaves_new(sv.loop, local, config->data, config->vmm, &enclaves, diag);
     if (err == COF_OK)
         err = announce(&sv, config, diag);
     if (err == COF_OK) {
