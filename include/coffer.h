@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * libcoffer: seals and opens AWS Encryption SDK messages (formats 1 and 2, all algorithm suites), with local keys or AWS KMS.
+ * libcoffer: seals and opens AWS Encryption SDK messages (formats 1 and 2, all algorithm suites), with local keys or AWS KMS;
+ * verifies attestation documents of Nitro Enclaves.
  *
  *     struct coffer_keyring *keyring;
  *     void *sealed;
@@ -160,6 +161,44 @@ typedef int coffer_read_at(void *ctx, uint64_t offset, void *data, size_t len);
  * that hold them. Unsigned, framed messages only: COFFER_E_DENIED for others. first behind the end: COFFER_E_LIMIT. */
 COFFER_API int coffer_open_range(struct coffer_keyring *keyring, const struct coffer_open_options *options, coffer_read_at *read_at,
                                  void *read_ctx, uint64_t message_len, uint64_t first, uint64_t last, coffer_sink *sink, void *ctx);
+
+/* Attestation documents of AWS Nitro Enclaves: which code is it that speaks? */
+#define COFFER_PCR_SIZE 48
+
+struct coffer_pcr {
+    unsigned index;                     /* 0 to 31 */
+    unsigned char value[COFFER_PCR_SIZE];
+};
+struct coffer_attest_options {
+    size_t size;
+    const char *root_pem;               /* the root certificate to pin, PEM; NULL: AWS's own */
+    const struct coffer_pcr *pcrs;      /* each must be there and equal; a value of zeros is refused */
+    size_t n_pcrs;
+    int any_image;                      /* judge signature and form alone: the one way to leave pcrs empty */
+    int allow_debug;                    /* accept a debug enclave, whose PCR0 is zero and whose host sees into it */
+    int live;                           /* judge now, and demand a fresh document; 0: at the document's own signed time */
+    int64_t max_age_ms;                 /* live; 0: 5 minutes */
+    int64_t at_ms;                      /* not live: the chain must also be valid then (ms since 1970); 0: no such demand */
+    const void *nonce;                  /* NULL: whatever it says; else it must be there and equal (at least 16 bytes) */
+    size_t nonce_len;
+    const void *user_data, *public_key; /* the same */
+    size_t user_data_len, public_key_len;
+    struct coffer_diag *diag;           /* which check failed: for the local log, not for the peer */
+};
+/* What a document says. The pointers lead into the document's bytes; NULL: absent. */
+struct coffer_attestation {
+    const char *module_id;              /* not ended by NUL */
+    size_t module_id_len;
+    int64_t timestamp_ms;               /* when the hypervisor signed it */
+    uint32_t pcr_mask;                  /* bit i: PCR i is there */
+    unsigned char pcrs[32][COFFER_PCR_SIZE];
+    int debug;                          /* PCR0 is zero */
+    const void *public_key, *user_data, *nonce;
+    size_t public_key_len, user_data_len, nonce_len;
+};
+/* COFFER_E_AUTH whatever the document's fault; COFFER_E_USAGE for options that cannot be meant (no PCR and not any_image). */
+COFFER_API int coffer_attest_verify(const void *document, size_t len, const struct coffer_attest_options *options,
+                                    struct coffer_attestation *out);
 
 #ifdef __cplusplus
 }

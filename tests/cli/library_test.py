@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """libcoffer as another program sees it: what it exports, a program compiled by pkg-config alone, and the examples at work."""
-import os, shutil, subprocess, sys, tempfile
+import json, os, shutil, subprocess, sys, tempfile
 from pathlib import Path
 
 BUILD, SOURCE = Path(os.environ['COFFER_BUILD']), Path(os.environ['COFFER_SOURCE'])
@@ -76,11 +76,37 @@ def examples(tmp):
     check('range: a signed message is refused (6)', code == 6 and out == b'', f'{code} {err}')
 
 
+def attestation(tmp):
+    where = Path(os.environ.get('COFFER_VECTORS', SOURCE.parent / 'shared/vectors')) / 'attestation'
+    if not (where / 'cases.jsonl').exists():
+        results.append(('attest: real documents # SKIP the vectors are not here', True, ''))
+        return
+    cases = [json.loads(line) for line in (where / 'cases.jsonl').read_text().splitlines()]
+    case = next(c for c in cases if c['kind'] == 'enclave' and c['expect'] == 'valid' and not c['debug_mode'])
+    doc, pcr0 = where / case['file'], case['pcrs']['0']
+    code, out, err = run(BUILD / 'examples/attest', doc, pcr0)
+    check('attest: a real document is proved, and its module told', code == 0 and case['module_id'].encode() in out, err)
+    code, _, err = run(BUILD / 'examples/attest', doc, 'ab' * 48)
+    check('attest: another image is refused', code == 3 and 'PCR0' in err, err)
+    code, _, err = run(BUILD / 'examples/attest', doc, pcr0, 'ab' * 20)
+    check('attest: another nonce is refused', code == 3, err)
+    bad = bytearray(doc.read_bytes())
+    bad[-1] ^= 1
+    (tmp / 'bad').write_bytes(bad)
+    code, _, err = run(BUILD / 'examples/attest', tmp / 'bad', pcr0)
+    check('attest: a changed signature is refused', code == 3, err)
+    debug = next((c for c in cases if c['kind'] == 'enclave' and c['debug_mode']), None)
+    if debug:
+        code, _, err = run(BUILD / 'examples/attest', where / debug['file'], '00' * 48)
+        check('attest: zeros are no measurement (C-13)', code == 3, err)
+
+
 def main():
     with tempfile.TemporaryDirectory() as tmp:
         exports()
         by_pkg_config(Path(tmp))
         examples(Path(tmp))
+        attestation(Path(tmp))
     print(f'1..{len(results)}')
     for i, (name, ok, detail) in enumerate(results, 1):
         print(f'{"ok" if ok else "not ok"} {i} - {name}')

@@ -12,6 +12,7 @@
 #include "engine/receipt.h"
 #include "format/json.h"
 #include "format/pem.h"
+#include "io/clock.h"
 #include "io/file.h"
 #include "receipt_view.h"
 
@@ -21,12 +22,15 @@
 struct config {
     const char *at, *root, *nonce, *result;
     struct cof_text_list pcrs;
-    bool allow_debug, json;
+    uint64_t max_age_s;
+    bool allow_debug, json, live;
 };
 
 #define O(field) offsetof(struct config, field)
 static const struct cof_option attest_options[] = {
     {"at", 0, COF_OPT_TEXT, "UNIX_MS", "judge at this time instead of the document's own", O(at)},
+    {"live", 0, COF_OPT_FLAG, NULL, "judge it now: the chain must be valid, the document fresh", O(live)},
+    {"max-age", 0, COF_OPT_NUMBER, "SECONDS", "with --live: how old it may be (default 300)", O(max_age_s)},
     {"root", 0, COF_OPT_TEXT, "PEMFILE", "the root certificate to pin (default: AWS's Nitro root)", O(root)},
     {"nonce", 0, COF_OPT_TEXT, "HEX", "the nonce that the document must carry", O(nonce)},
     {"pcr", 0, COF_OPT_LIST, "N=HEX", "a measurement that the document must have; repeatable", O(pcrs)},
@@ -37,7 +41,8 @@ static const struct cof_command attest_command = {
     .name = "attest verify",
     .args = "FILE",
     .summary = "Verifies a Nitro attestation document.",
-    .details = "The document (COSE_Sign1 bytes) is judged at its own signed time unless --at says otherwise.\n"
+    .details = "The document (COSE_Sign1 bytes) is judged at its own signed time unless --at or --live says otherwise: the certificate\n"
+               "under it lives for three hours only. A verifier who has asked for it judges it --live, with the --nonce it sent.\n"
                "Exit code 0: proved. 3: refused.",
     .options = attest_options,
     .n_options = sizeof attest_options / sizeof attest_options[0],
@@ -185,6 +190,15 @@ static enum cof_err attest_verify(const void *options_given, char **args, struct
     cof_buf_init(&doc, COF_ATTEST_DOC_MAX);
     cof_buf_init(&nonce, COF_ATTEST_NONCE_MAX);
     expected.policy.allow_debug = config->allow_debug;
+    if (config->live) {
+        expected.policy.mode = COF_ATTEST_LIVE;
+        expected.policy.now_ms = cof_clock_wall_ms();
+        expected.policy.max_age_ms = (int64_t)config->max_age_s * 1000;
+    }
+    if (err == COF_OK && config->live && config->at != NULL)
+        err = cof_diag_set(diag, COF_E_USAGE, "--live and --at exclude each other");
+    if (err == COF_OK && (config->max_age_s == 0 || config->max_age_s > 86400))
+        err = cof_diag_set(diag, COF_E_USAGE, "--max-age: 1 to 86400 seconds");
     if (err == COF_OK && config->at != NULL) {
         err = cof_parse_u64(cof_view_str(config->at), INT64_MAX / 2, &at);
         if (err != COF_OK)
@@ -339,7 +353,7 @@ static enum cof_err receipt_verify(const void *options_given, char **args, struc
 
 static int run_attest(int argc, char **argv)
 {
-    struct config config = {0};
+    struct config config = {.max_age_s = COF_ATTEST_MAX_AGE_MS / 1000};
 
     return verb_run("coffer attest verify", &attest_command, &config, attest_verify, argc, argv);
 }
