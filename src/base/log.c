@@ -16,19 +16,33 @@ static size_t utf8_len(struct cof_view v)
     return 0;
 }
 
+/* How many bytes at the front stand for themselves. */
+static size_t plain_len(struct cof_view v)
+{
+    size_t n = 0;
+
+    while (n < v.len && v.data[n] >= 0x20 && v.data[n] < 0x7f && v.data[n] != '"' && v.data[n] != '\\')
+        n++;
+    return n;
+}
+
 void cof_json_escape(struct cof_buf *out, struct cof_view v)
 {
     while (v.len > 0) {
         uint8_t c = v.data[0];
-        size_t n = 1;
+        size_t n = plain_len(v);
 
+        if (n > 0) {
+            cof_buf_add(out, cof_view_sub(v, 0, n));
+            v = cof_view_sub(v, n, SIZE_MAX);
+            continue;
+        }
+        n = 1;
         if (c == '"' || c == '\\') {
             cof_buf_add_u8(out, '\\');
             cof_buf_add_u8(out, c);
         } else if (c < 0x20 || c == 0x7f) {
             cof_buf_printf(out, "\\u%04x", c);
-        } else if (c < 0x80) {
-            cof_buf_add_u8(out, c);
         } else if ((n = utf8_len(v)) > 0) {
             cof_buf_add(out, cof_view_sub(v, 0, n));
         } else {

@@ -4,6 +4,7 @@
 #include "base/codec.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "format/json_read.h"
 
 #include <string.h>
 
@@ -14,6 +15,9 @@ enum cof_err cof_json_parse(struct cof_view text, size_t max_bytes, json_t **out
     *out = NULL;
     if (text.len > max_bytes)
         return cof_diag_set(diag, COF_E_LIMIT, "JSON of more than %zu bytes", max_bytes);
+    *out = cof_json_read(text);
+    if (*out != NULL)
+        return COF_OK;
     *out = json_loadb(text.len == 0 ? "" : (const char *)text.data, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY,
                       &error);
     if (*out != NULL)
