@@ -32,6 +32,14 @@ enum cof_err cof_sqs_state_new(struct cof_standin *s, void **state, struct cof_d
     return COF_OK; /* due at once: what an earlier run left is looked for */
 }
 
+void cof_sqs_data_key_done(struct cof_sqs_data_key *key)
+{
+    cof_gcm_free(key->gcm);
+    cof_buf_done(&key->blob);
+    cof_buf_done(&key->arn);
+    *key = (struct cof_sqs_data_key){0};
+}
+
 static void free_queue(struct cof_sqs_queue *queue)
 {
     if (queue == NULL)
@@ -39,6 +47,8 @@ static void free_queue(struct cof_sqs_queue *queue)
     json_decref(queue->record);
     cof_gcm_free(queue->body_key);
     cof_gcm_free(queue->handle_key);
+    cof_sqs_data_key_done(&queue->sealing);
+    cof_sqs_data_key_done(&queue->opening);
     free(queue);
 }
 
@@ -303,6 +313,7 @@ enum cof_err cof_sqs_queue_save(struct cof_standin *s, struct cof_sqs_queue *que
     enum cof_err err;
 
     cof_sqs_state(s)->touched = true;
+    cof_sqs_data_key_done(&queue->sealing); /* the KMS key may be another now */
     err = write_record(s, queue);
     return err == COF_OK ? derive(s, queue) : err;
 }

@@ -17,6 +17,15 @@
 #define COF_SQS_NAME_MAX 80
 #define COF_SQS_ID 8
 
+/* A data key of a KMS key, for one caller and a time (sqs_kms.h). */
+struct cof_sqs_data_key {
+    struct cof_gcm *gcm;      /* NULL: none */
+    struct cof_buf blob, arn; /* as KMS gave it, and under which key */
+    char who[512];            /* the caller's ARN */
+    int64_t until_ms;
+};
+void cof_sqs_data_key_done(struct cof_sqs_data_key *key);
+
 struct cof_sqs_queue {
     char name[COF_SQS_NAME_MAX + 1];
     char arn[256];
@@ -26,6 +35,7 @@ struct cof_sqs_queue {
     char dead[COF_SQS_NAME_MAX + 1]; /* where messages go that were received max_receives times; "": nowhere */
     uint32_t max_receives;
     struct cof_gcm *body_key, *handle_key;
+    struct cof_sqs_data_key sealing, opening; /* of queues under a KMS key */
     bool counted;                    /* the four below are known */
     uint64_t n_ready, n_inflight, n_delayed;
     int64_t next_ms;                 /* nothing hidden becomes visible before; INT64_MAX: nothing is hidden */

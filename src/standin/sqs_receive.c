@@ -4,6 +4,7 @@
  */
 #include "standin/sqs_api.h"
 #include "standin/sqs_content.h"
+#include "standin/sqs_kms.h"
 
 #include "base/codec.h"
 
@@ -139,11 +140,11 @@ static enum cof_err write_values(struct cof_sqs_call *c, const struct cof_sqs_co
     return err;
 }
 
-static enum cof_err write_message(struct cof_sqs_call *c, const struct cof_sqs_message *m, const struct asked *a)
+static enum cof_err write_content(struct cof_sqs_call *c, const struct cof_sqs_message *m, struct cof_view bytes, const struct asked *a)
 {
     struct cof_sqs_content content;
     char uuid[COF_SQS_UUID + 1], md5[33];
-    enum cof_err err = cof_sqs_content_parse(cof_buf_view(&m->content), &content);
+    enum cof_err err = cof_sqs_content_parse(bytes, &content);
 
     if (err != COF_OK)
         return err;
@@ -160,6 +161,22 @@ static enum cof_err write_message(struct cof_sqs_call *c, const struct cof_sqs_m
     if (err == COF_OK)
         err = write_values(c, &content);
     cof_buf_add_str(&c->out, "}");
+    return err;
+}
+
+static enum cof_err write_message(struct cof_sqs_call *c, const struct cof_sqs_message *m, const struct asked *a)
+{
+    struct cof_view bytes = cof_buf_view(&m->content);
+    struct cof_buf plain;
+    enum cof_err err;
+
+    if (!cof_sqs_kms_is_sealed(bytes))
+        return write_content(c, m, bytes, a);
+    cof_buf_init_secret(&plain, bytes.len);
+    err = cof_sqs_kms_open(c, bytes, &plain, &c->refusal);
+    if (err == COF_OK && c->refusal.code == COF_SQS_FINE)
+        err = write_content(c, m, cof_buf_view(&plain), a);
+    cof_buf_done(&plain);
     return err;
 }
 
@@ -184,7 +201,7 @@ static enum cof_err take(struct cof_sqs_call *c, size_t most, int64_t visibility
     for (size_t i = 0; i < *n; i++) {
         if (i > 0)
             cof_buf_add_str(&c->out, ",");
-        if (err == COF_OK)
+        if (err == COF_OK && c->refusal.code == COF_SQS_FINE)
             err = write_message(c, &messages[i], asked);
         cof_sqs_message_free(&messages[i]);
     }

@@ -4,6 +4,7 @@
  */
 #include "standin/sqs_api.h"
 #include "standin/sqs_content.h"
+#include "standin/sqs_kms.h"
 
 #include "base/codec.h"
 
@@ -20,19 +21,25 @@ static struct cof_view sender(const struct cof_sqs_call *c)
     return cof_view_str(p->user_id);
 }
 
-static enum cof_err keep(struct cof_sqs_call *c, struct cof_sqs_content *content, int64_t delay_s, uint8_t id[COF_SQS_MESSAGE_ID])
+static enum cof_err keep(struct cof_sqs_call *c, struct cof_sqs_content *content, int64_t delay_s, uint8_t id[COF_SQS_MESSAGE_ID],
+                         struct cof_sqs_refusal *refusal)
 {
-    struct cof_buf bytes;
+    struct cof_buf bytes, sealed;
+    bool under_kms = cof_sqs_kms_is_wanted(c);
     enum cof_err err;
 
     content->sender = sender(c);
     cof_buf_init_secret(&bytes, CONTENT_MAX);
     cof_sqs_content_write(content, &bytes);
+    cof_buf_init(&sealed, CONTENT_MAX);
     err = cof_buf_err(&bytes);
-    if (err == COF_OK)
-        err = cof_sqs_store_add(c->s, c->queue, cof_buf_view(&bytes), delay_s * 1000, c->req->now_ms, id);
+    if (err == COF_OK && under_kms)
+        err = cof_sqs_kms_seal(c, cof_buf_view(&bytes), &sealed, refusal);
+    if (err == COF_OK && refusal->code == COF_SQS_FINE)
+        err = cof_sqs_store_add(c->s, c->queue, cof_buf_view(under_kms ? &sealed : &bytes), delay_s * 1000, c->req->now_ms, id);
     cof_buf_done(&bytes);
-    if (err == COF_OK)
+    cof_buf_done(&sealed);
+    if (err == COF_OK && refusal->code == COF_SQS_FINE)
         cof_standin_notify(c->s, c->queue->arn, delay_s > 0 ? c->req->now_ms + delay_s * 1000 : 0);
     return err;
 }
@@ -73,8 +80,8 @@ static enum cof_err send_one(struct cof_sqs_call *c, const json_t *entry, struct
                              (long long)c->queue->max_bytes);
     if (err == COF_OK && refusal->code == COF_SQS_FINE &&
         cof_sqs_int(entry, "DelaySeconds", 0, 900, c->queue->delay_s, "DelaySeconds must be >= 0 and <= 900.", &delay_s, refusal)) {
-        err = keep(c, &content, delay_s, id);
-        if (err == COF_OK)
+        err = keep(c, &content, delay_s, id, refusal);
+        if (err == COF_OK && refusal->code == COF_SQS_FINE)
             err = write_sent(&content, id, out);
     }
     cof_sqs_content_done(&content);

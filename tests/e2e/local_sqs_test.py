@@ -687,6 +687,34 @@ def bodies_are_not_readable_on_the_disk(sv):
 
 
 @test
+def queues_under_a_kms_key_ask_for_permission_at_it(sv):
+    e = sv.env()
+    kms = boto3.client('kms', endpoint_url=f'http://127.0.0.1:{sv.port}', region_name='us-east-1', aws_access_key_id=e['AWS_ACCESS_KEY_ID'],
+                       aws_secret_access_key=e['AWS_SECRET_ACCESS_KEY'])
+    c, key = sv.sqs(), kms.create_key()['KeyMetadata']['Arn']
+    url, other = sv.queue(KmsMasterKeyId=key), sv.queue(KmsMasterKeyId=key)
+    big = 'x' * 20000
+    for body in ('small', big):
+        c.send_message(QueueUrl=url, MessageBody=body, MessageAttributes={'a': {'DataType': 'String', 'StringValue': 'b'}})
+    assert {m['Body'] for m in receive(c, url, VisibilityTimeout=0, MessageAttributeNames=['All'])} == {'small', big}
+    r = refused('KMS.AccessDeniedException', sv.sqs('sender').send_message, 400, 'kms:GenerateDataKey', QueueUrl=url, MessageBody='x')
+    assert r['Error']['QueryErrorCode'] == 'KmsAccessDenied', r
+    arn = c.get_queue_attributes(QueueUrl=url, AttributeNames=['QueueArn'])['Attributes']['QueueArn']
+    c.set_queue_attributes(QueueUrl=url, Attributes={'Policy': json.dumps(policy(
+        {'Effect': 'Allow', 'Principal': {'AWS': f'arn:aws:iam::{ACCOUNT}:user/nobody'}, 'Action': 'sqs:*', 'Resource': arn}))})
+    refused('KMS.AccessDeniedException', sv.sqs('nobody').receive_message, 400, 'kms:Decrypt', QueueUrl=url)
+    assert counts(c, url) == (2, 0, 0)  # and nothing was taken
+    kms.disable_key(KeyId=key)
+    refused('KMS.DisabledException', c.send_message, 400, QueueUrl=other, MessageBody='x')
+    kms.enable_key(KeyId=key)
+    c.send_message(QueueUrl=other, MessageBody='x')
+    own = sv.queue(KmsMasterKeyId='alias/aws/sqs')
+    c.send_message(QueueUrl=own, MessageBody='y')
+    assert [m['Body'] for m in receive(c, own)] == ['y']
+    refused('KMS.NotFoundException', c.send_message, 400, QueueUrl=sv.queue(KmsMasterKeyId=key[:-4] + '0000'), MessageBody='x')
+
+
+@test
 def the_aws_cli_is_content(sv):
     if not shutil.which('aws'):
         return 'no AWS CLI here'
