@@ -163,6 +163,8 @@ enum cof_err cof_kms_permit(struct cof_standin *s, struct cof_standin_request *r
     cof_buf_init(&granting.text, 4096);
     add_all(s, req, asking, &t, &conditions);
     access.context = &conditions;
+    if (asking->key == NULL) /* what belongs to no key is the caller's own account's matter */
+        access.resource_account = req->principal->caller.account;
     if (asking->key != NULL && asking->resource.len == 0) {
         access.more_policy = by_grant;
         access.more_ctx = &granting;
