@@ -22,6 +22,11 @@ static const struct cof_s3_op operations[] = {
     {"GET", COF_S3_BUCKET, "policy", NULL, "GetBucketPolicy", cof_s3_get_policy},
     {"PUT", COF_S3_BUCKET, "policy", NULL, "PutBucketPolicy", cof_s3_put_policy},
     {"DELETE", COF_S3_BUCKET, "policy", NULL, "DeleteBucketPolicy", cof_s3_delete_policy},
+    {"GET", COF_S3_BUCKET, "object-lock", NULL, "GetObjectLockConfiguration", cof_s3_get_lock_config},
+    {"PUT", COF_S3_BUCKET, "object-lock", NULL, "PutObjectLockConfiguration", cof_s3_put_lock_config},
+    {"GET", COF_S3_BUCKET, "tagging", NULL, "GetBucketTagging", cof_s3_get_bucket_tagging},
+    {"PUT", COF_S3_BUCKET, "tagging", NULL, "PutBucketTagging", cof_s3_put_bucket_tagging},
+    {"DELETE", COF_S3_BUCKET, "tagging", NULL, "DeleteBucketTagging", cof_s3_delete_bucket_tagging},
     {"GET", COF_S3_BUCKET, "acl", NULL, "GetBucketAcl", cof_s3_get_acl},
     {"GET", COF_S3_BUCKET, "versions", NULL, "ListObjectVersions", cof_s3_list_versions},
     {"GET", COF_S3_BUCKET, "uploads", NULL, "ListMultipartUploads", cof_s3_list_uploads},
@@ -35,6 +40,11 @@ static const struct cof_s3_op operations[] = {
     {"GET", COF_S3_OBJECT, "tagging", NULL, "GetObjectTagging", cof_s3_get_tagging},
     {"PUT", COF_S3_OBJECT, "tagging", NULL, "PutObjectTagging", cof_s3_put_tagging},
     {"DELETE", COF_S3_OBJECT, "tagging", NULL, "DeleteObjectTagging", cof_s3_delete_tagging},
+    {"GET", COF_S3_OBJECT, "attributes", NULL, "GetObjectAttributes", cof_s3_get_attributes},
+    {"GET", COF_S3_OBJECT, "retention", NULL, "GetObjectRetention", cof_s3_get_retention},
+    {"PUT", COF_S3_OBJECT, "retention", NULL, "PutObjectRetention", cof_s3_put_retention},
+    {"GET", COF_S3_OBJECT, "legal-hold", NULL, "GetObjectLegalHold", cof_s3_get_legal_hold},
+    {"PUT", COF_S3_OBJECT, "legal-hold", NULL, "PutObjectLegalHold", cof_s3_put_legal_hold},
     {"GET", COF_S3_OBJECT, "acl", NULL, "GetObjectAcl", cof_s3_get_acl},
     {"POST", COF_S3_OBJECT, "uploads", NULL, "CreateMultipartUpload", cof_s3_create_upload},
     {"PUT", COF_S3_OBJECT, "uploadId", "x-amz-copy-source", "UploadPartCopy", cof_s3_copy_part},
@@ -98,7 +108,7 @@ static bool enter(struct cof_s3_call *c, struct cof_standin *s, struct cof_stand
         return false;
     if (c->level == COF_S3_SERVICE || (*op)->run == cof_s3_create_bucket)
         return true;
-    return cof_s3_load_bucket(c, err);
+    return cof_s3_load_bucket(c, err) && cof_s3_expected_owner(c, "x-amz-expected-bucket-owner");
 }
 
 static enum cof_err handle(struct cof_standin *s, struct cof_standin_request *req, struct cof_standin_reply *reply)

@@ -3,6 +3,7 @@
  * May this caller do this with that bucket or object? The condition keys that S3 sets (Service Authorization Reference,
  * "Actions, resources, and condition keys for Amazon S3"), and the question put to the policies.
  */
+#include "format/xml.h"
 #include "standin/s3_record.h"
 
 #include <stdio.h>
@@ -19,6 +20,7 @@ static const struct { const char *key, *header, *param; } request_keys[] = {
     {"s3:x-amz-metadata-directive", "x-amz-metadata-directive", NULL},
     {"s3:x-amz-storage-class", "x-amz-storage-class", NULL},
     {"s3:x-amz-website-redirect-location", "x-amz-website-redirect-location", NULL},
+    {"s3:object-lock-legal-hold", "x-amz-object-lock-legal-hold", NULL},
     {"s3:if-none-match", "if-none-match", NULL},
     {"s3:if-match", "if-match", NULL},
     {"s3:prefix", NULL, "prefix"},
@@ -36,7 +38,7 @@ static struct cof_view creates(const struct cof_s3_call *c, const char *action)
 }
 
 struct texts {
-    char age[24];
+    char age[24], lock_days[24];
     struct cof_buf tag_keys; /* "s3:RequestObjectTag/x" and the like, decoded values */
 };
 
@@ -60,6 +62,36 @@ static void add_request_tags(const struct cof_s3_call *c, struct texts *t, struc
         cof_standin_context_add(
             context, cof_view_of(t->tag_keys.data + key, end - key), cof_view_of(t->tag_keys.data + end, last - end));
     }
+}
+
+/* A tag of the body, as s3:RequestObjectTag/key. */
+static void add_body_tags(const struct cof_s3_call *c, struct texts *t, struct cof_standin_context *context)
+{
+    const struct cof_xml_node *tag;
+
+    for (tag = cof_xml_child(c->body_tags, "Tag"); tag != NULL; tag = cof_xml_again(tag, "Tag")) {
+        struct cof_view name = cof_xml_text(tag, "Key");
+        size_t key = t->tag_keys.len;
+
+        if (t->tag_keys.cap == 0 && cof_buf_reserve(&t->tag_keys, 16000) != COF_OK)
+            return;
+        if (name.len > 16000 - 24 || t->tag_keys.len + name.len + 24 > 16000)
+            return;
+        cof_buf_add_str(&t->tag_keys, "s3:RequestObjectTag/");
+        cof_buf_add(&t->tag_keys, name);
+        cof_standin_context_add(context, cof_view_of(t->tag_keys.data + key, t->tag_keys.len - key),
+            cof_xml_text(tag, "Value"));
+    }
+}
+
+static void add_lock(const struct cof_s3_call *c, struct texts *t, struct cof_standin_context *context)
+{
+    if (c->lock_until.len == 0)
+        return;
+    (void)snprintf(t->lock_days, sizeof t->lock_days, "%lld", (long long)c->lock_days);
+    cof_standin_context_add(context, COF_LIT("s3:object-lock-mode"), c->lock_mode);
+    cof_standin_context_add(context, COF_LIT("s3:object-lock-retain-until-date"), c->lock_until);
+    cof_standin_context_add(context, COF_LIT("s3:object-lock-remaining-retention-days"), cof_view_str(t->lock_days));
 }
 
 static void add_existing_tags(const json_t *tags, struct texts *t, struct cof_standin_context *context)
@@ -105,6 +137,8 @@ static void build_context(
         cof_standin_context_add(context, COF_LIT("s3:signatureAge"), cof_view_str(t->age));
     }
     add_request_tags(c, t, context);
+    add_body_tags(c, t, context);
+    add_lock(c, t, context);
     add_existing_tags(tags, t, context);
 }
 
@@ -131,6 +165,7 @@ bool cof_s3_allowed(
         .resource_account = cof_view_str(cof_s3_owner(c)),
         .context = &context};
     bool was = c->req->authorized;
+    char before[sizeof c->req->action];
 
     cof_buf_init(&texts.tag_keys, 65536);
     cof_buf_init(&arn, 2 * COF_S3_KEY_MAX);
@@ -141,9 +176,12 @@ bool cof_s3_allowed(
     else
         cof_s3_arn(c, object, &arn);
     access.resource = cof_buf_view(&arn);
+    memcpy(before, c->req->action, sizeof before);
     *err = cof_standin_authorize(c->s, c->req, &access, &why);
-    if (quiet)
+    if (quiet) { /* asked on the way: what the call is stays */
         c->req->authorized = was;
+        memcpy(c->req->action, before, sizeof before);
+    }
     if (*err == COF_E_DENIED && !quiet)
         *err = cof_s3_fail(c, 403, "AccessDenied",
             c->req->principal->caller.kind == COF_CALLER_ANONYMOUS ? "Access Denied" : cof_buf_cstr(&why));

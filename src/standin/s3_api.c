@@ -202,6 +202,25 @@ bool cof_s3_param_number(struct cof_s3_call *c, const char *name, uint64_t max, 
     return false;
 }
 
+bool cof_s3_expected_owner(struct cof_s3_call *c, const char *header)
+{
+    struct cof_view expected = cof_s3_header(c, header);
+    bool account = expected.len == 12;
+
+    if (expected.len == 0)
+        return true;
+    for (size_t i = 0; i < expected.len; i++)
+        account = account && expected.data[i] >= '0' && expected.data[i] <= '9';
+    if (!account)
+        (void)cof_s3_fail(c, 400, "InvalidBucketOwnerAWSAccountID", "The value of the expected bucket owner parameter "
+            "must be an AWS account ID");
+    else if (!cof_view_eq_str(expected, cof_s3_owner(c)))
+        (void)cof_s3_fail(c, 403, "AccessDenied", "Access Denied");
+    else
+        return true;
+    return false;
+}
+
 void cof_s3_xml_open(struct cof_s3_call *c, const char *root)
 {
     cof_reply_set(c->reply, 200, "application/xml", COF_LIT("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"));

@@ -21,6 +21,8 @@
 
 enum cof_s3_level { COF_S3_SERVICE, COF_S3_BUCKET, COF_S3_OBJECT };
 
+struct cof_xml_node;
+
 struct cof_s3_call {
     struct cof_standin *s;
     const struct cof_store *store;
@@ -31,6 +33,10 @@ struct cof_s3_call {
     struct cof_buf key;     /* decoded */
     struct cof_buf scratch; /* decoded parameters, texts; lives as long as the call */
     json_t *bucket_record;
+    /* What the body says, for the policies: the lock it sets (s3_lock.c), the tags (<TagSet>). */
+    struct cof_view lock_mode, lock_until;
+    int64_t lock_days;
+    const struct cof_xml_node *body_tags;
     struct cof_buf policy;  /* the bucket's, or empty */
 };
 
@@ -76,6 +82,9 @@ bool cof_s3_param_number(struct cof_s3_call *call, const char *name, uint64_t ma
 /* The account the bucket belongs to: the one that made it (bootstrap.h). With no bucket at hand, the caller's. */
 const char *cof_s3_owner(const struct cof_s3_call *call);
 
+/* Whether the header, where it is there, names the bucket's account. False: the reply holds AccessDenied. */
+bool cof_s3_expected_owner(struct cof_s3_call *call, const char *header);
+
 /* Starts an XML reply: <?xml?><root xmlns>. */
 void cof_s3_xml_open(struct cof_s3_call *call, const char *root);
 /* Ends it and sets 200. */
@@ -94,7 +103,10 @@ bool cof_s3_bucket_name_ok(struct cof_view name);
     X(list_objects) X(list_objects_v2) X(list_versions) X(list_uploads) X(list_parts)               \
     X(get_object) X(head_object) X(copy_object) X(delete_object) X(delete_objects)                  \
     X(create_upload) X(complete_upload) X(abort_upload) X(copy_part)                                \
-    X(get_tagging) X(put_tagging) X(delete_tagging)
+    X(get_tagging) X(put_tagging) X(delete_tagging) X(get_attributes)                               \
+    X(get_bucket_tagging) X(put_bucket_tagging) X(delete_bucket_tagging)                            \
+    X(get_lock_config) X(put_lock_config) X(get_retention) X(put_retention)                         \
+    X(get_legal_hold) X(put_legal_hold)
 #define X(name) enum cof_err cof_s3_##name(struct cof_s3_call *call);
 COF_S3_OPERATIONS(X)
 #undef X

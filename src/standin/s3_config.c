@@ -4,6 +4,8 @@
  */
 #include "standin/s3_config.h"
 
+#include "standin/s3_lock.h"
+
 #include <string.h>
 
 struct cof_xml_node *cof_s3_config_xml(struct cof_s3_call *c, const char *root, enum cof_err *err)
@@ -60,6 +62,9 @@ enum cof_err cof_s3_put_versioning(struct cof_s3_call *c)
     else if (!cof_view_eq_str(status, "Enabled") && !cof_view_eq_str(status, "Suspended"))
         err =
             cof_s3_fail(c, 400, "IllegalVersioningConfigurationException", "The Versioning element must be specified");
+    else if (cof_s3_lock_enabled(c) && !cof_view_eq_str(status, "Enabled"))
+        err = cof_s3_fail(c, 409, "InvalidBucketState",
+            "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.");
     else if (json_object_set_new(c->bucket_record, "versioning", cof_s3_string(status)) != 0)
         err = COF_E_MEMORY;
     else

@@ -4,6 +4,8 @@
  */
 #include "base/date.h"
 #include "base/num.h"
+#include "standin/s3_condition.h"
+#include "standin/s3_find.h"
 #include "standin/s3_get.h"
 #include "standin/s3_multipart.h"
 #include "standin/s3_put.h"
@@ -75,6 +77,7 @@ static bool source_open(struct cof_s3_call *c, struct source *src, enum cof_err 
     *src = (struct source){.record = NULL};
     *err = COF_OK;
     if (!source_address(c, src) || !cof_s3_load_bucket(&src->call, err) ||
+        !cof_s3_expected_owner(&src->call, "x-amz-source-expected-bucket-owner") ||
         !cof_s3_find_readable(&src->call, cof_buf_view(&src->version_id), &src->record, err))
         return false;
     if (cof_s3_is(src->record, "marker")) {
@@ -82,7 +85,7 @@ static bool source_open(struct cof_s3_call *c, struct source *src, enum cof_err 
             "The source of a copy request may not specifically refer to a delete marker by version id.");
         return false;
     }
-    good = cof_s3_copy_conditions(&src->call, src->record) && cof_s3_sse_for_read(&src->call, true, &sse) &&
+    good = cof_s3_is_at_hand(c, src->record) && cof_s3_copy_conditions(&src->call, src->record) && cof_s3_sse_for_read(&src->call, true, &sse) &&
         cof_s3_sse_open(&src->call, json_object_get(src->record, "sse"), &sse, &src->kek, err);
     cof_s3_sse_done(&sse);
     return good;
@@ -233,7 +236,11 @@ static bool part_range(struct cof_s3_call *c, uint64_t size, uint64_t *first, ui
         return false;
     }
     if (last >= size) {
-        (void)cof_s3_fail(c, 400, "InvalidArgument", "Range specified is not valid for source object");
+        char message[100];
+
+        (void)snprintf(message, sizeof message, "Range specified is not valid for source object of size: %llu",
+            (unsigned long long)size);
+        (void)cof_s3_fail(c, 400, "InvalidArgument", message);
         return false;
     }
     *len = last - *first + 1;

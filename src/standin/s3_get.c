@@ -5,8 +5,11 @@
 #include "base/codec.h"
 #include "base/date.h"
 #include "base/num.h"
+#include "standin/s3_condition.h"
 #include "standin/s3_crypt.h"
+#include "standin/s3_find.h"
 #include "standin/s3_get.h"
+#include "standin/s3_lock.h"
 #include "standin/s3_put.h"
 #include "standin/s3_record.h"
 #include "standin/s3_upload.h"
@@ -114,62 +117,6 @@ enum cof_err cof_s3_body_new(struct cof_s3_call *c, const json_t *record, const 
     return cof_buf_err(&b->bound);
 }
 
-/* The list of ETags of a condition. */
-static bool listed(struct cof_view list, const char *etag)
-{
-    struct cof_view one, rest;
-
-    if (cof_view_eq_str(list, "*"))
-        return true;
-    while (list.len > 0) {
-        (void)cof_view_split(list, ',', &one, &rest);
-        list = rest;
-        one = cof_view_trim(one);
-        if (cof_view_starts(one, COF_LIT("W/")))
-            one = cof_view_sub(one, 2, SIZE_MAX);
-        if (one.len >= 2 && one.data[0] == '"' && one.data[one.len - 1] == '"')
-            one = cof_view_sub(one, 1, one.len - 2);
-        if (cof_view_eq_str(one, etag))
-            return true;
-    }
-    return false;
-}
-
-/* RFC 9110 section 13.2.2: 0 (go on), 304 or 412. */
-static int conditions(const struct cof_s3_call *c, const char *prefix, const json_t *record)
-{
-    char name[80];
-    struct cof_view match, none, since, unless;
-    int64_t modified = cof_s3_int(record, "modified") / 1000, ms;
-    const char *etag = cof_s3_text(record, "etag");
-
-    (void)snprintf(name, sizeof name, "%sif-match", prefix);
-    match = cof_s3_header(c, name);
-    (void)snprintf(name, sizeof name, "%sif-none-match", prefix);
-    none = cof_s3_header(c, name);
-    (void)snprintf(name, sizeof name, "%sif-modified-since", prefix);
-    since = cof_s3_header(c, name);
-    (void)snprintf(name, sizeof name, "%sif-unmodified-since", prefix);
-    unless = cof_s3_header(c, name);
-    if (match.len > 0 && !listed(match, etag))
-        return 412;
-    if (match.len == 0 && unless.len > 0 && cof_date_parse_http(unless, &ms) == COF_OK && modified > ms / 1000)
-        return 412;
-    if (none.len > 0 && listed(none, etag))
-        return 304;
-    if (none.len == 0 && since.len > 0 && cof_date_parse_http(since, &ms) == COF_OK && modified <= ms / 1000)
-        return 304;
-    return 0;
-}
-
-bool cof_s3_copy_conditions(struct cof_s3_call *c, const json_t *record)
-{
-    if (conditions(c, "x-amz-copy-source-", record) == 0)
-        return true;
-    (void)cof_s3_fail(c, 412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold");
-    return false;
-}
-
 /* "bytes=a-b" within size: 206 and the span, 416, or 200 when it is no single byte range. */
 static int parse_range(struct cof_view text, uint64_t size, uint64_t *first, uint64_t *len)
 {
@@ -204,7 +151,7 @@ static int parse_range(struct cof_view text, uint64_t size, uint64_t *first, uin
 }
 
 /* ?partNumber=n: where that part lies. */
-static int part_span(struct cof_s3_call *c, const json_t *record, uint64_t *first, uint64_t *len)
+static int part_span(struct cof_s3_call *c, const json_t *record, uint64_t *part, uint64_t *first, uint64_t *len)
 {
     const json_t *parts = json_object_get(record, "parts");
     uint64_t number;
@@ -212,6 +159,7 @@ static int part_span(struct cof_s3_call *c, const json_t *record, uint64_t *firs
     *first = 0;
     if (cof_parse_u64(cof_s3_param(c, "partNumber"), COF_S3_PARTS_MAX, &number) != COF_OK || number == 0)
         return 400;
+    *part = number;
     if (number > json_array_size(parts))
         return 416;
     for (size_t i = 0; i < number - 1; i++)
@@ -247,10 +195,25 @@ static void give_back(struct cof_s3_call *c, const json_t *record)
     }
 }
 
-static void set_headers(struct cof_s3_call *c, const json_t *record, bool whole)
+/* The checksum of what is sent: the object's, or that of the one part asked for. */
+static void set_sum(struct cof_s3_call *c, const json_t *record, uint64_t part)
+{
+    const json_t *sum = json_object_get(record, "sum"), *segment = json_array_get(json_object_get(record, "parts"), part - 1);
+    bool of_part = part > 0 && cof_s3_is(record, "multipart");
+    const char *alg = cof_s3_text(of_part ? segment : sum, "alg"), *value = cof_s3_text(of_part ? segment : sum,
+        of_part ? "sum" : "value");
+
+    if (sum == NULL || value[0] == '\0' || !cof_view_eq_nocase(cof_s3_header(c, "x-amz-checksum-mode"), COF_LIT("ENABLED")))
+        return;
+    cof_headers_set(&c->reply->headers, cof_s3_sum_header(cof_checksum_named(cof_view_str(alg))), value);
+    cof_headers_set(&c->reply->headers, "x-amz-checksum-type", cof_s3_text(sum, "type"));
+}
+
+/* part: the number asked for, or 0; whole: no mere range of bytes. */
+static void set_headers(struct cof_s3_call *c, const json_t *record, bool whole, uint64_t part)
 {
     struct cof_headers *h = &c->reply->headers;
-    const json_t *tags = json_object_get(record, "tags"), *sum = json_object_get(record, "sum");
+    const json_t *tags = json_object_get(record, "tags");
     char text[COF_DATE_MAX], etag[80];
 
     give_back(c, record);
@@ -266,44 +229,26 @@ static void set_headers(struct cof_s3_call *c, const json_t *record, bool whole)
         cof_headers_set(h, "x-amz-tagging-count", text);
     }
     cof_s3_sse_headers(c, json_object_get(record, "sse"));
-    if (sum != NULL && whole && cof_view_eq_nocase(cof_s3_header(c, "x-amz-checksum-mode"), COF_LIT("ENABLED"))) {
-        cof_headers_set(
-            h, cof_s3_sum_header(cof_checksum_named(cof_view_str(cof_s3_text(sum, "alg")))), cof_s3_text(sum, "value"));
-        cof_headers_set(h, "x-amz-checksum-type", cof_s3_text(sum, "type"));
-    }
-    if (cof_s3_has_param(c, "partNumber") && json_object_get(record, "multipart") != NULL) {
+    cof_s3_lock_headers(c, record);
+    if (whole || part > 0)
+        set_sum(c, record, part);
+    if (part > 0 && cof_s3_is(record, "multipart")) {
         (void)snprintf(text, sizeof text, "%zu", json_array_size(json_object_get(record, "parts")));
         cof_headers_set(h, "x-amz-mp-parts-count", text);
     }
 }
 
-/* The version asked for, and permission to read it. False: reply or *err. */
-bool cof_s3_find_readable(struct cof_s3_call *c, struct cof_view version_id, json_t **record, enum cof_err *err)
+bool cof_s3_is_at_hand(struct cof_s3_call *c, const json_t *record)
 {
-    bool versioned = version_id.len > 0;
+    const char *name = cof_s3_storage_class(record);
+    char extra[80];
 
-    *record = NULL;
-    *err = cof_s3_object_get(c, version_id, record);
-    if (*err != COF_OK && *err != COF_E_NOT_FOUND)
-        return false;
-    if (!cof_s3_allowed(
-            c, versioned ? "s3:GetObjectVersion" : "s3:GetObject", true, json_object_get(*record, "tags"), false, err))
-        return false;
-    if (*record == NULL) {
-        /* spec: only who may list learns that a key is absent */
-        bool may_list = cof_s3_allowed(c, "s3:ListBucket", false, NULL, true, err);
-
-        if (*err != COF_OK)
-            return false;
-        if (!may_list)
-            *err = cof_s3_fail(c, 403, "AccessDenied", "Access Denied");
-        else if (versioned)
-            *err = cof_s3_fail(c, 404, "NoSuchVersion", "The specified version does not exist.");
-        else
-            *err = cof_s3_no_key(c);
-        return false;
-    }
-    return true;
+    if (strcmp(name, "GLACIER") != 0 && strcmp(name, "DEEP_ARCHIVE") != 0)
+        return true;
+    (void)snprintf(extra, sizeof extra, "<StorageClass>%s</StorageClass>", name);
+    (void)cof_s3_fail_with(
+        c, 403, "InvalidObjectState", "The operation is not valid for the object's storage class", extra);
+    return false;
 }
 
 static enum cof_err not_found(struct cof_s3_call *c)
@@ -331,29 +276,47 @@ static enum cof_err out_of_range(struct cof_s3_call *c, uint64_t size)
     return err;
 }
 
+static enum cof_err no_part(struct cof_s3_call *c, const json_t *record)
+{
+    char extra[60];
+    bool as_ceph;
+    enum cof_err err = cof_s3_setting(c->store, "as_ceph", &as_ceph);
+
+    if (err != COF_OK)
+        return err;
+    if (as_ceph)
+        return cof_s3_fail(c, 400, "InvalidPart", "The part asked for is not there.");
+    (void)snprintf(extra, sizeof extra, "<ActualPartCount>%zu</ActualPartCount>",
+        json_array_size(json_object_get(record, "parts")));
+    return cof_s3_fail_with(c, 416, "InvalidPartNumber", "The requested partnumber is not satisfiable", extra);
+}
+
 static enum cof_err send(struct cof_s3_call *c, const json_t *record, const struct cof_secret *kek, bool with_body)
 {
-    uint64_t size = (uint64_t)cof_s3_int(record, "size"), first = 0, len = size;
+    uint64_t size = (uint64_t)cof_s3_int(record, "size"), first = 0, len = size, part = 0;
     struct cof_view range = cof_s3_header(c, "range"), if_range = cof_s3_header(c, "if-range");
     struct cof_s3_body *body = NULL;
     char text[100];
     int status = 200;
     enum cof_err err;
 
-    if (if_range.len > 0 && !listed(if_range, cof_s3_text(record, "etag")))
+    if (range.len > 0 && cof_s3_has_param(c, "partNumber"))
+        return cof_s3_fail(
+            c, 400, "InvalidRequest", "Cannot specify both Range header and partNumber query parameter");
+    if (if_range.len > 0 && !cof_s3_etag_listed(if_range, cof_s3_text(record, "etag")))
         range.len = 0;
     if (cof_s3_has_param(c, "partNumber"))
-        status = part_span(c, record, &first, &len);
+        status = part_span(c, record, &part, &first, &len);
     else if (range.len > 0)
         status = parse_range(range, size, &first, &len);
     if (status == 400)
         return cof_s3_fail(c, 400, "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive");
-    if (status == 416 && cof_s3_has_param(c, "partNumber"))
-        return cof_s3_fail(c, 416, "InvalidPartNumber", "The requested partnumber is not satisfiable");
+    if (status == 416 && part > 0)
+        return no_part(c, record);
     if (status == 416)
         return out_of_range(c, size);
     c->reply->status = status;
-    set_headers(c, record, len == size);
+    set_headers(c, record, len == size, part);
     if (status == 206 && size > 0) {
         (void)snprintf(text, sizeof text, "bytes %llu-%llu/%llu", (unsigned long long)first,
             (unsigned long long)(first + len - 1), (unsigned long long)size);
@@ -400,14 +363,15 @@ static enum cof_err get(struct cof_s3_call *c, bool with_body)
             c, 400, "InvalidArgument", "x-amz-server-side-encryption header is not supported for this operation.");
         goto out;
     }
-    if (!cof_s3_sse_for_read(c, false, &sse) || !cof_s3_sse_open(c, json_object_get(record, "sse"), &sse, &kek, &err))
+    if (!cof_s3_sse_for_read(c, false, &sse) || !cof_s3_sse_open(c, json_object_get(record, "sse"), &sse, &kek, &err) ||
+        (with_body && !cof_s3_is_at_hand(c, record)))
         goto out;
-    fresh = conditions(c, "", record);
+    fresh = cof_s3_read_conditions(c, "", record);
     if (fresh == 412)
-        err =
-            cof_s3_fail(c, 412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold");
+        err = cof_s3_precondition_failed(
+            c, cof_s3_header(c, "if-match").len > 0 ? "If-Match" : "If-Unmodified-Since");
     else if (fresh == 304) {
-        set_headers(c, record, false);
+        set_headers(c, record, false, 0);
         cof_headers_remove(&c->reply->headers, "content-type");
         c->reply->status = 304;
     } else {

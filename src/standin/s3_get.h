@@ -16,10 +16,8 @@ COF_MUST_USE enum cof_err cof_s3_body_new(struct cof_s3_call *call, const json_t
 COF_MUST_USE enum cof_err cof_s3_body_pull(void *body, size_t want, struct cof_buf *out);
 void cof_s3_body_done(void *body);
 
-/* The version asked for (empty: the newest), with permission to read it. False: the reply holds the error (or *err);
- * *record may be given all the same and is the caller's. */
-bool cof_s3_find_readable(struct cof_s3_call *call, struct cof_view version_id, json_t **record, enum cof_err *err);
-/* The x-amz-copy-source-if-... headers. */
-bool cof_s3_copy_conditions(struct cof_s3_call *call, const json_t *record);
+/* spec: what is archived must be restored before it is read or copied; nothing here restores. False: the reply holds
+ * InvalidObjectState. */
+bool cof_s3_is_at_hand(struct cof_s3_call *call, const json_t *record);
 
 #endif

@@ -193,7 +193,7 @@ static void say_contents(struct walk *w, struct cof_view key, const json_t *reco
     cof_buf_printf(&w->items, "<Size>%lld</Size>", (long long)cof_s3_int(record, "size"));
     if (owner)
         say_owner(w);
-    cof_buf_add_str(&w->items, "<StorageClass>STANDARD</StorageClass></Contents>");
+    cof_buf_printf(&w->items, "<StorageClass>%s</StorageClass></Contents>", cof_s3_storage_class(record));
 }
 
 static void say_object(
@@ -331,8 +331,8 @@ static void say_version(
         cof_s3_etag(record, etag);
         cof_xml_element(&w->items, "ETag", cof_view_str(etag));
         say_sums(&w->items, record);
-        cof_buf_printf(
-            &w->items, "<Size>%lld</Size><StorageClass>STANDARD</StorageClass>", (long long)cof_s3_int(record, "size"));
+        cof_buf_printf(&w->items, "<Size>%lld</Size><StorageClass>%s</StorageClass>", (long long)cof_s3_int(record, "size"),
+            cof_s3_storage_class(record));
     }
     say_owner(w);
     cof_buf_add_str(&w->items, marker ? "</DeleteMarker>" : "</Version>");

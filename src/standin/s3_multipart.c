@@ -4,6 +4,7 @@
 #include "base/codec.h"
 #include "base/num.h"
 #include "format/xml.h"
+#include "standin/s3_condition.h"
 #include "standin/s3_put.h"
 #include "standin/s3_record.h"
 
@@ -271,6 +272,16 @@ static bool in_order(struct cof_s3_call *c, const struct cof_xml_node *node)
     return true;
 }
 
+/* The part's segment, which from now on is the object's, and tells its checksum. */
+static bool keep_segment(struct completion *done, const json_t *part)
+{
+    json_t *segment = json_object_get(part, "segment");
+
+    return json_object_set(segment, "alg", json_object_get(part, "sum_alg")) == 0 &&
+        json_object_set(segment, "sum", json_object_get(part, "sum")) == 0 &&
+        json_array_append(done->parts, segment) == 0;
+}
+
 /* One <Part> of the request: it must be there with that ETag and checksum, and be large enough
  * unless it is the last. */
 static bool add_part(struct completion *done, const struct cof_xml_node *node, bool last, enum cof_err *err)
@@ -320,7 +331,7 @@ static bool add_part(struct completion *done, const struct cof_xml_node *node, b
         goto out;
     }
     done->size += (uint64_t)cof_s3_int(part, "size");
-    if (*err == COF_OK && json_array_append(done->parts, json_object_get(part, "segment")) != 0)
+    if (*err == COF_OK && !keep_segment(done, part))
         *err = COF_E_MEMORY;
     good = *err == COF_OK;
 out:
@@ -378,7 +389,7 @@ static enum cof_err finish_sum(struct completion *done, json_t *record)
 
 static enum cof_err make_record(struct completion *done, json_t *record)
 {
-    static const char *const same[] = {"head", "meta", "tags", "sse"};
+    static const char *const same[] = {"head", "meta", "tags", "sse", "lock", "upload"};
     uint8_t md5[16];
     char etag[60];
     enum cof_err err = cof_hash_final(done->md5, md5);
@@ -497,6 +508,23 @@ static bool promised_holds(struct completion *done, const json_t *record)
     return true;
 }
 
+/* spec: a completion asked for again is answered again, while its object is the newest. */
+static bool completed_before(struct cof_s3_call *c, enum cof_err *err)
+{
+    struct cof_view id = cof_s3_param(c, "uploadId");
+    json_t *record = NULL;
+    bool is_it;
+
+    *err = cof_s3_object_get(c, COF_LIT(""), &record);
+    is_it = *err == COF_OK && id.len > 0 && cof_view_eq_str(id, cof_s3_text(record, "upload"));
+    if (is_it)
+        *err = say_completed(c, record);
+    else if (*err == COF_E_NOT_FOUND)
+        *err = COF_OK;
+    json_decref(record);
+    return is_it;
+}
+
 enum cof_err cof_s3_complete_upload(struct cof_s3_call *c)
 {
     struct completion done = {.c = c};
@@ -504,7 +532,8 @@ enum cof_err cof_s3_complete_upload(struct cof_s3_call *c)
     json_t *upload = NULL, *record = json_object();
     enum cof_err err = COF_OK;
 
-    if (!cof_s3_allowed(c, "s3:PutObject", true, NULL, false, &err) || !load_upload(c, &upload, &err))
+    if (!cof_s3_allowed(c, "s3:PutObject", true, NULL, false, &err) || completed_before(c, &err) || err != COF_OK ||
+        !load_upload(c, &upload, &err))
         goto out;
     err = cof_xml_parse(c->req->body, COF_STANDIN_BODY_MAX, 8 * COF_S3_PARTS_MAX, &root);
     if (err == COF_E_FORMAT || err == COF_E_LIMIT) {

@@ -2,6 +2,7 @@
 #include "standin/s3_put.h"
 
 #include "base/codec.h"
+#include "standin/s3_lock.h"
 #include "standin/s3_record.h"
 #include "standin/s3_sse.h"
 
@@ -22,12 +23,15 @@ static void add_codings(struct cof_view value, struct cof_buf *out)
     struct cof_view one, rest;
 
     while (value.len > 0) {
+        bool spaced;
+
         (void)cof_view_split(value, ',', &one, &rest);
         value = rest;
+        spaced = one.len > 0 && one.data[0] == ' ';
         one = cof_view_trim(one);
         if (one.len == 0 || cof_view_eq_nocase(one, COF_LIT("aws-chunked")))
             continue;
-        cof_buf_add_str(out, out->len == 0 ? "" : ",");
+        cof_buf_add_str(out, out->len == 0 ? "" : spaced ? ", " : ",");
         cof_buf_add(out, one);
     }
 }
@@ -108,11 +112,33 @@ static bool keep_meta(struct cof_s3_call *c, json_t *meta)
     return true;
 }
 
+/* spec: letters, digits and spaces of any script (here: all beyond ASCII), and + - = . _ : / @ */
+static bool tag_chars_ok(struct cof_view text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t b = text.data[i];
+        bool alnum = (b >= '0' && b <= '9') || (b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z');
+
+        if (!alnum && b < 0x80 && (b == 0 || strchr(" +-=._:/@", b) == NULL))
+            return false;
+    }
+    return cof_view_is_utf8(text);
+}
+
+/* Characters, not bytes. */
+static size_t n_characters(struct cof_view text)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < text.len; i++)
+        n += (text.data[i] & 0xc0) != 0x80;
+    return n;
+}
+
 bool cof_s3_tag_ok(struct cof_view key, struct cof_view value)
 {
-    return key.len >= 1 && key.len <= 512 && value.len <= 1024 && cof_view_is_utf8(key) && cof_view_is_utf8(value) &&
-        !cof_view_starts(key, COF_LIT("aws:")) && cof_view_find(key, 0) == SIZE_MAX &&
-        cof_view_find(value, 0) == SIZE_MAX;
+    return key.len >= 1 && n_characters(key) <= 128 && n_characters(value) <= 256 && tag_chars_ok(key) &&
+        tag_chars_ok(value) && !cof_view_starts(key, COF_LIT("aws:"));
 }
 
 bool cof_s3_put_tags(struct cof_s3_call *c, struct cof_view text, json_t **out, enum cof_err *err)
@@ -156,12 +182,21 @@ static bool refuse_unsupported(struct cof_s3_call *c)
         (void)cof_s3_fail(c, 400, "AccessControlListNotSupported", "The bucket does not allow ACLs");
         return false;
     }
-    if (cof_s3_header(c, "x-amz-object-lock-mode").len > 0 ||
-        cof_s3_header(c, "x-amz-object-lock-legal-hold").len > 0) {
-        (void)cof_s3_fail(c, 400, "InvalidRequest", "Bucket is missing Object Lock Configuration");
-        return false;
-    }
     return true;
+}
+
+/* The classes are kept and told; where the bytes lie is the same for all of them. */
+static bool class_ok(struct cof_s3_call *c)
+{
+    static const char *const classes[] = {"STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA",
+        "INTELLIGENT_TIERING", "GLACIER", "DEEP_ARCHIVE", "GLACIER_IR"};
+    struct cof_view given = cof_s3_header(c, "x-amz-storage-class");
+
+    for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++)
+        if (given.len == 0 || cof_view_eq_str(given, classes[i]))
+            return true;
+    (void)cof_s3_fail(c, 400, "InvalidStorageClass", "The storage class you specified is not valid");
+    return false;
 }
 
 bool cof_s3_put_fields(struct cof_s3_call *c, json_t *record, enum cof_err *err)
@@ -173,7 +208,8 @@ bool cof_s3_put_fields(struct cof_s3_call *c, json_t *record, enum cof_err *err)
         *err = COF_E_MEMORY;
         return false;
     }
-    if (!refuse_unsupported(c) || !keep_headers(c, head) || !keep_meta(c, meta))
+    if (!refuse_unsupported(c) || !class_ok(c) || !keep_headers(c, head) || !keep_meta(c, meta) ||
+        !cof_s3_lock_for_write(c, record, err))
         return false;
     if (cof_s3_header(c, "x-amz-tagging").len > 0) {
         if (!cof_s3_put_tags(c, cof_s3_header(c, "x-amz-tagging"), &tags, err))
@@ -235,49 +271,6 @@ bool cof_s3_put_sum(struct cof_s3_call *c, struct cof_s3_sum *out)
         return false;
     }
     return true;
-}
-
-/* "abc", abc, or *. */
-static bool etag_matches(struct cof_view given, const json_t *record)
-{
-    char etag[80];
-
-    cof_s3_etag(record, etag);
-    return cof_view_eq_str(given, "*") || cof_view_eq_str(given, etag) ||
-        cof_view_eq_str(given, cof_s3_text(record, "etag"));
-}
-
-bool cof_s3_put_conditions(struct cof_s3_call *c, enum cof_err *err)
-{
-    struct cof_view none = cof_s3_header(c, "if-none-match"), match = cof_s3_header(c, "if-match");
-    json_t *present = NULL;
-    bool good = false;
-
-    *err = COF_OK;
-    if (none.len == 0 && match.len == 0)
-        return true;
-    if (none.len > 0 && !cof_view_eq_str(none, "*")) {
-        (void)cof_s3_fail(
-            c, 501, "NotImplemented", "A header you provided implies functionality that is not implemented.");
-        return false;
-    }
-    *err = cof_s3_object_get(c, COF_LIT(""), &present);
-    if (*err == COF_E_NOT_FOUND)
-        *err = COF_OK;
-    if (*err != COF_OK)
-        return false;
-    if (none.len > 0 && present != NULL)
-        (void)cof_s3_fail_with(c, 412, "PreconditionFailed",
-            "At least one of the pre-conditions you specified did not hold", "<Condition>If-None-Match</Condition>");
-    else if (match.len > 0 && present == NULL)
-        (void)cof_s3_no_key(c);
-    else if (match.len > 0 && !etag_matches(match, present))
-        (void)cof_s3_fail_with(c, 412, "PreconditionFailed",
-            "At least one of the pre-conditions you specified did not hold", "<Condition>If-Match</Condition>");
-    else
-        good = true;
-    json_decref(present);
-    return good;
 }
 
 void cof_s3_put_headers(struct cof_s3_call *c, const json_t *record)

@@ -27,9 +27,6 @@ bool cof_s3_put_sum(struct cof_s3_call *call, struct cof_s3_sum *out);
 /* "x-amz-checksum-crc32". */
 const char *cof_s3_sum_header(enum cof_checksum_alg alg);
 
-/* If-None-Match: * and If-Match against the present object. */
-bool cof_s3_put_conditions(struct cof_s3_call *call, enum cof_err *err);
-
 /* ETag, version, encryption and checksum headers of a written object. */
 void cof_s3_put_headers(struct cof_s3_call *call, const json_t *record);
 

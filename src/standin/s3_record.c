@@ -2,6 +2,7 @@
 #include "standin/s3_record.h"
 
 #include "base/codec.h"
+#include "standin/s3_lock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,6 +86,23 @@ json_t *cof_s3_string(struct cof_view text)
 void cof_s3_etag(const json_t *record, char out[static 80])
 {
     (void)snprintf(out, 80, "\"%s\"", cof_s3_text(record, "etag"));
+}
+
+enum cof_err cof_s3_setting(const struct cof_store *store, const char *name, bool *out)
+{
+    json_t *settings = NULL;
+    enum cof_err err = cof_s3_load(store, "s3.setting", COF_LIT("account"), &settings);
+
+    *out = cof_s3_is(settings, name);
+    json_decref(settings);
+    return err == COF_E_NOT_FOUND ? COF_OK : err;
+}
+
+const char *cof_s3_storage_class(const json_t *record)
+{
+    const char *text = cof_s3_text(json_object_get(record, "head"), "x-amz-storage-class");
+
+    return text[0] == '\0' ? "STANDARD" : text;
 }
 
 enum cof_s3_versioning cof_s3_versioning_of(const struct cof_s3_call *c)
@@ -216,6 +234,23 @@ enum cof_err cof_s3_object_erase(struct cof_s3_call *c, const json_t *record)
     return err;
 }
 
+enum cof_err cof_s3_object_update(struct cof_s3_call *c, const json_t *record)
+{
+    json_t *newest = NULL;
+    struct cof_buf key;
+    enum cof_err err = cof_s3_object_newest(c, &newest);
+
+    cof_buf_init(&key, COF_STORE_KEY_MAX);
+    cof_s3_key_of3(&key, c->bucket, cof_buf_view(&c->key), cof_view_str(cof_s3_text(record, "order")));
+    if (err == COF_OK)
+        err = cof_s3_save(c->store, "s3.version", cof_buf_view(&key), record);
+    if (err == COF_OK && strcmp(cof_s3_text(newest, "order"), cof_s3_text(record, "order")) == 0)
+        err = set_current(c, record);
+    cof_buf_done(&key);
+    json_decref(newest);
+    return err;
+}
+
 /* Later than every other version of the key, whatever the clock does. */
 static uint64_t next_order(int64_t now_ms, const json_t *newest)
 {
@@ -260,6 +295,8 @@ enum cof_err cof_s3_object_add(struct cof_s3_call *c, json_t *record)
         err = COF_OK;
     if (err == COF_OK)
         err = name_version(c, record, newest);
+    if (err == COF_OK)
+        err = cof_s3_lock_preset(c, record);
     if (err == COF_OK && cof_s3_versioning_of(c) != COF_S3_VERSIONED && newest != NULL) {
         err = find_version(c, "null", &old); /* at most one: what it replaces */
         if (err == COF_OK)

@@ -8,10 +8,12 @@
  *   s3.version  BUCKET 00 KEY 00 ORDER          every version; ORDER is 16 hex digits, the newest least
  *   s3.upload   BUCKET 00 KEY 00 UPLOAD         a multipart upload in progress
  *   s3.part     UPLOAD 00 NUMBER                its parts, number in five digits
+ *   s3.setting  account                         what the manifest says of all of S3 (s3_setup.c)
  *
  * An object's record: {"id": version id, "order", "marker": delete marker, "size", "etag", "modified", "head": {headers},
  * "meta": {...}, "tags": {...}, "sse": {...} (s3_sse.h), "sum": {"alg", "value", "type"}, "parts": [segment, ...]}
- * A segment: {"n": part number, "size", "blob", "key": wrapped key in hex, "sum": checksum}
+ * "lock" (s3_lock.h), "multipart": true, "upload": the upload it was made by
+ * A segment: {"n": part number, "size", "blob", "key": wrapped key in hex; of a multipart object also "alg", "sum"}
  */
 #ifndef COF_STANDIN_S3_RECORD_H
 #define COF_STANDIN_S3_RECORD_H
@@ -39,6 +41,8 @@ COF_MUST_USE enum cof_err cof_s3_object_newest(struct cof_s3_call *call, json_t 
 /* Adds record (whose "id" and "order" are set here) as the newest version, in the way of the bucket's versioning: what it
  * replaces goes, bodies and all. */
 COF_MUST_USE enum cof_err cof_s3_object_add(struct cof_s3_call *call, json_t *record);
+/* Writes a changed version back. */
+COF_MUST_USE enum cof_err cof_s3_object_update(struct cof_s3_call *call, const json_t *record);
 /* Removes one version for good. */
 COF_MUST_USE enum cof_err cof_s3_object_erase(struct cof_s3_call *call, const json_t *record);
 /* Removes the blobs of a record's segments. */
@@ -54,6 +58,11 @@ bool cof_s3_is(const json_t *record, const char *name);
 
 /* A fresh JSON string; NULL when the bytes are not UTF-8 (or memory is short). */
 json_t *cof_s3_string(struct cof_view text);
+
+/* A switch of the manifest's "s3"; false where it says nothing. */
+COF_MUST_USE enum cof_err cof_s3_setting(const struct cof_store *store, const char *name, bool *out);
+/* "STANDARD" where the record says nothing. */
+const char *cof_s3_storage_class(const json_t *record);
 
 /* "abc" with quotes, as ETag headers have it. */
 void cof_s3_etag(const json_t *record, char out[static 80]);

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Buckets of the bootstrap manifest: {"buckets": [{"name", "policy": {...} or text, "versioning": true,
- * "encryption": {"algorithm": "aws:kms", "key_id": "..."}, "block_sse_c": true, "owner": "222233334444"}]}
+ * "encryption": {"algorithm": "aws:kms", "key_id": "..."}, "block_sse_c": true, "owner": "222233334444",
+ * "object_lock": {"mode": "GOVERNANCE", "days": 30} or {}}]}
+ *
+ * And of all buckets: {"s3": {"open_to_sse_c": true: new buckets take SSE-C, as they did before April 2026,
+ * "as_ceph": true: where docs/s3-compatibility.md says that Ceph answers otherwise than AWS}}; both false by default.
  */
 #include "standin/s3_record.h"
 
@@ -51,6 +55,10 @@ static enum cof_err make_bucket(
         cof_s3_is(item, "versioning") ? "Enabled" : "", "encryption", "algorithm",
         algorithm[0] == '\0' ? "AES256" : algorithm, "key_id", cof_s3_text(encryption, "key_id"), "bucket_key",
         cof_s3_is(encryption, "bucket_key"), "sse_c_blocked", blocked == NULL || json_is_true(blocked));
+    if (record != NULL && json_is_object(json_object_get(item, "object_lock"))) {
+        (void)json_object_set(record, "object_lock", json_object_get(item, "object_lock"));
+        (void)json_object_set_new(record, "versioning", json_string("Enabled"));
+    }
     err = cof_s3_bucket_put(store, name, record);
     json_decref(record);
     return err == COF_OK ? set_policy(store, name, json_object_get(item, "policy"), diag) : err;
@@ -59,9 +67,11 @@ static enum cof_err make_bucket(
 enum cof_err cof_s3_bootstrap(
     struct cof_standin *s, const struct json_t *manifest, int64_t now_ms, struct cof_diag *diag)
 {
-    const json_t *buckets = json_object_get(manifest, "buckets");
+    const json_t *buckets = json_object_get(manifest, "buckets"), *settings = json_object_get(manifest, "s3");
     enum cof_err err = COF_OK;
 
+    if (settings != NULL)
+        err = cof_s3_save(cof_standin_store(s), "s3.setting", COF_LIT("account"), settings);
     for (size_t i = 0; i < json_array_size(buckets) && err == COF_OK; i++)
         err = make_bucket(cof_standin_store(s), json_array_get(buckets, i), now_ms, diag);
     return err;

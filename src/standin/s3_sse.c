@@ -310,7 +310,12 @@ static bool open_customer(struct cof_s3_call *c, const json_t *record, const str
     if (*err != COF_OK)
         return false;
     if (!cof_equal_ct(cof_view_of(check, sizeof check), cof_view_of(want, sizeof want))) {
-        *err = cof_s3_fail(c, 403, "AccessDenied", "Access Denied");
+        bool as_ceph;
+
+        *err = cof_s3_setting(c->store, "as_ceph", &as_ceph);
+        if (*err == COF_OK)
+            *err = as_ceph ? cof_s3_fail(c, 400, "InvalidRequest", "The customer key is not the object's.") :
+                             cof_s3_fail(c, 403, "AccessDenied", "Access Denied");
         return false;
     }
     kek->len = 32;

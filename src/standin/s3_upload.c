@@ -4,6 +4,7 @@
 #include "base/codec.h"
 #include "base/num.h"
 #include "standin/s3_chunked.h"
+#include "standin/s3_condition.h"
 #include "standin/s3_multipart.h"
 #include "standin/s3_put.h"
 #include "standin/s3_record.h"

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "standin/s3_find.h"
+
+#include "standin/s3_record.h"
+
+#define VERSION_ID_MAX 1024
+
+bool cof_s3_version_id_ok(struct cof_s3_call *c, struct cof_view id)
+{
+    bool good = id.len <= VERSION_ID_MAX;
+
+    for (size_t i = 0; i < id.len && good; i++) {
+        uint8_t b = id.data[i];
+
+        good = (b >= '0' && b <= '9') || (b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z') || b == '.' || b == '_' || b == '-';
+    }
+    if (!good)
+        (void)cof_s3_fail(c, 400, "InvalidArgument", "Invalid version id specified");
+    return good;
+}
+
+/* spec: only who may list learns that a key is absent. */
+static enum cof_err absent(struct cof_s3_call *c, struct cof_view version_id)
+{
+    struct cof_buf extra;
+    enum cof_err err;
+    bool may_list = cof_s3_allowed(c, "s3:ListBucket", false, NULL, true, &err);
+
+    if (err != COF_OK)
+        return err;
+    if (!may_list)
+        return cof_s3_fail(c, 403, "AccessDenied", "Access Denied");
+    if (version_id.len == 0)
+        return cof_s3_no_key(c);
+    cof_buf_init(&extra, 16384);
+    cof_xml_element(&extra, "Key", cof_buf_view(&c->key));
+    cof_xml_element(&extra, "VersionId", version_id);
+    err = cof_s3_fail_with(c, 404, "NoSuchVersion", "The specified version does not exist.", cof_buf_cstr(&extra));
+    cof_buf_done(&extra);
+    return err;
+}
+
+static bool find(struct cof_s3_call *c, const char *action, struct cof_view version_id, json_t **record, enum cof_err *err)
+{
+    *record = NULL;
+    *err = COF_OK;
+    if (!cof_s3_version_id_ok(c, version_id))
+        return false;
+    *err = cof_s3_object_get(c, version_id, record);
+    if (*err != COF_OK && *err != COF_E_NOT_FOUND)
+        return false;
+    if (!cof_s3_allowed(c, action, true, json_object_get(*record, "tags"), false, err))
+        return false;
+    if (*record == NULL)
+        *err = absent(c, version_id);
+    return *record != NULL;
+}
+
+bool cof_s3_find_readable(struct cof_s3_call *c, struct cof_view version_id, json_t **record, enum cof_err *err)
+{
+    return find(c, version_id.len > 0 ? "s3:GetObjectVersion" : "s3:GetObject", version_id, record, err);
+}
+
+bool cof_s3_find_version(struct cof_s3_call *c, const char *action, const char *version_action, json_t **record,
+                         enum cof_err *err)
+{
+    struct cof_view version_id = cof_s3_param(c, "versionId");
+
+    if (!find(c, version_id.len > 0 ? version_action : action, version_id, record, err))
+        return false;
+    if (!cof_s3_is(*record, "marker"))
+        return true;
+    (void)cof_s3_fail(c, 405, "MethodNotAllowed", "The specified method is not allowed against this resource.");
+    cof_headers_set(&c->reply->headers, "x-amz-delete-marker", "true");
+    cof_headers_set(&c->reply->headers, "Allow", "DELETE");
+    return false;
+}

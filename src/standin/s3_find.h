@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which version of an object a call is about, found with the permission that takes.
+ */
+#ifndef COF_STANDIN_S3_FIND_H
+#define COF_STANDIN_S3_FIND_H
+
+#include "standin/s3_api.h"
+
+/* The version asked for (empty: the newest), with permission to read it. False: the reply holds the error (or *err);
+ * *record may be given all the same and is the caller's. */
+bool cof_s3_find_readable(struct cof_s3_call *call, struct cof_view version_id, json_t **record, enum cof_err *err);
+
+/* The version that the parameter versionId names (without one the newest), with permission for action, or
+ * version_action where a version is named. A delete marker is refused. False and *record as above. */
+bool cof_s3_find_version(struct cof_s3_call *call, const char *action, const char *version_action, json_t **record,
+                         enum cof_err *err);
+
+/* What may be a version's id at all. False: the reply holds InvalidArgument. */
+bool cof_s3_version_id_ok(struct cof_s3_call *call, struct cof_view version_id);
+
+#endif
