@@ -127,7 +127,24 @@ static struct cof_view piece_view(const struct cof_buf *text, struct piece p)
     return cof_view_sub(cof_buf_view(text), p.at, p.len);
 }
 
-static bool read_query(struct cof_view query, struct cof_sigv4_claim *claim)
+/* How long a presigned request lives: 0 (then it is over at once) to seven days. */
+static bool read_expires(struct cof_view text, struct cof_sigv4_claim *claim, enum cof_sigv4_fault *fault)
+{
+    uint64_t seconds;
+    bool negative = text.len > 1 && text.data[0] == '-';
+
+    *fault = COF_SIGV4_EXPIRES;
+    if (cof_parse_u64(cof_view_sub(text, negative ? 1 : 0, SIZE_MAX), INT64_MAX / 1000, &seconds) != COF_OK)
+        return false;
+    *fault = negative ? COF_SIGV4_EXPIRES_NEGATIVE : COF_SIGV4_EXPIRES_LONG;
+    if (negative || seconds > COF_SIGV4_EXPIRES_MAX_S)
+        return false;
+    *fault = COF_SIGV4_QUERY;
+    claim->expires_s = seconds;
+    return true;
+}
+
+static bool read_query(struct cof_view query, struct cof_sigv4_claim *claim, enum cof_sigv4_fault *fault)
 {
     struct piece algorithm, credential, date, expires, names, signature, token = {0};
     struct cof_buf *text = &claim->text;
@@ -149,9 +166,7 @@ static bool read_query(struct cof_view query, struct cof_sigv4_claim *claim)
     claim->signature = piece_view(text, signature);
     claim->session_token = piece_view(text, token);
     return cof_view_eq(piece_view(text, algorithm), COF_LIT(ALGORITHM)) &&
-           split_credential(piece_view(text, credential), claim) &&
-           cof_parse_u64(piece_view(text, expires), COF_SIGV4_EXPIRES_MAX_S, &claim->expires_s) == COF_OK &&
-           claim->expires_s > 0;
+           split_credential(piece_view(text, credential), claim) && read_expires(piece_view(text, expires), claim, fault);
 }
 
 /* X-Amz-Date, or else Date in either of its forms. */
@@ -185,18 +200,21 @@ enum cof_err cof_sigv4_claim_read(const struct cof_http_head *head, struct cof_s
     bool by_header = cof_headers_get(&head->headers, "authorization", &header);
     bool by_query = cof_query_has(head->query, "X-Amz-Signature") || cof_query_has(head->query, "X-Amz-Algorithm") ||
                     cof_query_has(head->query, "X-Amz-Credential");
-    bool ok;
+    bool ok, old = cof_query_has(head->query, "AWSAccessKeyId") && cof_query_has(head->query, "Signature");
 
     *claim = (struct cof_sigv4_claim){0};
     cof_buf_init(&claim->text, CLAIM_MAX);
     *fault = COF_SIGV4_NONE;
-    if (!by_header && !by_query)
+    if (!by_header && !by_query && !old)
         return COF_E_NOT_FOUND;
     *fault = COF_SIGV4_TWICE;
-    if ((by_header && by_query) || cof_headers_count(&head->headers, "authorization") > 1)
+    if ((by_header && (by_query || old)) || cof_headers_count(&head->headers, "authorization") > 1)
         return COF_E_FORMAT;
-    *fault = COF_SIGV4_MALFORMED;
-    ok = by_query ? read_query(head->query, claim) && cof_date_parse_amz(claim->date, &claim->time_ms) == COF_OK
+    *fault = COF_SIGV4_OLD;
+    if (!by_query && (old || cof_view_starts(header, COF_LIT("AWS "))))
+        return COF_E_FORMAT;
+    *fault = by_query ? COF_SIGV4_QUERY : COF_SIGV4_MALFORMED;
+    ok = by_query ? read_query(head->query, claim, fault) && cof_date_parse_amz(claim->date, &claim->time_ms) == COF_OK
                   : read_header(header, claim) && read_date(head, claim);
     if (!ok || !is_hex_signature(claim->signature) || !is_header_list(claim->signed_headers) ||
         !cof_view_eq(cof_view_sub(claim->date, 0, 8), claim->day))
@@ -212,13 +230,13 @@ enum cof_err cof_sigv4_claim_read(const struct cof_http_head *head, struct cof_s
 
 static enum cof_err check_time(const struct cof_sigv4_claim *claim, int64_t now_ms, enum cof_sigv4_fault *fault)
 {
-    *fault = COF_SIGV4_SKEWED;
+    *fault = claim->presigned ? COF_SIGV4_EARLY : COF_SIGV4_SKEWED;
     if (claim->time_ms > now_ms + COF_SIGV4_SKEW_MS)
         return COF_E_AUTH;
     if (!claim->presigned && claim->time_ms < now_ms - COF_SIGV4_SKEW_MS)
         return COF_E_AUTH;
     *fault = COF_SIGV4_EXPIRED;
-    if (claim->presigned && now_ms > claim->time_ms + (int64_t)claim->expires_s * 1000)
+    if (claim->presigned && now_ms >= claim->time_ms + (int64_t)claim->expires_s * 1000)
         return COF_E_AUTH;
     *fault = COF_SIGV4_FINE;
     return COF_OK;

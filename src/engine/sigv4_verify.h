@@ -20,6 +20,12 @@ enum cof_sigv4_fault {
     COF_SIGV4_MALFORMED,      /* IncompleteSignature, AuthorizationHeaderMalformed */
     COF_SIGV4_TWICE,          /* header and query both */
     COF_SIGV4_HEADERS,        /* something that must be signed is not */
+    COF_SIGV4_OLD,            /* a signature of an earlier version than 4 */
+    COF_SIGV4_QUERY,          /* presigned, and a parameter is missing or malformed */
+    COF_SIGV4_EXPIRES,        /* presigned, and X-Amz-Expires is no number */
+    COF_SIGV4_EXPIRES_NEGATIVE,
+    COF_SIGV4_EXPIRES_LONG,   /* more than seven days */
+    COF_SIGV4_EARLY,          /* presigned for a time to come */
     COF_SIGV4_SKEWED,         /* RequestTimeTooSkewed, SignatureDoesNotMatch "expired" */
     COF_SIGV4_EXPIRED,        /* presigned and over */
     COF_SIGV4_MISMATCH,       /* SignatureDoesNotMatch */

@@ -9,6 +9,7 @@ const struct cof_auth_code *cof_auth_code(enum cof_auth_failure failure, enum co
 {
 #define INVALID_TOKEN "The security token included in the request is invalid."
 #define EXPIRED_TOKEN "The security token included in the request is expired"
+#define MALFORMED "Authorization header is malformed."
 #define MISMATCH                                                                                                       \
     "The request signature we calculated does not match the signature you provided. Check your key and signing "       \
     "method."
@@ -21,6 +22,25 @@ const struct cof_auth_code *cof_auth_code(enum cof_auth_failure failure, enum co
             [COF_AUTH_MALFORMED] = {{400, "AuthorizationHeaderMalformed", "The authorization header is malformed."},
                 {400, "IncompleteSignatureException", "Authorization header is malformed."},
                 {400, "IncompleteSignature", "Authorization header is malformed."}},
+            [COF_AUTH_TWICE] = {{400, "InvalidArgument", "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature "
+                                       "query string parameter or the Authorization header should be specified"},
+                {400, "IncompleteSignatureException", MALFORMED}, {400, "IncompleteSignature", MALFORMED}},
+            [COF_AUTH_OLD] = {{400, "InvalidRequest", "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC- "
+                                       "SHA256."},
+                {400, "IncompleteSignatureException", MALFORMED}, {400, "IncompleteSignature", MALFORMED}},
+            [COF_AUTH_QUERY] = {{400, "AuthorizationQueryParametersError", "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, "
+                                       "X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters."},
+                {400, "IncompleteSignatureException", MALFORMED}, {400, "IncompleteSignature", MALFORMED}},
+            [COF_AUTH_EXPIRES] = {{400, "AuthorizationQueryParametersError", "X-Amz-Expires should be a number"},
+                {400, "IncompleteSignatureException", MALFORMED}, {400, "IncompleteSignature", MALFORMED}},
+            [COF_AUTH_EXPIRES_NEGATIVE] = {{400, "AuthorizationQueryParametersError", "X-Amz-Expires must be non-negative"},
+                {400, "IncompleteSignatureException", MALFORMED}, {400, "IncompleteSignature", MALFORMED}},
+            [COF_AUTH_EXPIRES_LONG] = {{400, "AuthorizationQueryParametersError", "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires "
+                                       "must be less than 604800 seconds"},
+                {400, "IncompleteSignatureException", MALFORMED}, {400, "IncompleteSignature", MALFORMED}},
+            [COF_AUTH_EARLY] = {{403, "AccessDenied", "Request is not yet valid"},
+                {400, "InvalidSignatureException", "Signature not yet current."},
+                {403, "SignatureDoesNotMatch", "Signature not yet current."}},
             [COF_AUTH_SCOPE] = {{400, "AuthorizationHeaderMalformed",
                                     "The authorization header is malformed; the credential scope is wrong."},
                 {400, "InvalidSignatureException", "Credential should be scoped to a valid date, region and service."},
@@ -85,8 +105,21 @@ static enum cof_auth_failure of_fault(enum cof_sigv4_fault fault)
     case COF_SIGV4_NONE:
         return COF_AUTH_MISSING;
     case COF_SIGV4_MALFORMED:
-    case COF_SIGV4_TWICE:
         return COF_AUTH_MALFORMED;
+    case COF_SIGV4_TWICE:
+        return COF_AUTH_TWICE;
+    case COF_SIGV4_OLD:
+        return COF_AUTH_OLD;
+    case COF_SIGV4_QUERY:
+        return COF_AUTH_QUERY;
+    case COF_SIGV4_EXPIRES:
+        return COF_AUTH_EXPIRES;
+    case COF_SIGV4_EXPIRES_NEGATIVE:
+        return COF_AUTH_EXPIRES_NEGATIVE;
+    case COF_SIGV4_EXPIRES_LONG:
+        return COF_AUTH_EXPIRES_LONG;
+    case COF_SIGV4_EARLY:
+        return COF_AUTH_EARLY;
     case COF_SIGV4_HEADERS:
         return COF_AUTH_NOT_SIGNED;
     case COF_SIGV4_SKEWED:

@@ -24,6 +24,13 @@ enum cof_auth_failure {
     COF_AUTH_FINE,
     COF_AUTH_MISSING,     /* unsigned */
     COF_AUTH_MALFORMED,
+    COF_AUTH_TWICE,       /* header and query both */
+    COF_AUTH_OLD,         /* signed in an older way than version 4 */
+    COF_AUTH_QUERY,       /* presigned, and malformed */
+    COF_AUTH_EXPIRES,     /* presigned, and X-Amz-Expires is no number, is negative, is too long */
+    COF_AUTH_EXPIRES_NEGATIVE,
+    COF_AUTH_EXPIRES_LONG,
+    COF_AUTH_EARLY,       /* presigned for a time to come */
     COF_AUTH_SCOPE,       /* date, region or service of the scope */
     COF_AUTH_UNKNOWN_KEY,
     COF_AUTH_BAD_TOKEN,

@@ -13,6 +13,10 @@
 static const struct cof_s3_op operations[] = {
     {"GET", COF_S3_SERVICE, NULL, NULL, "ListBuckets", cof_s3_list_buckets},
 
+    {"GET", COF_S3_ACCOUNT, NULL, NULL, "GetPublicAccessBlock", cof_s3_get_account_block},
+    {"PUT", COF_S3_ACCOUNT, NULL, NULL, "PutPublicAccessBlock", cof_s3_put_account_block},
+    {"DELETE", COF_S3_ACCOUNT, NULL, NULL, "DeletePublicAccessBlock", cof_s3_delete_account_block},
+
     {"GET", COF_S3_BUCKET, "location", NULL, "GetBucketLocation", cof_s3_get_location},
     {"GET", COF_S3_BUCKET, "versioning", NULL, "GetBucketVersioning", cof_s3_get_versioning},
     {"PUT", COF_S3_BUCKET, "versioning", NULL, "PutBucketVersioning", cof_s3_put_versioning},
@@ -27,7 +31,15 @@ static const struct cof_s3_op operations[] = {
     {"GET", COF_S3_BUCKET, "tagging", NULL, "GetBucketTagging", cof_s3_get_bucket_tagging},
     {"PUT", COF_S3_BUCKET, "tagging", NULL, "PutBucketTagging", cof_s3_put_bucket_tagging},
     {"DELETE", COF_S3_BUCKET, "tagging", NULL, "DeleteBucketTagging", cof_s3_delete_bucket_tagging},
+    {"GET", COF_S3_BUCKET, "policyStatus", NULL, "GetBucketPolicyStatus", cof_s3_get_policy_status},
+    {"GET", COF_S3_BUCKET, "publicAccessBlock", NULL, "GetPublicAccessBlock", cof_s3_get_public_block},
+    {"PUT", COF_S3_BUCKET, "publicAccessBlock", NULL, "PutPublicAccessBlock", cof_s3_put_public_block},
+    {"DELETE", COF_S3_BUCKET, "publicAccessBlock", NULL, "DeletePublicAccessBlock", cof_s3_delete_public_block},
+    {"GET", COF_S3_BUCKET, "ownershipControls", NULL, "GetBucketOwnershipControls", cof_s3_get_ownership},
+    {"PUT", COF_S3_BUCKET, "ownershipControls", NULL, "PutBucketOwnershipControls", cof_s3_put_ownership},
+    {"DELETE", COF_S3_BUCKET, "ownershipControls", NULL, "DeleteBucketOwnershipControls", cof_s3_delete_ownership},
     {"GET", COF_S3_BUCKET, "acl", NULL, "GetBucketAcl", cof_s3_get_acl},
+    {"PUT", COF_S3_BUCKET, "acl", NULL, "PutBucketAcl", cof_s3_put_acl},
     {"GET", COF_S3_BUCKET, "versions", NULL, "ListObjectVersions", cof_s3_list_versions},
     {"GET", COF_S3_BUCKET, "uploads", NULL, "ListMultipartUploads", cof_s3_list_uploads},
     {"POST", COF_S3_BUCKET, "delete", NULL, "DeleteObjects", cof_s3_delete_objects},
@@ -46,6 +58,7 @@ static const struct cof_s3_op operations[] = {
     {"GET", COF_S3_OBJECT, "legal-hold", NULL, "GetObjectLegalHold", cof_s3_get_legal_hold},
     {"PUT", COF_S3_OBJECT, "legal-hold", NULL, "PutObjectLegalHold", cof_s3_put_legal_hold},
     {"GET", COF_S3_OBJECT, "acl", NULL, "GetObjectAcl", cof_s3_get_acl},
+    {"PUT", COF_S3_OBJECT, "acl", NULL, "PutObjectAcl", cof_s3_put_acl},
     {"POST", COF_S3_OBJECT, "uploads", NULL, "CreateMultipartUpload", cof_s3_create_upload},
     {"PUT", COF_S3_OBJECT, "uploadId", "x-amz-copy-source", "UploadPartCopy", cof_s3_copy_part},
     {"PUT", COF_S3_OBJECT, "uploadId", NULL, "UploadPart", NULL},
@@ -106,7 +119,7 @@ static bool enter(struct cof_s3_call *c, struct cof_standin *s, struct cof_stand
     *op = cof_s3_route(c);
     if (*op == NULL)
         return false;
-    if (c->level == COF_S3_SERVICE || (*op)->run == cof_s3_create_bucket)
+    if (c->level == COF_S3_SERVICE || c->level == COF_S3_ACCOUNT || (*op)->run == cof_s3_create_bucket)
         return true;
     return cof_s3_load_bucket(c, err) && cof_s3_expected_owner(c, "x-amz-expected-bucket-owner");
 }

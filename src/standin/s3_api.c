@@ -9,6 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* S3 Control's one operation here: Block Public Access of the account. */
+#define COF_S3_ACCOUNT_PATH "/v20180820/configuration/publicAccessBlock"
+
 bool cof_s3_bucket_name_ok(struct cof_view name)
 {
     size_t dots = 0, digits = 0;
@@ -103,8 +106,16 @@ bool cof_s3_call_init(
     *c = (struct cof_s3_call){
         .s = s, .store = cof_standin_store(s), .req = req, .reply = reply, .level = COF_S3_SERVICE};
     cof_buf_init(&c->key, 4 * COF_S3_KEY_MAX);
-    cof_buf_init(&c->scratch, 65536);
+    cof_buf_init(&c->scratch, COF_S3_SCRATCH_MAX);
     cof_buf_init(&c->policy, COF_POLICY_SIZE_MAX);
+    if (req->head->query.len > COF_S3_QUERY_MAX) {
+        (void)cof_s3_fail(c, 414, "URITooLong", "The request's query is too long.");
+        return false;
+    }
+    if (cof_view_eq_str(path, COF_S3_ACCOUNT_PATH) && cof_s3_header(c, "x-amz-account-id").len > 0) {
+        c->level = COF_S3_ACCOUNT;
+        return true;
+    }
     path = cof_view_sub(path, path.len > 0 && path.data[0] == '/' ? 1 : 0, SIZE_MAX);
     rest = path;
     if (bucket.len == 0)
@@ -166,14 +177,14 @@ struct cof_view cof_s3_header(const struct cof_s3_call *c, const char *name)
     return cof_headers_get(&c->req->head->headers, name, &value) ? cof_view_trim(value) : (struct cof_view){NULL, 0};
 }
 
-/* Parameters are copied where nothing moves them: into json strings would lose NULs, so scratch is sized once. */
+/* Parameters are copied where nothing moves them: room for every one several times over is made at once. */
 struct cof_view cof_s3_param(struct cof_s3_call *c, const char *name)
 {
     size_t at = c->scratch.len;
 
-    if (c->scratch.cap == 0 && cof_buf_reserve(&c->scratch, 40000) != COF_OK)
+    if (c->scratch.cap == 0 && cof_buf_reserve(&c->scratch, 1024 + 16 * c->req->head->query.len) != COF_OK)
         return (struct cof_view){NULL, 0};
-    if (cof_query_get(c->req->head->query, name, &c->scratch) != COF_OK)
+    if (c->scratch.cap - at < c->req->head->query.len || cof_query_get(c->req->head->query, name, &c->scratch) != COF_OK)
         return (struct cof_view){NULL, 0};
     return cof_view_of(c->scratch.data + at, c->scratch.len - at);
 }

@@ -15,11 +15,13 @@
 
 #define COF_S3_NS "http://s3.amazonaws.com/doc/2006-03-01/"
 #define COF_S3_KEY_MAX 1024
+#define COF_S3_QUERY_MAX 8192
+#define COF_S3_SCRATCH_MAX (1024 + 17 * COF_S3_QUERY_MAX)
 #define COF_S3_PARTS_MAX 10000
 #define COF_S3_PART_MIN ((uint64_t)5 << 20)
 #define COF_S3_OBJECT_MAX ((uint64_t)5 << 30) /* one PUT or part; a multipart object reaches 5 TiB */
 
-enum cof_s3_level { COF_S3_SERVICE, COF_S3_BUCKET, COF_S3_OBJECT };
+enum cof_s3_level { COF_S3_SERVICE, COF_S3_BUCKET, COF_S3_OBJECT, COF_S3_ACCOUNT /* S3 Control */ };
 
 struct cof_xml_node;
 
@@ -33,6 +35,8 @@ struct cof_s3_call {
     struct cof_buf key;     /* decoded */
     struct cof_buf scratch; /* decoded parameters, texts; lives as long as the call */
     json_t *bucket_record;
+    const json_t *object;   /* the record that is asked about, borrowed, for its ACL and owner; or NULL */
+    struct cof_view version_id; /* of a copy's source */
     /* What the body says, for the policies: the lock it sets (s3_lock.c), the tags (<TagSet>). */
     struct cof_view lock_mode, lock_until;
     int64_t lock_days;
@@ -71,6 +75,9 @@ void cof_s3_arn(const struct cof_s3_call *call, bool object, struct cof_buf *out
 bool cof_s3_allowed(
     struct cof_s3_call *call, const char *action, bool object, const json_t *tags, bool quiet, enum cof_err *err);
 
+/* AccessDenied for another reason than a policy: "User: ... is not authorized to perform: ... because ...". */
+enum cof_err cof_s3_denied(struct cof_s3_call *call, const char *action, bool object, const char *because);
+
 /* A header's value, trimmed; empty when absent. */
 struct cof_view cof_s3_header(const struct cof_s3_call *call, const char *name);
 /* A decoded query parameter as a view into scratch's memory kept by the call; empty when absent. */
@@ -99,7 +106,10 @@ bool cof_s3_bucket_name_ok(struct cof_view name);
 #define COF_S3_OPERATIONS(X)                                                                       \
     X(list_buckets) X(create_bucket) X(head_bucket) X(delete_bucket) X(get_location)                \
     X(get_versioning) X(put_versioning) X(get_encryption) X(put_encryption) X(delete_encryption)    \
-    X(get_policy) X(put_policy) X(delete_policy) X(get_acl)                                         \
+    X(get_policy) X(put_policy) X(delete_policy) X(get_policy_status) X(get_acl) X(put_acl)         \
+    X(get_public_block) X(put_public_block) X(delete_public_block)                                  \
+    X(get_account_block) X(put_account_block) X(delete_account_block)                               \
+    X(get_ownership) X(put_ownership) X(delete_ownership)                                           \
     X(list_objects) X(list_objects_v2) X(list_versions) X(list_uploads) X(list_parts)               \
     X(get_object) X(head_object) X(copy_object) X(delete_object) X(delete_objects)                  \
     X(create_upload) X(complete_upload) X(abort_upload) X(copy_part)                                \

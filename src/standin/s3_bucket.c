@@ -5,6 +5,8 @@
 #include "base/codec.h"
 #include "format/xml.h"
 #include "standin/s3_lock.h"
+#include "standin/s3_owner.h"
+#include "standin/s3_public.h"
 #include "standin/s3_record.h"
 
 #include <string.h>
@@ -131,13 +133,18 @@ enum cof_err cof_s3_create_bucket(struct cof_s3_call *c)
 {
     bool locks = cof_view_eq_nocase(cof_s3_header(c, "x-amz-bucket-object-lock-enabled"), COF_LIT("true"));
     json_t *record = NULL;
-    bool mine, open_to_sse_c;
+    bool mine, open_to_sse_c, open_to_public, acls;
     enum cof_err err;
 
     if (!cof_s3_allowed(c, "s3:CreateBucket", false, NULL, false, &err) || !location_ok(c))
         return err;
     if (locks && (!cof_s3_allowed(c, "s3:PutBucketObjectLockConfiguration", false, NULL, false, &err) ||
                      !cof_s3_allowed(c, "s3:PutBucketVersioning", false, NULL, false, &err)))
+        return err;
+    if (cof_s3_header(c, "x-amz-object-ownership").len > 0 &&
+        !cof_s3_allowed(c, "s3:PutBucketOwnershipControls", false, NULL, false, &err))
+        return err;
+    if (cof_s3_header(c, "x-amz-acl").len > 0 && !cof_s3_allowed(c, "s3:PutBucketAcl", false, NULL, false, &err))
         return err;
     err = cof_s3_bucket_get(c->store, c->bucket, &record);
     mine = err == COF_OK && owned_by_caller(c, record);
@@ -156,11 +163,24 @@ enum cof_err cof_s3_create_bucket(struct cof_s3_call *c)
         return err;
     /* spec: since April 2026 new buckets refuse SSE-C until told otherwise */
     err = cof_s3_setting(c->store, "open_to_sse_c", &open_to_sse_c);
+    if (err == COF_OK)
+        err = cof_s3_setting(c->store, "open_to_public", &open_to_public);
+    if (err == COF_OK)
+        err = cof_s3_setting(c->store, "acls", &acls);
     if (err != COF_OK)
         return err;
     record = json_pack("{s:I, s:s, s:s, s:{s:s, s:b}}", "created", (json_int_t)c->req->now_ms, "owner", cof_s3_owner(c),
         "versioning", "", "encryption", "algorithm", "AES256", "sse_c_blocked", !open_to_sse_c);
-    err = record != NULL && locks ? cof_s3_lock_enable(record) : COF_OK;
+    /* spec: since April 2023 new buckets have their public access blocked and their ACLs off */
+    if (record != NULL && !open_to_public && json_object_set_new(record, "public_access_block", cof_s3_block_new(true)) != 0)
+        err = COF_E_MEMORY;
+    if (err == COF_OK && record != NULL &&
+        !cof_s3_owner_for_bucket(c, acls ? "ObjectWriter" : "BucketOwnerEnforced", record, &err)) {
+        json_decref(record);
+        return err;
+    }
+    if (err == COF_OK && record != NULL && locks)
+        err = cof_s3_lock_enable(record);
     if (err == COF_OK)
         err = cof_s3_bucket_put(c->store, c->bucket, record);
     json_decref(record);

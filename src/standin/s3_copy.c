@@ -46,7 +46,7 @@ static bool source_address(struct cof_s3_call *c, struct source *src)
     src->call =
         (struct cof_s3_call){.s = c->s, .store = c->store, .req = c->req, .reply = c->reply, .level = COF_S3_OBJECT};
     cof_buf_init(&src->call.key, 4 * COF_S3_KEY_MAX);
-    cof_buf_init(&src->call.scratch, 65536);
+    cof_buf_init(&src->call.scratch, COF_S3_SCRATCH_MAX);
     cof_buf_init(&src->call.policy, COF_POLICY_SIZE_MAX);
     cof_buf_init(&src->version_id, 128);
     cof_buf_init(&plain, 8192);
@@ -62,6 +62,7 @@ static bool source_address(struct cof_s3_call *c, struct source *src)
         goto out;
     memcpy(src->call.bucket, bucket.data, bucket.len);
     cof_buf_add(&src->call.key, key);
+    src->call.version_id = cof_buf_view(&src->version_id);
     good = true;
 out:
     cof_buf_done(&plain);
@@ -194,7 +195,7 @@ enum cof_err cof_s3_copy_object(struct cof_s3_call *c)
     enum cof_err err = COF_OK;
 
     if (!cof_s3_allowed(c, "s3:PutObject", true, NULL, false, &err) || !source_open(c, &src, &err) ||
-        !copy_fields(c, &src, record, &err) || !cof_s3_sse_for_write(c, &sse) || !cof_s3_put_conditions(c, &err))
+        !copy_fields(c, &src, record, &err) || !cof_s3_sse_for_write(c, &sse, &err) || !cof_s3_put_conditions(c, &err))
         goto out;
     if ((uint64_t)cof_s3_int(src.record, "size") > COF_S3_OBJECT_MAX) {
         err = cof_s3_fail(c, 400, "InvalidRequest",

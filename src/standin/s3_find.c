@@ -42,6 +42,8 @@ static enum cof_err absent(struct cof_s3_call *c, struct cof_view version_id)
 
 static bool find(struct cof_s3_call *c, const char *action, struct cof_view version_id, json_t **record, enum cof_err *err)
 {
+    bool allowed;
+
     *record = NULL;
     *err = COF_OK;
     if (!cof_s3_version_id_ok(c, version_id))
@@ -49,7 +51,10 @@ static bool find(struct cof_s3_call *c, const char *action, struct cof_view vers
     *err = cof_s3_object_get(c, version_id, record);
     if (*err != COF_OK && *err != COF_E_NOT_FOUND)
         return false;
-    if (!cof_s3_allowed(c, action, true, json_object_get(*record, "tags"), false, err))
+    c->object = *record;
+    allowed = cof_s3_allowed(c, action, true, json_object_get(*record, "tags"), false, err);
+    c->object = NULL;
+    if (!allowed)
         return false;
     if (*record == NULL)
         *err = absent(c, version_id);

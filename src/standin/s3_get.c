@@ -363,7 +363,10 @@ static enum cof_err get(struct cof_s3_call *c, bool with_body)
             c, 400, "InvalidArgument", "x-amz-server-side-encryption header is not supported for this operation.");
         goto out;
     }
-    if (!cof_s3_sse_for_read(c, false, &sse) || !cof_s3_sse_open(c, json_object_get(record, "sse"), &sse, &kek, &err) ||
+    if (!cof_s3_sse_for_read(c, false, &sse) ||
+        !(with_body || cof_s3_header(c, "x-amz-checksum-mode").len > 0 ?
+                cof_s3_sse_open(c, json_object_get(record, "sse"), &sse, &kek, &err) :
+                cof_s3_sse_check(c, json_object_get(record, "sse"), &sse, &err)) ||
         (with_body && !cof_s3_is_at_hand(c, record)))
         goto out;
     fresh = cof_s3_read_conditions(c, "", record);

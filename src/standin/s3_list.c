@@ -15,6 +15,7 @@ struct walk {
     bool three;          /* keys have a third part: version order or upload id */
     struct cof_view prefix, delimiter;
     bool url;            /* names are percent-encoded */
+    bool owner;          /* said of each object */
     uint64_t max, n;
     bool more;
     struct cof_buf from;     /* where the scan goes on: row keys after this */
@@ -32,6 +33,7 @@ static void walk_init(struct walk *w, struct cof_s3_call *c, const char *space, 
     w->prefix = cof_s3_param(c, "prefix");
     w->delimiter = cof_s3_param(c, "delimiter");
     w->url = cof_view_eq_str(cof_s3_param(c, "encoding-type"), "url");
+    w->owner = cof_view_eq_str(cof_s3_param(c, "fetch-owner"), "true");
     cof_buf_init(&w->from, COF_STORE_KEY_MAX);
     cof_buf_init(&w->last_key, COF_STORE_KEY_MAX);
     cof_buf_init(&w->items, COF_STANDIN_REPLY_MAX);
@@ -201,7 +203,7 @@ static void say_object(
 {
     (void)third;
     (void)first_of_key;
-    say_contents(w, key, record, cof_view_eq_str(cof_s3_param(w->c, "fetch-owner"), "true"));
+    say_contents(w, key, record, w->owner);
 }
 
 static void say_object_v1(

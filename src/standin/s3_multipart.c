@@ -87,7 +87,7 @@ enum cof_err cof_s3_create_upload(struct cof_s3_call *c)
             "CRC64NVME, SHA1, SHA256]");
         goto out;
     }
-    if (!sum_type(c, alg, &type) || !cof_s3_put_fields(c, record, &err) || !cof_s3_sse_for_write(c, &sse) ||
+    if (!sum_type(c, alg, &type) || !cof_s3_put_fields(c, record, &err) || !cof_s3_sse_for_write(c, &sse, &err) ||
         !cof_s3_sse_begin(c, &sse, &sse_record, &kek, &err) || !new_upload_id(c, id, &err))
         goto out;
     if (json_object_update_new(record,
@@ -389,7 +389,7 @@ static enum cof_err finish_sum(struct completion *done, json_t *record)
 
 static enum cof_err make_record(struct completion *done, json_t *record)
 {
-    static const char *const same[] = {"head", "meta", "tags", "sse", "lock", "upload"};
+    static const char *const same[] = {"head", "meta", "tags", "sse", "lock", "upload", "acl", "owner"};
     uint8_t md5[16];
     char etag[60];
     enum cof_err err = cof_hash_final(done->md5, md5);

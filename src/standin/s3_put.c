@@ -3,6 +3,7 @@
 
 #include "base/codec.h"
 #include "standin/s3_lock.h"
+#include "standin/s3_owner.h"
 #include "standin/s3_record.h"
 #include "standin/s3_sse.h"
 
@@ -174,17 +175,6 @@ bool cof_s3_put_tags(struct cof_s3_call *c, struct cof_view text, json_t **out, 
     return true;
 }
 
-static bool refuse_unsupported(struct cof_s3_call *c)
-{
-    struct cof_view acl = cof_s3_header(c, "x-amz-acl");
-
-    if (acl.len > 0 && !cof_view_eq_str(acl, "private") && !cof_view_eq_str(acl, "bucket-owner-full-control")) {
-        (void)cof_s3_fail(c, 400, "AccessControlListNotSupported", "The bucket does not allow ACLs");
-        return false;
-    }
-    return true;
-}
-
 /* The classes are kept and told; where the bytes lie is the same for all of them. */
 static bool class_ok(struct cof_s3_call *c)
 {
@@ -208,7 +198,7 @@ bool cof_s3_put_fields(struct cof_s3_call *c, json_t *record, enum cof_err *err)
         *err = COF_E_MEMORY;
         return false;
     }
-    if (!refuse_unsupported(c) || !class_ok(c) || !keep_headers(c, head) || !keep_meta(c, meta) ||
+    if (!cof_s3_owner_for_object(c, record, err) || !class_ok(c) || !keep_headers(c, head) || !keep_meta(c, meta) ||
         !cof_s3_lock_for_write(c, record, err))
         return false;
     if (cof_s3_header(c, "x-amz-tagging").len > 0) {

@@ -2,13 +2,18 @@
  *
  * Buckets of the bootstrap manifest: {"buckets": [{"name", "policy": {...} or text, "versioning": true,
  * "encryption": {"algorithm": "aws:kms", "key_id": "..."}, "block_sse_c": true, "owner": "222233334444",
- * "object_lock": {"mode": "GOVERNANCE", "days": 30} or {}}]}
+ * "object_lock": {"mode": "GOVERNANCE", "days": 30} or {}, "public_access": true: not blocked, "object_ownership":
+ * "ObjectWriter" or "BucketOwnerPreferred": with ACLs}]}
  *
  * And of all buckets: {"s3": {"open_to_sse_c": true: new buckets take SSE-C, as they did before April 2026,
- * "as_ceph": true: where docs/s3-compatibility.md says that Ceph answers otherwise than AWS}}; both false by default.
+ * "open_to_public": true: new buckets have no Block Public Access, "acls": true: they have ACLs, as before April 2023,
+ * "as_ceph": true: where docs/s3-compatibility.md says that Ceph answers otherwise than AWS}}; all false by default.
  */
+#include "standin/s3_policy_rules.h"
+#include "standin/s3_public.h"
 #include "standin/s3_record.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,25 +21,29 @@ enum cof_err cof_s3_bootstrap(
     struct cof_standin *s, const struct json_t *manifest, int64_t now_ms, struct cof_diag *diag);
 
 static enum cof_err set_policy(
-    const struct cof_store *store, const char *name, const json_t *policy, struct cof_diag *diag)
+    const struct cof_store *store, const char *name, const json_t *policy, bool open_to_public, struct cof_diag *diag)
 {
     char *text = policy == NULL ? NULL :
         json_is_string(policy)  ? strdup(json_string_value(policy)) :
                                   json_dumps(policy, JSON_INDENT(2));
     struct cof_policy *parsed = NULL;
-    struct cof_diag why = {.text = ""};
+    char why[COF_S3_POLICY_WHY];
     enum cof_err err = COF_OK;
 
     if (policy == NULL)
         return COF_OK;
     if (text == NULL)
         return COF_E_MEMORY;
-    err = cof_policy_parse(cof_view_str(text), COF_POLICY_RESOURCE, COF_POLICY_SIZE_MAX, &parsed, &why);
+    err = cof_s3_policy_read(cof_view_str(text), name, &parsed, why);
+    if (err == COF_OK && !open_to_public && cof_s3_policy_is_public(parsed)) {
+        (void)snprintf(why, sizeof why, "it is public, and the bucket has no \"public_access\": true");
+        err = COF_E_CONFIG;
+    }
     cof_policy_free(parsed);
     if (err == COF_OK)
         err = store->put(store->ctx, "s3.policy", cof_view_str(name), cof_view_str(text));
     else
-        (void)cof_diag_set(diag, err, "policy of bucket %s: %s", name, why.text);
+        (void)cof_diag_set(diag, err, "policy of bucket %s: %s", name, err == COF_E_LIMIT ? "it is too long" : why);
     free(text);
     return err;
 }
@@ -44,7 +53,8 @@ static enum cof_err make_bucket(
 {
     const char *name = cof_s3_text(item, "name");
     const json_t *encryption = json_object_get(item, "encryption"), *blocked = json_object_get(item, "block_sse_c");
-    const char *algorithm = cof_s3_text(encryption, "algorithm");
+    const char *algorithm = cof_s3_text(encryption, "algorithm"), *ownership = cof_s3_text(item, "object_ownership");
+    bool open_to_public = cof_s3_is(item, "public_access");
     json_t *record;
     enum cof_err err;
 
@@ -59,9 +69,14 @@ static enum cof_err make_bucket(
         (void)json_object_set(record, "object_lock", json_object_get(item, "object_lock"));
         (void)json_object_set_new(record, "versioning", json_string("Enabled"));
     }
-    err = cof_s3_bucket_put(store, name, record);
+    err = record == NULL ? COF_E_MEMORY : COF_OK;
+    if (err == COF_OK && (json_object_set_new(record, "ownership", json_string(ownership[0] == '\0' ? "BucketOwnerEnforced" : ownership)) != 0 ||
+                             (!open_to_public && json_object_set_new(record, "public_access_block", cof_s3_block_new(true)) != 0)))
+        err = COF_E_MEMORY;
+    if (err == COF_OK)
+        err = cof_s3_bucket_put(store, name, record);
     json_decref(record);
-    return err == COF_OK ? set_policy(store, name, json_object_get(item, "policy"), diag) : err;
+    return err == COF_OK ? set_policy(store, name, json_object_get(item, "policy"), open_to_public, diag) : err;
 }
 
 enum cof_err cof_s3_bootstrap(

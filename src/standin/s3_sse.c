@@ -32,7 +32,11 @@ static bool read_customer(
 
     cof_buf_init_secret(&bytes, 256);
     cof_buf_init(&given, 256);
-    if (algorithm.len == 0)
+    if (!c->req->tls && cof_standin_options(c->s)->sse_c_needs_tls)
+        (void)invalid(c, "InvalidRequest",
+            "Requests specifying Server Side Encryption with Customer provided keys must be made over a secure "
+            "connection.");
+    else if (algorithm.len == 0)
         (void)invalid(c, "InvalidArgument", NEEDS_KEY "a valid encryption algorithm.");
     else if (!cof_view_eq_str(algorithm, "AES256"))
         (void)invalid(c, "InvalidEncryptionAlgorithmError",
@@ -48,10 +52,6 @@ static bool read_customer(
              !cof_equal_ct(cof_buf_view(&given), cof_view_of(digest, sizeof digest)))
         (void)invalid(
             c, "InvalidArgument", "The calculated MD5 hash of the key did not match the hash that was provided.");
-    else if (!c->req->tls && cof_standin_options(c->s)->sse_c_needs_tls)
-        (void)invalid(c, "InvalidRequest",
-            "Requests specifying Server Side Encryption with Customer provided keys must be made over a secure "
-            "connection.");
     else
         good = cof_secret_set(&out->customer, cof_buf_view(&bytes)) == COF_OK;
     out->mode = COF_S3_SSE_C;
@@ -91,55 +91,73 @@ static bool apply_default(struct cof_s3_call *c, struct cof_s3_sse *out)
     return true;
 }
 
-bool cof_s3_sse_for_write(struct cof_s3_call *c, struct cof_s3_sse *out)
+static bool names_customer_key(const struct cof_s3_call *c)
 {
-    struct cof_view kind = cof_s3_header(c, "x-amz-server-side-encryption");
-    struct cof_view key_id = cof_s3_header(c, "x-amz-server-side-encryption-aws-kms-key-id");
-    struct cof_view context = cof_s3_header(c, "x-amz-server-side-encryption-context");
+    return cof_s3_header(c, "x-amz-server-side-encryption-customer-algorithm").len > 0 ||
+        cof_s3_header(c, "x-amz-server-side-encryption-customer-key").len > 0 ||
+        cof_s3_header(c, "x-amz-server-side-encryption-customer-key-md5").len > 0;
+}
+
+/* spec: a blocked kind is refused before its key is looked at. */
+static bool not_blocked(struct cof_s3_call *c, enum cof_err *err)
+{
+    if (!names_customer_key(c) || !cof_s3_is(json_object_get(c->bucket_record, "encryption"), "sse_c_blocked"))
+        return true;
+    *err = cof_s3_denied(c, "s3:PutObject", true,
+        "because this bucket has blocked upload requests that specify Server Side Encryption with Customer provided keys "
+        "(SSE-C). Please specify a different server-side encryption type");
+    return false;
+}
+
+/* The headers of SSE-KMS: the key, the context, and whether the bucket's key is used. */
+static bool read_kms(struct cof_s3_call *c, struct cof_s3_sse *out)
+{
+    struct cof_view bucket_key = cof_s3_header(c, "x-amz-server-side-encryption-bucket-key-enabled");
     const json_t *preset = json_object_get(c->bucket_record, "encryption");
 
+    out->mode = COF_S3_SSE_KMS;
+    out->context = cof_s3_header(c, "x-amz-server-side-encryption-context");
+    out->key_id = cof_s3_header(c, "x-amz-server-side-encryption-aws-kms-key-id");
+    out->bucket_key = cof_view_eq_nocase(bucket_key, COF_LIT("true"));
+    if (bucket_key.len > 0 && !out->bucket_key && !cof_view_eq_nocase(bucket_key, COF_LIT("false")))
+        return invalid(c, "InvalidArgument", "x-amz-server-side-encryption-bucket-key-enabled must be true or false.");
+    /* spec: the bucket's own setting holds where the request does not speak of it; without a key, aws/s3 is used */
+    if (bucket_key.len == 0 && strcmp(cof_s3_text(preset, "algorithm"), "aws:kms") == 0)
+        out->bucket_key = cof_s3_is(preset, "bucket_key");
+    return true;
+}
+
+bool cof_s3_sse_for_write(struct cof_s3_call *c, struct cof_s3_sse *out, enum cof_err *err)
+{
+    struct cof_view kind = cof_s3_header(c, "x-amz-server-side-encryption");
+    bool of_kms = cof_s3_header(c, "x-amz-server-side-encryption-aws-kms-key-id").len > 0 ||
+        cof_s3_header(c, "x-amz-server-side-encryption-context").len > 0;
+
+    *out = (struct cof_s3_sse){.mode = COF_S3_SSE_NONE};
+    *err = COF_OK;
+    if (!not_blocked(c, err))
+        return false;
+    if (kind.len > 0 && names_customer_key(c))
+        return invalid(c, "InvalidArgument",
+            "Server Side Encryption with Customer provided key is incompatible with the encryption method specified");
     if (!cof_s3_sse_for_read(c, false, out))
         return false;
-    if (out->mode == COF_S3_SSE_C) {
-        if (kind.len > 0)
-            return invalid(c, "InvalidArgument",
-                "Server Side Encryption with Customer provided key is incompatible with the encryption method "
-                "specified");
-        if (cof_s3_is(preset, "sse_c_blocked")) {
-            (void)cof_s3_fail(c, 403, "AccessDenied",
-                "This bucket does not allow server-side encryption with customer-provided keys (SSE-C).");
-            return false;
-        }
+    if (of_kms && !cof_view_eq_str(kind, "aws:kms") && !cof_view_eq_str(kind, "aws:kms:dsse"))
+        return invalid(c, "InvalidArgument",
+            "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms");
+    if (out->mode == COF_S3_SSE_C)
         return true;
-    }
-    if (kind.len == 0) {
-        if (key_id.len > 0)
-            return invalid(c, "InvalidArgument",
-                "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : "
-                "aws:kms");
+    if (kind.len == 0)
         return apply_default(c, out);
-    }
-    if (cof_view_eq_str(kind, "AES256")) {
-        if (key_id.len > 0)
-            return invalid(c, "InvalidArgument",
-                "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : "
-                "aws:kms");
-        out->mode = COF_S3_SSE_S3;
+    if (cof_view_eq_str(kind, "aws:kms"))
+        return read_kms(c, out);
+    out->mode = COF_S3_SSE_S3;
+    if (cof_view_eq_str(kind, "AES256"))
         return true;
-    }
-    if (cof_view_eq_str(kind, "aws:kms:dsse")) {
-        (void)cof_s3_fail(c, 501, "NotImplemented", "Dual-layer server-side encryption is not implemented.");
-        return false;
-    }
-    if (!cof_view_eq_str(kind, "aws:kms"))
+    if (!cof_view_eq_str(kind, "aws:kms:dsse"))
         return invalid(c, "InvalidArgument", "The encryption method specified is not supported");
-    out->mode = COF_S3_SSE_KMS;
-    out->context = context;
-    out->key_id = key_id;
-    out->bucket_key = cof_view_eq_str(cof_s3_header(c, "x-amz-server-side-encryption-bucket-key-enabled"), "true");
-    if (key_id.len == 0 && strcmp(cof_s3_text(preset, "algorithm"), "aws:kms") == 0)
-        out->key_id = cof_view_str(cof_s3_text(preset, "key_id"));
-    return true;
+    (void)cof_s3_fail(c, 501, "NotImplemented", "Dual-layer server-side encryption is not implemented.");
+    return false;
 }
 
 /* KEK = HMAC-SHA-256(key, label | salt). */
@@ -197,7 +215,8 @@ static bool make_context(struct cof_s3_call *c, const struct cof_s3_sse *sse, js
 static bool kms_refused(struct cof_s3_call *c, enum cof_err *err, const char *code, struct cof_buf *why)
 {
     if (*err == COF_E_DENIED)
-        *err = cof_s3_fail(c, strcmp(code, "AccessDenied") == 0 ? 403 : 400, code, cof_buf_cstr(why));
+        *err = cof_s3_fail(c, strcmp(code, "AccessDenied") == 0 ? 403 : 400, code,
+            why->len == 0 ? "The KMS key is not usable." : cof_buf_cstr(why));
     return false;
 }
 
@@ -349,25 +368,40 @@ static bool open_kms(struct cof_s3_call *c, const json_t *record, struct cof_sec
     return good;
 }
 
-bool cof_s3_sse_open(struct cof_s3_call *c, const json_t *record, const struct cof_s3_sse *sse, struct cof_secret *kek,
-    enum cof_err *err)
+/* The customer's key is given where the object needs one, and nowhere else. */
+static bool fits(struct cof_s3_call *c, const json_t *record, const struct cof_s3_sse *sse)
 {
-    const char *mode = cof_s3_text(record, "mode");
-    bool customer = strcmp(mode, "SSE-C") == 0;
+    bool customer = strcmp(cof_s3_text(record, "mode"), "SSE-C") == 0;
 
-    *err = COF_OK;
     if (customer && sse->mode != COF_S3_SSE_C)
         return invalid(c, "InvalidRequest",
             "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to "
             "retrieve the object.");
     if (!customer && sse->mode == COF_S3_SSE_C)
         return invalid(c, "InvalidRequest", "The encryption parameters are not applicable to this object.");
-    if (customer)
+    return true;
+}
+
+bool cof_s3_sse_open(struct cof_s3_call *c, const json_t *record, const struct cof_s3_sse *sse, struct cof_secret *kek,
+    enum cof_err *err)
+{
+    *err = COF_OK;
+    if (!fits(c, record, sse))
+        return false;
+    if (sse->mode == COF_S3_SSE_C)
         return open_customer(c, record, sse, kek, err);
-    if (strcmp(mode, "aws:kms") == 0)
+    if (strcmp(cof_s3_text(record, "mode"), "aws:kms") == 0)
         return open_kms(c, record, kek, err);
     *err = own_kek(c, kek);
     return *err == COF_OK;
+}
+
+bool cof_s3_sse_check(struct cof_s3_call *c, const json_t *record, const struct cof_s3_sse *sse, enum cof_err *err)
+{
+    struct cof_secret kek COF_SECRET_AUTO = {0};
+
+    *err = COF_OK;
+    return fits(c, record, sse) && (sse->mode != COF_S3_SSE_C || open_customer(c, record, sse, &kek, err));
 }
 
 void cof_s3_sse_headers(struct cof_s3_call *c, const json_t *record)

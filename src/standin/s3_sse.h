@@ -25,7 +25,7 @@ struct cof_s3_sse {
 };
 
 /* What a writing request asks for, the bucket's default where it asks for nothing. False: the reply holds the error. */
-bool cof_s3_sse_for_write(struct cof_s3_call *call, struct cof_s3_sse *out);
+bool cof_s3_sse_for_write(struct cof_s3_call *call, struct cof_s3_sse *out, enum cof_err *err);
 /* The customer's key of a reading request; copy_source: the x-amz-copy-source-... headers. mode is NONE or C. */
 bool cof_s3_sse_for_read(struct cof_s3_call *call, bool copy_source, struct cof_s3_sse *out);
 void cof_s3_sse_done(struct cof_s3_sse *sse);
@@ -36,6 +36,8 @@ bool cof_s3_sse_begin(
 /* The key-encryption key of a stored object (or upload). False: reply or *err. */
 bool cof_s3_sse_open(struct cof_s3_call *call, const json_t *record, const struct cof_s3_sse *sse,
     struct cof_secret *kek, enum cof_err *err);
+/* The same questions for HEAD, which needs no key of the KMS: spec: kms:Decrypt is not asked for. */
+bool cof_s3_sse_check(struct cof_s3_call *call, const json_t *record, const struct cof_s3_sse *sse, enum cof_err *err);
 /* The reply's encryption headers. */
 void cof_s3_sse_headers(struct cof_s3_call *call, const json_t *record);
 

@@ -309,7 +309,7 @@ static bool prepare_object(struct upload *u, enum cof_err *err)
         *err = COF_E_MEMORY;
         return false;
     }
-    return cof_s3_put_fields(&u->call, u->record, err) && cof_s3_sse_for_write(&u->call, &u->sse) &&
+    return cof_s3_put_fields(&u->call, u->record, err) && cof_s3_sse_for_write(&u->call, &u->sse, err) &&
         cof_s3_put_conditions(&u->call, err);
 }
 

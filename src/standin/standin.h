@@ -138,7 +138,7 @@ struct cof_standin_opts {
     const char *endpoint;                /* "https://localhost:4566", for queue URLs and issuers; may be set later */
     const struct cof_service *const *services;
     size_t n_services;
-    bool sse_c_needs_tls;                /* refuse customer keys over plain HTTP from loopback too */
+    bool sse_c_needs_tls;                /* refuse customer keys over plain HTTP, as AWS does */
     /* One JSON line a request; may be NULL. */
     void (*audit)(void *ctx, struct cof_view line);
     /* One of those who wait on this name should be called again, now or at that time; set by the runtime. May be NULL. */

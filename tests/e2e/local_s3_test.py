@@ -323,6 +323,8 @@ def policies_decide(sv):
     refused('AccessDenied', owner.put_object, Bucket='coffer-local', Key='results/demo/1', Body=b'forged')
     refused('MalformedPolicy', root.put_bucket_policy, Bucket='ssek', Policy='{"Version":"2012-10-17","Statement":[{"Effect":"Allow"}]}')
     policy = {'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', 'Principal': '*', 'Action': 's3:GetObject', 'Resource': 'arn:aws:s3:::clear/small'}]}
+    refused('AccessDenied', root.put_bucket_policy, Bucket='clear', Policy=json.dumps(policy))  # public access is blocked
+    root.delete_public_access_block(Bucket='clear')
     root.put_bucket_policy(Bucket='clear', Policy=json.dumps(policy))
     assert json.loads(root.get_bucket_policy(Bucket='clear')['Policy']) == policy
     assert raw(sv.port, b'GET /clear/small HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n').startswith(b'HTTP/1.1 200')

@@ -97,13 +97,13 @@ class Server:
         self.data = tmp / f'data-{as_ceph}'
         everything = {'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', 'Principal': '*', 'Action': 'kms:*', 'Resource': '*'}]}
         # buckets took SSE-C before April 2026, and the suite expects it of them
-        manifest = {'account': MAIN, 's3': {'open_to_sse_c': True, 'as_ceph': as_ceph}, 'region': 'us-east-1',
+        manifest = {'account': MAIN, 's3': {'open_to_sse_c': True, 'open_to_public': True, 'acls': True, 'as_ceph': as_ceph}, 'region': 'us-east-1',
                     'credentials': [{'name': 'main', 'root': True}],
                     'accounts': [{'id': account, 'credentials': [{'name': name, 'root': True}]} for name, account in (('alt', ALT), ('tenant', TENANT))],
                     'keys': [{'id': k.split('/')[1], 'policy': everything} for k in KEYS]}
         (tmp / 'manifest.json').write_text(json.dumps(manifest))
         subprocess.run([LOCAL, 'init', '-d', self.data, '-m', tmp / 'manifest.json'], check=True, stdout=subprocess.DEVNULL)
-        self.p = subprocess.Popen([LOCAL, 'serve', '-d', self.data, '--listen', 'tcp:127.0.0.1:0'], stdout=subprocess.PIPE,
+        self.p = subprocess.Popen([LOCAL, 'serve', '-d', self.data, '--listen', 'tcp:127.0.0.1:0', '--sse-c-over-http'], stdout=subprocess.PIPE,
                                   stdin=subprocess.DEVNULL)
         line = self.p.stdout.readline().decode().split()
         assert line[:1] == ['ready'], 'coffer-local did not start'

@@ -17,7 +17,7 @@ struct cof_local_config {
     struct cof_text_list set; /* NAME=VALUE for the manifest's holes */
     const char *listen;
     uint64_t ready_fd;        /* UINT64_MAX: standard output */
-    bool plain, tls_only, sse_c_needs_tls, force;
+    bool plain, tls_only, sse_c_over_http, force;
     const char *audit;        /* file; NULL: DIR/audit.jsonl */
     const char *enclave, *config, *processor; /* files to measure */
     char **args;              /* what stands on the command line beside options */

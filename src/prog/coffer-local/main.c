@@ -32,7 +32,7 @@ static const struct cof_option serve_options[] = {
     {"ready-fd", 0, COF_OPT_NUMBER, "N", "write \"ready PORT\" there instead of to standard output", O(ready_fd)},
     {"plain", 0, COF_OPT_FLAG, NULL, "no TLS at all", O(plain)},
     {"tls-only", 0, COF_OPT_FLAG, NULL, "no plain HTTP beside TLS", O(tls_only)},
-    {"sse-c-needs-tls", 0, COF_OPT_FLAG, NULL, "refuse customer keys over plain HTTP, as AWS does", O(sse_c_needs_tls)},
+    {"sse-c-over-http", 0, COF_OPT_FLAG, NULL, "take customer keys over plain HTTP, which AWS refuses", O(sse_c_over_http)},
     {"audit", 0, COF_OPT_TEXT, "FILE", "one JSON line a request (default DIR/audit.jsonl)", O(audit)},
     {"vmm", 0, COF_OPT_TEXT, "PROGRAM", "runs enclave images in virtual machines (deploy/vm/monitor)", O(vmm)},
 };

@@ -105,7 +105,7 @@ static void a_refused_request_changes_nothing(void **state)
     before = f.store.now.n;
     assert_int_equal(status_of(&f, "PUT", "/bbb/k", "content-md5: AAAAAAAAAAAAAAAAAAAAAA==", COF_LIT("x")), 400);
     assert_int_equal(status_of(&f, "PUT", "/bbb/k", "x-amz-checksum-crc32: AAAAAA==", COF_LIT("x")), 400);
-    assert_int_equal(status_of(&f, "PUT", "/bbb/k?acl", "", COF_LIT("x")), 501);
+    assert_int_equal(status_of(&f, "PUT", "/bbb/k?acl", "", COF_LIT("x")), 404);
     assert_int_equal(status_of(&f, "PUT", "/bbb/k?lifecycle", "", COF_LIT("x")), 501);
     assert_int_equal(status_of(&f, "PUT", "/none/k", "", COF_LIT("x")), 404);
     assert_int_equal(status_of(&f, "PUT", "/bbb/%00", "", COF_LIT("x")), 400);
