@@ -249,6 +249,22 @@ enum cof_err cof_s3_get_acl(struct cof_s3_call *c)
     return cof_s3_xml_close(c, "AccessControlPolicy");
 }
 
+/* An ACL written out that says no more than "private": full control for the owner alone. Clients give back what they got. */
+static bool says_private(struct cof_s3_call *c, const char *owner)
+{
+    struct cof_xml_node *root = NULL;
+    const struct cof_xml_node *grant;
+    bool good = cof_xml_parse(c->req->body, 65536, 1000, &root) == COF_OK && strcmp(root->name, "AccessControlPolicy") == 0;
+
+    grant = cof_xml_child(cof_xml_child(root, "AccessControlList"), "Grant");
+    good = good && grant != NULL;
+    for (; grant != NULL && good; grant = cof_xml_again(grant, "Grant"))
+        good = cof_view_eq_str(cof_xml_text(cof_xml_child(grant, "Grantee"), "ID"), owner) &&
+            cof_view_eq_str(cof_xml_text(grant, "Permission"), "FULL_CONTROL");
+    cof_xml_free(root);
+    return good;
+}
+
 enum cof_err cof_s3_put_acl(struct cof_s3_call *c)
 {
     bool object = c->level == COF_S3_OBJECT;
@@ -260,12 +276,12 @@ enum cof_err cof_s3_put_acl(struct cof_s3_call *c)
     if (object ? !cof_s3_find_version(c, action, "s3:PutObjectVersionAcl", &record, &err)
                : !cof_s3_allowed(c, action, false, NULL, false, &err))
         goto out;
-    if (!object && enforced(c->bucket_record)) {
-        err = cof_s3_fail(c, 400, "AccessControlListNotSupported", "The bucket does not allow ACLs");
-        goto out;
-    }
     if (!read_acl(c, c->bucket_record, action, object, &acl, &err))
         goto out;
+    if (acl == NULL && c->req->body.len > 0 && says_private(c, cof_s3_object_owner(c, record)))
+        acl = &canned[0];
+    else if (!object && enforced(c->bucket_record))
+        acl = NULL;
     if (acl == NULL) {
         err = enforced(c->bucket_record)
             ? cof_s3_fail(c, 400, "AccessControlListNotSupported", "The bucket does not allow ACLs")

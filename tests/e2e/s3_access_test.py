@@ -214,6 +214,10 @@ def acls_are_off_unless_asked_for(sv):
     refused('AccessControlListNotSupported', s3.put_bucket_acl, Bucket='acls', ACL='private')
     refused('AccessControlListNotSupported', s3.put_object_acl, Bucket='acls', Key='k', ACL='public-read')
     refused('InvalidBucketAclWithObjectOwnership', s3.create_bucket, Bucket='acls-2', ACL='public-read')
+    same = s3.get_object_acl(Bucket='acls', Key='k')
+    s3.put_object_acl(Bucket='acls', Key='k', AccessControlPolicy={'Owner': same['Owner'], 'Grants': same['Grants']})  # what is there may be said again
+    more = {'Grantee': {'Type': 'Group', 'URI': 'http://acs.amazonaws.com/groups/global/AllUsers'}, 'Permission': 'READ'}
+    refused('AccessControlListNotSupported', s3.put_object_acl, Bucket='acls', Key='k', AccessControlPolicy={'Owner': same['Owner'], 'Grants': [*same['Grants'], more]})
     grants = s3.get_object_acl(Bucket='acls', Key='k')['Grants']
     assert [(g['Grantee']['ID'], g['Permission']) for g in grants] == [(MINE, 'FULL_CONTROL')]
     s3.delete_bucket_ownership_controls(Bucket='acls')
