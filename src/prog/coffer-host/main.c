@@ -7,11 +7,13 @@
 #include "tunnel.h"
 
 #include "base/date.h"
+#include "client/session.h"
 #include "format/json.h"
 #include "io/clock.h"
 #include "io/harden.h"
 #include "io/log_stderr.h"
 #include "io/process.h"
+#include "io/rng_os.h"
 #include "io/sandbox.h"
 #include "prog/options.h"
 
@@ -21,8 +23,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CREDENTIALS_LIFE_MS 3600000
-
 struct host {
     const char *listen, *hypervisor, *enclave, *config, *processor, *image, *vsock, *enclave_log, *role_arn;
     uint64_t memory_mib;
@@ -30,6 +30,7 @@ struct host {
     bool debug;
     struct cof_log log;
     struct cof_loop *loop;
+    struct cof_session session; /* for the credentials alone */
     struct tunnel *tunnel;
     struct keeper *keeper;
     struct cof_signals *signals;
@@ -54,31 +55,44 @@ static const struct cof_option options[] = {
 static const struct cof_command command = {
     .args = "",
     .summary = "The enclave's parent: forwards, hands over credentials, starts and watches it. Not trusted by anybody.",
-    .details = "The role's credentials come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.\n"
+    .details = "The role's credentials come from where the AWS tools have them (environment, files, container, instance metadata) and are\n"
+               "kept fresh. No program is started for them once the host serves.\n"
                "Prints \"ready\" once the enclave was started.",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .max_args = 0,
 };
 
-/* The container-credentials document of what the environment holds. */
+/* The container-credentials document of the role's credentials, which are kept fresh. Without an end they carry none. */
 static enum cof_err give_credentials(void *ctx, struct cof_buf *json)
 {
-    const char *id = getenv("AWS_ACCESS_KEY_ID"), *secret = getenv("AWS_SECRET_ACCESS_KEY");
-    const char *token = getenv("AWS_SESSION_TOKEN");
+    const struct cof_aws_credentials *have = &((struct host *)ctx)->session.aws.credentials;
     char expiration[COF_DATE_MAX];
 
-    (void)ctx;
-    if (id == NULL || secret == NULL)
+    if (have->access_key_id.len == 0 || (have->expires_ms != 0 && have->expires_ms <= cof_clock_wall_ms()))
         return COF_E_NOT_FOUND;
-    cof_date_iso_seconds(cof_clock_wall_ms() + CREDENTIALS_LIFE_MS, expiration);
     cof_buf_add_str(json, "{");
-    cof_json_add_member(json, "AccessKeyId", cof_view_str(id));
-    cof_json_add_member(json, "SecretAccessKey", cof_view_str(secret));
-    cof_json_add_member(json, "Token", cof_view_str(token));
-    cof_json_add_member(json, "Expiration", cof_view_str(expiration));
+    cof_json_add_member(json, "AccessKeyId", cof_buf_view(&have->access_key_id));
+    cof_json_add_member(json, "SecretAccessKey", cof_buf_view(&have->secret_access_key));
+    cof_json_add_member(json, "Token", cof_buf_view(&have->session_token));
+    if (have->expires_ms != 0) {
+        cof_date_iso_seconds(have->expires_ms, expiration);
+        cof_json_add_member(json, "Expiration", cof_view_str(expiration));
+    }
     cof_buf_add_str(json, "}\n");
     return cof_buf_err(json);
+}
+
+/* The role's credentials, from wherever AWS's tools have them; on EC2 that is the instance's metadata (IMDSv2). */
+static enum cof_err find_credentials(struct host *h, struct cof_diag *diag)
+{
+    struct cof_session_opts opts = {.loop = h->loop, .env = &cof_env_process, .resolve = cof_resolve_dns, .rng = &cof_rng_os,
+        .now_ms = cof_clock_wall_ms, .log = &h->log};
+    enum cof_err err = cof_session_open(&h->session, &opts, diag);
+
+    if (err == COF_OK)
+        err = cof_credentials_run(h->session.credentials, diag);
+    return err == COF_OK ? cof_credentials_keep(h->session.credentials) : err;
 }
 
 static void on_started(void *ctx, struct cof_view description)
@@ -127,6 +141,8 @@ static enum cof_err run(struct host *h, struct cof_diag *diag)
     if (err == COF_OK)
         err = cof_loop_new(&h->loop);
     if (err == COF_OK)
+        err = find_credentials(h, diag);
+    if (err == COF_OK)
         err = cof_signals_new(h->loop, signals, 2, on_signal, h, &h->signals);
     if (err == COF_OK)
         err = tunnel_new(h->loop, &tunnel, &h->tunnel, diag);
@@ -141,6 +157,7 @@ static enum cof_err run(struct host *h, struct cof_diag *diag)
     keeper_free(h->keeper);
     tunnel_free(h->tunnel);
     cof_signals_free(h->signals);
+    cof_session_close(&h->session);
     cof_loop_free(h->loop);
     return err;
 }
