@@ -274,7 +274,7 @@ enum cof_tls_want cof_tls_conn_handshake(struct cof_tls_conn *conn, enum cof_err
     if (!conn->ctx->server && verdict != X509_V_OK) {
         *err = cof_diag_set(diag, COF_E_AUTH, "%s: the TLS certificate is not trusted: %s", conn->host,
                             X509_verify_cert_error_string(verdict));
-        cof_diag_hint(diag, "for a private certificate authority name its file (AWS_CA_BUNDLE or --ca-file)");
+        cof_diag_hint(diag, "for a private certificate authority name its file (AWS_CA_BUNDLE or --ca-bundle; of a gateway --ca-file)");
         ERR_clear_error();
     } else {
         *err = ssl_failed(diag, COF_E_IO, "TLS handshake failed");
