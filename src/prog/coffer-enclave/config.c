@@ -71,6 +71,19 @@ static enum cof_err processor(const json_t *o, struct config *c, struct cof_diag
     return COF_OK;
 }
 
+static enum cof_err model(const json_t *o, struct config *c, struct cof_diag *diag)
+{
+    static const char *const names[] = {"key", "key_arn", NULL};
+    enum cof_err err;
+
+    if (o == NULL)
+        return COF_OK;
+    err = json_is_object(o) ? cof_json_only(o, names, diag) : cof_diag_set(diag, COF_E_CONFIG, "configuration: \"model\" must be an object");
+    if (err == COF_OK)
+        err = text(o, "key", c->model_key, sizeof c->model_key, diag);
+    return err == COF_OK ? key_arn(o, "key_arn", c, c->model_key_arn, diag) : err;
+}
+
 /* What only an image's first process asks for (init.h). */
 static enum cof_err image_members(const json_t *o, struct config *c, struct cof_diag *diag)
 {
@@ -103,7 +116,7 @@ static enum cof_err read_members(const json_t *o, struct config *c, struct cof_d
 {
     static const char *const names[] = {"version", "region", "account", "bucket", "queue_url", "data_key_arn",
         "results_key_arn", "endpoints", "ca_pem", "host", "max_bytes", "visibility_s", "processor",
-        "allow_debug", "clocks", "heartbeat", NULL};
+        "model", "allow_debug", "clocks", "heartbeat", NULL};
     char host[300];
     struct cof_view pem;
     int64_t version, max_bytes, visibility_s;
@@ -141,6 +154,8 @@ static enum cof_err read_members(const json_t *o, struct config *c, struct cof_d
         err = cof_json_int_or(o, "visibility_s", 10, 43200, 60, &visibility_s, diag);
     if (err == COF_OK)
         err = processor(json_object_get(o, "processor"), c, diag);
+    if (err == COF_OK)
+        err = model(json_object_get(o, "model"), c, diag);
     if (err == COF_OK)
         err = cof_json_bool_or(o, "allow_debug", false, &c->allow_debug, diag);
     if (err == COF_OK)

@@ -17,6 +17,7 @@ struct config {
     char region[64], account[16], bucket[64];
     char queue_url[512];
     char data_key_arn[300], results_key_arn[300];
+    char model_key[512], model_key_arn[300]; /* the model's object and the KMS key it is sealed under; empty: none */
     struct cof_aws_endpoint endpoints[4];
     struct cof_buf ca_pem;     /* the only roots the enclave trusts */
     struct cof_addr host;      /* the parent's CONNECT proxy */

@@ -7,6 +7,7 @@
  * program. All it trusts is what was measured.
  */
 #include "init.h"
+#include "model.h"
 #include "processor.h"
 #include "work.h"
 
@@ -206,6 +207,8 @@ static enum cof_err open_worker(struct enclave *e, struct cof_diag *diag)
     cof_kms_attested_init(&w->kms, &e->aws, &port);
     if (err == COF_OK)
         err = cof_kms_attested_prepare(&w->kms);
+    if (err == COF_OK)
+        err = model_load(w, diag);
     if (err == COF_OK)
         err = cof_queue_new(&queue, &events, &e->queue);
     return err;

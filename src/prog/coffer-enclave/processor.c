@@ -51,8 +51,8 @@ void processor_reply_done(struct processor_reply *reply)
     cof_buf_done(&reply->body);
 }
 
-enum cof_err processor_run(struct worker *worker, const char *media_type, struct cof_view input,
-                           struct processor_reply *out, struct cof_diag *diag)
+static enum cof_err ask(struct worker *worker, const char *request, const char *media_type, struct cof_view input,
+                        struct processor_reply *out, struct cof_diag *diag)
 {
     struct exchange x = {.reply = out};
     struct cof_http_callbacks cb = {.head = on_head, .body = on_body, .done = on_done, .ctx = &x};
@@ -66,7 +66,7 @@ enum cof_err processor_run(struct worker *worker, const char *media_type, struct
     *out = (struct processor_reply){.media_type = "application/octet-stream"};
     cof_buf_init_secret(&out->body, RESULT_MAX);
     cof_buf_init(&head, 1024);
-    cof_buf_printf(&head, "POST / HTTP/1.1\r\nHost: processor\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n", media_type,
+    cof_buf_printf(&head, "%s HTTP/1.1\r\nHost: processor\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n", request, media_type,
                    input.len);
     opts.head = cof_buf_view(&head);
     err = cof_buf_err(&head);
@@ -83,4 +83,15 @@ enum cof_err processor_run(struct worker *worker, const char *media_type, struct
         processor_reply_done(out);
     }
     return err;
+}
+
+enum cof_err processor_run(struct worker *worker, const char *media_type, struct cof_view input,
+                           struct processor_reply *out, struct cof_diag *diag)
+{
+    return ask(worker, "POST /", media_type, input, out, diag);
+}
+
+enum cof_err processor_put_model(struct worker *worker, struct cof_view model, struct processor_reply *out, struct cof_diag *diag)
+{
+    return ask(worker, "PUT /model", "application/octet-stream", model, out, diag);
 }

@@ -17,6 +17,9 @@ struct processor_reply {
 /* Blocking. COF_OK: an answer, whatever its status. */
 COF_MUST_USE enum cof_err processor_run(struct worker *worker, const char *media_type, struct cof_view input,
                                         struct processor_reply *out, struct cof_diag *diag);
+/* PUT /model, once, before the first input. */
+COF_MUST_USE enum cof_err processor_put_model(struct worker *worker, struct cof_view model, struct processor_reply *out,
+                                              struct cof_diag *diag);
 void processor_reply_done(struct processor_reply *reply);
 
 #endif

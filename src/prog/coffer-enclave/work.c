@@ -3,11 +3,11 @@
 
 #include "base/codec.h"
 #include "client/s3.h"
-#include "engine/esdk_decrypt.h"
 #include "engine/esdk_encrypt.h"
 #include "engine/job.h"
 #include "engine/receipt.h"
 #include "format/nsm.h"
+#include "message.h"
 #include "processor.h"
 
 #include <stdio.h>
@@ -82,70 +82,44 @@ static enum outcome fetch(struct task *t)
 }
 
 /* Every field of the context is one that the enclave knows from the job and its own configuration, and nothing more is
- * there; the one encrypted data key is under the pinned key (C-01 to C-04). */
-static bool is_expected(const struct task *t, const struct cof_esdk_header *h)
+ * there (C-01 to C-04). */
+static bool is_the_job(void *ctx, const struct cof_esdk_header *h)
 {
+    const struct task *t = ctx;
     struct cof_job_context want;
 
     cof_job_context(&t->job, false, &want);
-    if (h->n_pairs != want.n || h->n_edks != 1 || h->suite != COF_ESDK_SUITE)
+    if (h->n_pairs != want.n || h->suite != COF_ESDK_SUITE)
         return false;
     for (size_t i = 0; i < want.n; i++)
         if (!cof_view_eq(h->pairs[i].name, want.pairs[i].name) || !cof_view_eq(h->pairs[i].value, want.pairs[i].value))
             return false;
-    return cof_view_eq(h->edks[0].provider, COF_LIT("aws-kms")) &&
-           cof_view_eq_str(h->edks[0].info, t->w->config->data_key_arn);
-}
-
-static enum cof_err unwrap(struct task *t, const struct cof_esdk_header *h, struct cof_secret *data_key)
-{
-    struct cof_job_context context;
-    struct cof_kms_key_use use = {.key_arn = cof_view_str(t->w->config->data_key_arn)};
-
-    cof_job_context(&t->job, false, &context);
-    use.context = context.pairs;
-    use.n_context = context.n;
-    return cof_kms_attested_decrypt(&t->w->kms, &use, h->edks[0].ciphertext, COF_ESDK_DATA_KEY, data_key, &t->diag);
+    return true;
 }
 
 static enum outcome open_input(struct task *t)
 {
-    struct cof_secret data_key COF_SECRET_AUTO = {0};
-    struct cof_view in = cof_buf_view(&t->sealed);
-    struct cof_esdk_decrypt *d;
-    enum outcome outcome = OUTCOME_DONE;
-    enum cof_err err = cof_esdk_decrypt_new(NULL, &d);
+    struct message_expected expected = {t->w->config->data_key_arn, is_the_job, t};
+    enum message_stage stage;
+    enum cof_err err = message_open(t->w, cof_buf_view(&t->sealed), &expected, &t->plain, &stage, &t->diag);
 
     if (err == COF_OK)
-        err = cof_esdk_decrypt_push(d, &in, &t->plain);
-    if (err == COF_OK && !cof_esdk_decrypt_wants_key(d))
-        err = COF_E_TRUNCATED;
-    if (err != COF_OK) {
-        outcome = from_service(t, err, "message-malformed");
-    } else if (!is_expected(t, cof_esdk_decrypt_header(d))) {
-        outcome = refuse(t, "context-differs");
-    } else {
-        err = unwrap(t, cof_esdk_decrypt_header(d), &data_key);
-        if (err == COF_E_AUTH)
-            outcome = refuse(t, "data-key-refused");
-        else if (err != COF_OK)
-            outcome = from_service(t, err, "data-key-refused");
+        err = cof_hash_once(COF_SHA256, cof_buf_view(&t->plain), t->plain_sha256);
+    if (err == COF_OK)
+        return OUTCOME_DONE;
+    cof_buf_reset(&t->plain);
+    switch (stage) {
+    case MESSAGE_HEADER:
+        return from_service(t, err, "message-malformed");
+    case MESSAGE_CONTEXT:
+        return refuse(t, "context-differs");
+    case MESSAGE_KEY:
+        return err == COF_E_AUTH ? refuse(t, "data-key-refused") : from_service(t, err, "data-key-refused");
+    case MESSAGE_BODY:
+    case MESSAGE_OPEN:
+        break;
     }
-    if (err == COF_OK && outcome == OUTCOME_DONE) {
-        err = cof_esdk_decrypt_set_key(d, &data_key);
-        if (err == COF_OK)
-            err = cof_esdk_decrypt_push(d, &in, &t->plain);
-        if (err == COF_OK)
-            err = cof_esdk_decrypt_finish(d);
-        if (err == COF_OK)
-            err = cof_hash_once(COF_SHA256, cof_buf_view(&t->plain), t->plain_sha256);
-        if (err != COF_OK) {
-            cof_buf_reset(&t->plain);
-            outcome = err == COF_E_MEMORY ? OUTCOME_LATER : refuse(t, "message-altered");
-        }
-    }
-    cof_esdk_decrypt_free(d);
-    return outcome;
+    return err == COF_E_MEMORY ? OUTCOME_LATER : refuse(t, "message-altered");
 }
 
 static enum outcome process(struct task *t)
@@ -260,6 +234,8 @@ static enum cof_err make_receipt(struct task *t, struct cof_buf *out)
     r.output.sealed_sha256 = cof_view_of(t->sealed_result_sha256, 32);
     r.output.commitment = cof_view_of(out_commit, 32);
     r.processor_sha256 = cof_view_of(t->w->processor_sha256, 32);
+    if (t->w->has_model)
+        r.model_sha256 = cof_view_of(t->w->model_sha256, 32);
     r.config_sha256 = cof_view_of(t->w->config->sha256, 32);
     r.started_ms = t->started_ms;
     r.finished_ms = now_ms(t);

@@ -25,7 +25,8 @@ struct worker {
     struct cof_ecdsa_key *signer;    /* of receipts; P-256, made at start */
     struct cof_http_client *http;    /* to the processor */
     struct cof_addr processor;
-    uint8_t processor_sha256[32];
+    uint8_t processor_sha256[32], model_sha256[32];
+    bool has_model;
     bool processor_lost;             /* set when the connection is of no more use */
 };
 

@@ -28,6 +28,13 @@ struct config {
     uint64_t max_pixels;
 };
 
+/* What was given as PUT /model before the first image. These facts need none: its digest is told with them, so that a
+ * result says beside which model it was made. */
+struct model {
+    uint8_t sha256[32];
+    bool given;
+};
+
 static const struct cof_option options[] = {
     {"fd", 0, COF_OPT_NUMBER, "N", "serve HTTP/1.1 on this inherited, connected socket", offsetof(struct config, fd)},
     {"max-bytes", 0, COF_OPT_SIZE, "SIZE", "largest file taken (256M)", offsetof(struct config, max_bytes)},
@@ -53,8 +60,8 @@ static void on_row(void *ctx, const uint8_t *rgb)
     facts_add_row(ctx, rgb);
 }
 
-static enum cof_err describe(const struct config *config, struct cof_view image, struct cof_buf *out,
-                             struct cof_diag *diag)
+static enum cof_err describe(const struct config *config, const struct model *model, struct cof_view image,
+                             struct cof_buf *out, struct cof_diag *diag)
 {
     struct facts facts = {0};
     struct image_sink sink = {on_size, on_row, &facts};
@@ -68,6 +75,11 @@ static enum cof_err describe(const struct config *config, struct cof_view image,
         cof_buf_printf(out, "{\"format\":\"%s\",\"bytes\":%zu,\"sha256\":\"", format, image.len);
         cof_hex_add(out, cof_view_of(digest, sizeof digest));
         cof_buf_add_str(out, "\",");
+        if (model->given) {
+            cof_buf_add_str(out, "\"model_sha256\":\"");
+            cof_hex_add(out, cof_view_of(model->sha256, sizeof model->sha256));
+            cof_buf_add_str(out, "\",");
+        }
         facts_json(&facts, out);
         cof_buf_add_str(out, "}\n");
         err = cof_buf_err(out);
@@ -129,14 +141,22 @@ static int status_of(enum cof_err err)
     return cof_err_class(err) == COF_CLASS_FORMAT ? 422 : 500;
 }
 
-static enum cof_err answer(const struct config *config, int fd, struct cof_view image)
+static enum cof_err take_model(struct model *model, int fd, struct cof_view bytes)
+{
+    enum cof_err err = model->given ? COF_E_STATE : cof_hash_once(COF_SHA256, bytes, model->sha256);
+
+    model->given = model->given || err == COF_OK;
+    return reply(fd, err == COF_OK ? 200 : 409, COF_LIT("{}\n"));
+}
+
+static enum cof_err answer(const struct config *config, const struct model *model, int fd, struct cof_view image)
 {
     struct cof_diag diag = {0};
     struct cof_buf out;
     enum cof_err err;
 
     cof_buf_init(&out, 65536);
-    err = describe(config, image, &out, &diag);
+    err = describe(config, model, image, &out, &diag);
     if (err != COF_OK) {
         cof_buf_reset(&out);
         cof_buf_add_str(&out, "{\"error\":\"");
@@ -149,10 +169,11 @@ static enum cof_err answer(const struct config *config, int fd, struct cof_view 
 }
 
 /* One request from the socket; what follows it stays in `in`. */
-static enum cof_err serve_one(const struct config *config, int fd, struct cof_buf *in)
+static enum cof_err serve_one(const struct config *config, struct model *model, int fd, struct cof_buf *in)
 {
     struct cof_http_head head = {0};
     size_t used = 0;
+    bool is_model;
     enum cof_err err;
 
     while ((err = cof_http1_request(cof_buf_view(in), HEAD_MAX, &head, &used)) == COF_E_SHORT)
@@ -160,7 +181,8 @@ static enum cof_err serve_one(const struct config *config, int fd, struct cof_bu
             return err;
     if (err != COF_OK)
         return err;
-    if (!cof_view_eq(head.method, COF_LIT("POST")) || !head.has_length)
+    is_model = cof_view_eq(head.method, COF_LIT("PUT")) && cof_view_eq(head.target, COF_LIT("/model"));
+    if ((!is_model && !cof_view_eq(head.method, COF_LIT("POST"))) || !head.has_length)
         err = reply(fd, head.has_length ? 405 : 411, COF_LIT("{\"error\":\"POST an image with its length\"}\n"));
     else if (head.length > config->max_bytes)
         err = reply(fd, 413, COF_LIT("{\"error\":\"over the size limit\"}\n"));
@@ -168,8 +190,10 @@ static enum cof_err serve_one(const struct config *config, int fd, struct cof_bu
         cof_buf_drop(in, used);
         while (in->len < head.length && err == COF_OK)
             err = receive_some(fd, in);
-        if (err == COF_OK)
-            err = answer(config, fd, cof_view_sub(cof_buf_view(in), 0, (size_t)head.length));
+        if (err == COF_OK && is_model)
+            err = take_model(model, fd, cof_view_sub(cof_buf_view(in), 0, (size_t)head.length));
+        else if (err == COF_OK)
+            err = answer(config, model, fd, cof_view_sub(cof_buf_view(in), 0, (size_t)head.length));
         cof_buf_drop(in, (size_t)head.length);
         cof_http1_head_done(&head);
         return err;
@@ -180,11 +204,12 @@ static enum cof_err serve_one(const struct config *config, int fd, struct cof_bu
 
 static int serve(const struct config *config, int fd)
 {
+    struct model model = {.given = false};
     struct cof_buf in;
     enum cof_err err;
 
     cof_buf_init_secret(&in, (size_t)config->max_bytes + HEAD_MAX + 65536);
-    while ((err = serve_one(config, fd, &in)) == COF_OK)
+    while ((err = serve_one(config, &model, fd, &in)) == COF_OK)
         ;
     cof_buf_done(&in);
     return err == COF_E_CLOSED ? COF_EXIT_DONE : COF_EXIT_FAILED;
@@ -210,7 +235,7 @@ static int one_file(const struct config *config, const char *path)
     if (err == COF_OK && n < 0)
         err = cof_diag_set(&diag, COF_E_IO, "%s: %s", path, strerror(errno));
     if (err == COF_OK)
-        err = describe(config, cof_buf_view(&in), &out, &diag);
+        err = describe(config, &(struct model){.given = false}, cof_buf_view(&in), &out, &diag);
     if (err == COF_OK)
         (void)fputs(cof_buf_cstr(&out), stdout);
     else

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The model that the configuration names: fetched from S3, opened with a key that KMS releases under the models' key to this
+ * image, measured, and handed to the processor. Its SHA-384 is extended into PCR16, which is then locked, before the first data
+ * key is asked for: a key policy can demand "this code with this very model" (kms:RecipientAttestation:PCR16), and an enclave
+ * that loaded another can change nothing about it.
+ *
+ *   PCR16 = SHA384( 48 zero bytes || SHA384(model) )       coffer model measure FILE
+ */
+#ifndef COF_ENCLAVE_MODEL_H
+#define COF_ENCLAVE_MODEL_H
+
+#include "work.h"
+
+#define MODEL_PCR 16
+
+/* Blocking; does nothing when no model is configured. */
+COF_MUST_USE enum cof_err model_load(struct worker *worker, struct cof_diag *diag);
+
+#endif
