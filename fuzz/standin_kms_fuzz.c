@@ -78,28 +78,56 @@ static void request(struct cof_standin *s, const struct cof_iam_principal *root,
     cof_headers_done(&head.headers);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static const struct cof_service *const services[] = {&cof_service_kms};
+static struct cof_secret master = {{1}, 32};
+static struct cof_rng rng = {fuzz_rng, &rng_state};
+
+static struct cof_standin *start(struct memory_store *store)
+{
+    struct cof_standin *s;
+
+    if (cof_standin_new(&(struct cof_standin_opts){.store = &store->ops, .rng = &rng, .master_key = &master, .account = "111122223333",
+            .region = "us-east-1", .endpoint = "http://localhost:1", .services = services, .n_services = 1}, &s, NULL) != COF_OK)
+        abort();
+    return s;
+}
+
+/* Set up once: every input begins with the same contents. */
+static const struct memory_pairs *contents(void)
 {
     static const char manifest[] = "{\"keys\":[{\"id\":\"k\",\"alias\":\"alias/k\",\"policy\":{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":"
         "\"Allow\",\"Principal\":\"*\",\"Action\":\"kms:*\",\"Resource\":\"*\"}]}}]}";
-    static const struct cof_service *const services[] = {&cof_service_kms};
-    struct cof_secret master = {{1}, 32};
-    struct cof_rng rng = {fuzz_rng, &rng_state};
+    static struct memory_store store;
+    struct cof_standin *s;
+    json_t *json;
+
+    if (store.now.n > 0)
+        return &store.now;
+    rng_state = 7;
+    memory_store_init(&store);
+    s = start(&store);
+    json = json_loads(manifest, 0, NULL);
+    if (cof_standin_bootstrap(s, json, NOW, no_key, NULL, NULL) != COF_OK)
+        abort();
+    json_decref(json);
+    cof_standin_free(s);
+    return &store.now;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
     struct cof_iam_key key = {.kind = COF_CALLER_ROOT, .access_key_id = strdup("AKIAFUZZ"), .secret = strdup("x")};
     struct cof_view in = cof_view_of(data, size), line, operation, body;
     struct cof_iam_principal root;
     struct memory_store store;
     struct cof_standin *s;
-    json_t *json = json_loads(manifest, 0, NULL);
 
-    rng_state = 7;
     memory_store_init(&store);
-    if (cof_standin_new(&(struct cof_standin_opts){.store = &store.ops, .rng = &rng, .master_key = &master, .account = "111122223333",
-            .region = "us-east-1", .endpoint = "http://localhost:1", .services = services, .n_services = 1}, &s, NULL) != COF_OK ||
-        cof_standin_bootstrap(s, json, NOW, no_key, NULL, NULL) != COF_OK ||
-        cof_iam_principal_init(&store.ops, "111122223333", &key, &root) != COF_OK)
+    memory_pairs_copy(&store.now, contents());
+    rng_state = 11;
+    s = start(&store);
+    if (cof_iam_principal_init(&store.ops, "111122223333", &key, &root) != COF_OK)
         abort();
-    json_decref(json);
     for (int n = 0; in.len > 0 && n < 8; n++) {
         (void)cof_view_split(in, '\n', &line, &in);
         (void)cof_view_split(line, ' ', &operation, &body);

@@ -53,7 +53,9 @@ static enum cof_err read_spec(struct cof_kms_call *c, struct cof_kms_make *make)
     make->spec = cof_kms_spec_named(spec);
     if (make->spec == NULL)
         return cof_kms_fail(c, "UnsupportedOperationException", "Keys of this spec are not made here.");
-    if (cof_kms_arg_flag(c, "MultiRegion") || (origin.len > 0 && !cof_view_eq(origin, COF_LIT("AWS_KMS"))))
+    if (cof_kms_arg(c, "CustomKeyStoreId").len > 0)
+        return cof_kms_fail(c, "CustomKeyStoreNotFoundException", "There are no custom key stores here.");
+    if (cof_kms_arg_flag(c, "MultiRegion") || cof_kms_arg(c, "XksKeyId").len > 0 || (origin.len > 0 && !cof_view_eq(origin, COF_LIT("AWS_KMS"))))
         return cof_kms_fail(c, "UnsupportedOperationException", "Keys here have one Region, and their material is made here.");
     if (usage.len == 0 && make->spec->kind == COF_KMS_SYMMETRIC)
         usage = COF_LIT("ENCRYPT_DECRYPT");
@@ -264,7 +266,8 @@ static const struct cof_kms_member create_members[] = {
     {.name = "CustomerMasterKeySpec", .type = COF_KMS_ENUM, .choices = old_specs},
     {.name = "KeySpec", .type = COF_KMS_ENUM, .choices = key_specs}, {.name = "Origin", .type = COF_KMS_ENUM, .choices = origins},
     {.name = "BypassPolicyLockoutSafetyCheck", .type = COF_KMS_BOOL}, {.name = "Tags", .type = COF_KMS_TAGS},
-    {.name = "MultiRegion", .type = COF_KMS_BOOL}, {.name = NULL}};
+    {.name = "MultiRegion", .type = COF_KMS_BOOL}, {.name = "CustomKeyStoreId", .type = COF_KMS_TEXT, .min = 1, .max = 64},
+    {.name = "XksKeyId", .type = COF_KMS_TEXT, .min = 1, .max = 128, .chars = COF_KMS_CHARS_XKS}, {.name = NULL}};
 static const struct cof_kms_member key_members[] = {COF_KMS_M_KEY_ID, {.name = NULL}};
 static const struct cof_kms_member describe_members[] = {COF_KMS_M_KEY_ID, COF_KMS_M_TOKENS, {.name = NULL}};
 static const struct cof_kms_member description_members[] = {COF_KMS_M_KEY_ID, DESCRIPTION(true), {.name = NULL}};

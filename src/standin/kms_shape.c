@@ -14,6 +14,7 @@ static const struct {
     [COF_KMS_CHARS_ALIAS] = {"^[a-zA-Z0-9:/_-]+$", ":/_-"},
     [COF_KMS_CHARS_PRINCIPAL] = {"^[\\w+=,.@:/-]+$", "_+=,.@:/-"},
     [COF_KMS_CHARS_WORD] = {"[\\w]+", "_"},
+    [COF_KMS_CHARS_XKS] = {"^[a-zA-Z0-9-_.]+$", "-_."},
 };
 
 struct checking {

@@ -27,6 +27,7 @@ enum cof_kms_charset {
     COF_KMS_CHARS_ALIAS,     /* ^[a-zA-Z0-9:/_-]+$ */
     COF_KMS_CHARS_PRINCIPAL, /* ^[\w+=,.@:/-]+$ */
     COF_KMS_CHARS_WORD,      /* [\w]+ */
+    COF_KMS_CHARS_XKS,       /* ^[a-zA-Z0-9-_.]+$ */
 };
 
 struct cof_kms_member {

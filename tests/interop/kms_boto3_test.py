@@ -32,11 +32,11 @@ def user(name, *statements):
     return {'name': name, 'policies': [{'name': 'p', 'document': {'Version': '2012-10-17', 'Statement': list(statements)}}] if statements else []}
 
 
-def client(local, who):
+def client(local, who, **more):
     e = local.env(who)
     return boto3.client('kms', endpoint_url=e['AWS_ENDPOINT_URL'], region_name='us-east-1', aws_access_key_id=e['AWS_ACCESS_KEY_ID'],
                         aws_secret_access_key=e['AWS_SECRET_ACCESS_KEY'], verify=e['AWS_CA_BUNDLE'],
-                        config=Config(retries={'max_attempts': 0}))
+                        config=Config(retries={'max_attempts': 0}, **more))
 
 
 def refused(name, code, call, says='', **args):
@@ -91,9 +91,6 @@ def symmetric():
 
 
 def wordings():
-    loose = boto3.client('kms', endpoint_url=root.meta.endpoint_url, region_name='us-east-1', verify=local.env()['AWS_CA_BUNDLE'],
-                         aws_access_key_id=local.env()['AWS_ACCESS_KEY_ID'], aws_secret_access_key=local.env()['AWS_SECRET_ACCESS_KEY'],
-                         config=Config(parameter_validation=False, retries={'max_attempts': 0}))
     refused('too long', 'ValidationException', loose.encrypt, KeyId=KEY, Plaintext=b'x' * 4097, says=
             "1 validation error detected: Value 'java.nio.HeapByteBuffer[pos=0 lim=4097 cap=4097]' at 'plaintext' failed to satisfy "
             "constraint: Member must have length less than or equal to 4096")
@@ -265,14 +262,7 @@ def rotation():
     check('off again', not root.get_key_rotation_status(KeyId=key)['KeyRotationEnabled'])
     pair = create(KeySpec='ECC_NIST_P256', KeyUsage='SIGN_VERIFY')['KeyId']
     refused('pairs do not rotate', 'UnsupportedOperationException', root.enable_key_rotation, KeyId=pair)
-    refused('a period of 89 days', 'ValidationException', loose_rotation, KeyId=key)
-
-
-def loose_rotation(**args):
-    e = local.env()
-    c = boto3.client('kms', endpoint_url=e['AWS_ENDPOINT_URL'], region_name='us-east-1', verify=e['AWS_CA_BUNDLE'], aws_access_key_id=e['AWS_ACCESS_KEY_ID'],
-                     aws_secret_access_key=e['AWS_SECRET_ACCESS_KEY'], config=Config(parameter_validation=False))
-    return c.enable_key_rotation(RotationPeriodInDays=89, **args)
+    refused('a period of 89 days', 'ValidationException', loose.enable_key_rotation, KeyId=key, RotationPeriodInDays=89)
 
 
 def policies():
@@ -398,12 +388,77 @@ def command_line():
     check('AWS CLI: a refusal', code != 0 and 'InvalidCiphertextException' in err, err)
 
 
+# What botocore's model says of each operation's members, coffer-local checks, and in AWS's words.
+ELSEWHERE = {'GetParametersForImport', 'ImportKeyMaterial', 'DeleteImportedKeyMaterial', 'ReplicateKey', 'UpdatePrimaryRegion', 'GetKeyLastUsage'}
+
+
+def fitting(shape):
+    if shape.type_name == 'string':
+        return shape.enum[0] if getattr(shape, 'enum', None) else 'x' * max(1, shape.metadata.get('min', 1))
+    return {'blob': lambda: b'x', 'integer': lambda: shape.metadata.get('min', 1), 'boolean': lambda: False, 'map': dict, 'structure': dict,
+            'list': lambda: [fitting(shape.member)] if shape.member.type_name == 'string' else []}[shape.type_name]()
+
+
+def spoiled(shape):
+    """-> what is wrong, a value, what the message must say"""
+    m = shape.metadata
+    if shape.type_name == 'string' and getattr(shape, 'enum', None):
+        yield 'no such choice', '-', 'failed to satisfy constraint: Member must satisfy enum value set: ['
+    elif shape.type_name == 'string':
+        if m.get('max', 1 << 20) < 200000:
+            yield 'too long', 'x' * (m['max'] + 1), f'failed to satisfy constraint: Member must have length less than or equal to {m["max"]}'
+        if m.get('min', 0) > 0:
+            yield 'empty', '', f'failed to satisfy constraint: Member must have length greater than or equal to {m["min"]}'
+        if 'a-zA-Z0-9' in m.get('pattern', ''):
+            yield 'of other characters', 'a b', f'Member must satisfy regular expression pattern: {m["pattern"]}'
+    elif shape.type_name == 'blob' and 'max' in m:
+        yield 'too long', b'x' * (m['max'] + 1), f'Member must have length less than or equal to {m["max"]}'
+    elif shape.type_name == 'integer' and 'max' in m:
+        yield 'too large', m['max'] + 1, f'Member must have value less than or equal to {m["max"]}'
+        yield 'too small', m['min'] - 1, f'Member must have value greater than or equal to {m["min"]}'
+    elif shape.type_name == 'list' and 'max' in m:
+        yield 'too many', [fitting(shape.member)] * (m['max'] + 1), f'Member must have length less than or equal to {m["max"]}'
+
+
+def shapes():
+    wrong, n = [], 0
+
+    def one(op, what, inputs, code, says):
+        nonlocal n
+        n += 1
+        try:
+            getattr(loose, botocore.xform_name(op))(**inputs)
+            wrong.append(f'{op}: {what}: answered')
+        except ClientError as e:
+            if e.response['Error']['Code'] != code or says not in e.response['Error']['Message']:
+                wrong.append(f'{op}: {what}: {e.response["Error"]}')
+    for op in sorted(root.meta.service_model.operation_names):
+        if 'CustomKeyStore' in op or op in ELSEWHERE:
+            continue
+        shape = root.meta.service_model.operation_model(op).input_shape
+        good = {name: fitting(shape.members[name]) for name in shape.required_members}
+        for name, member in shape.members.items():
+            at = f"at '{name[0].lower()}{name[1:]}'"
+            for what, value, says in spoiled(member):
+                one(op, f'{name} {what}', good | {name: value}, 'ValidationException', f"{at if member.type_name != 'list' else ''}")
+                one(op, f'{name} {what}', good | {name: value}, 'ValidationException', says)
+            if name in shape.required_members:
+                one(op, f'no {name}', {k: v for k, v in good.items() if k != name}, 'ValidationException',
+                    f'Value null {at} failed to satisfy constraint: Member must not be null')
+            if member.type_name == 'string':
+                one(op, f'{name} a number', good | {name: 7}, 'SerializationException', '')
+            if member.type_name in ('integer', 'boolean'):
+                one(op, f'{name} a text', good | {name: 'x'}, 'SerializationException', '')
+    check(f'{n} violations of the model are refused in its words', n > 300 and not wrong, '\n'.join(wrong))
+
+
 local = Local(manifest={
     'account': ACCOUNT, 'region': 'us-east-1', 'keys': [{'id': KEY.split('/')[1], 'policy': ALL}], 'users': [user('ann'), user('bob')],
     'credentials': [{'name': 'root', 'root': True}, {'name': 'ann', 'user': 'ann'}, {'name': 'bob', 'user': 'bob'}]})
 root, ann, bob = (client(local, who) for who in ('root', 'ann', 'bob'))
+loose = client(local, 'root', parameter_validation=False)
 try:
-    for part in (symmetric, wordings, asymmetric, life, aliases, rotation, policies, grants, command_line):
+    for part in (symmetric, wordings, shapes, asymmetric, life, aliases, rotation, policies, grants, command_line):
         try:
             part()
         except Exception as e:
