@@ -146,10 +146,44 @@ static void other_keys_are_refused(void **state)
     assert_null(key);
 }
 
+static void two_keys_of_a_curve_agree(void **state)
+{
+    TEST_RNG(rng, 8);
+
+    for (enum cof_curve curve = COF_P256; curve <= COF_SECP256K1; curve++) {
+        static const size_t sizes[COF_CURVES] = {32, 48, 66, 32};
+        struct cof_ecdsa_key *a, *b, *other, *public_half;
+        struct cof_buf one, two, spki;
+
+        assert_ok(cof_ecdsa_generate(curve, &rng, &a));
+        assert_ok(cof_ecdsa_generate(curve, &rng, &b));
+        assert_ok(cof_ecdsa_generate(curve == COF_P256 ? COF_P384 : COF_P256, &rng, &other));
+        cof_buf_init_secret(&one, 128);
+        cof_buf_init_secret(&two, 128);
+        cof_buf_init(&spki, 1024);
+        assert_ok(cof_ecdsa_spki(b, &spki));
+        assert_ok(cof_ecdsa_from_spki(cof_buf_view(&spki), &public_half));
+        assert_ok(cof_ecdsa_agree(a, public_half, &one));
+        assert_ok(cof_ecdsa_agree(b, a, &two));
+        assert_int_equal(one.len, sizes[curve]);
+        assert_true(cof_view_eq(cof_buf_view(&one), cof_buf_view(&two)));
+        assert_int_equal(cof_ecdsa_agree(public_half, a, &two), COF_E_USAGE);
+        assert_int_equal(cof_ecdsa_agree(a, other, &two), COF_E_USAGE);
+        cof_ecdsa_free(a);
+        cof_ecdsa_free(b);
+        cof_ecdsa_free(other);
+        cof_ecdsa_free(public_half);
+        cof_buf_done(&one);
+        cof_buf_done(&two);
+        cof_buf_done(&spki);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_survive_their_encodings),
+        cmocka_unit_test(two_keys_of_a_curve_agree),
         cmocka_unit_test(altered_signatures_are_refused),
         cmocka_unit_test(all_zero_signatures_are_refused),
         cmocka_unit_test(points_must_lie_on_the_curve),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Proves: each operation with a Recipient answers in CMS that the document's key opens and no Plaintext beside (C-07); a
- * document that AWS would refuse is refused; what the key policy says of the image decides (C-06 C-11 C-12 C-13); and the
+ * document that AWS would refuse is refused; what the key policy says of the image decides (C-05 C-06 C-11 C-12 C-13); and the
  * operations that nothing attests take no Recipient (C-09). openssl cms, where it is found, reads the answer too.
  */
 #include "kms_fixture.h"
@@ -349,7 +349,41 @@ static void c13_zeros_open_to_every_debug_enclave(void **state)
     kms_fixture_done(&f);
 }
 
-/* C-05: the envelope authenticates nothing; but what KMS sends is what strict readers take. */
+static void c05_anybody_can_make_an_answer(void **state)
+{
+    struct cof_buf forged;
+    struct cof_secret key;
+    TEST_RNG(rng, 9);
+
+    cof_buf_init(&forged, 8192);
+    assert_ok(cof_kms_recipient_seal(cof_buf_view(&spki), COF_LIT("a key of an attacker's own choice"), &rng, &forged));
+    assert_ok(cof_kms_recipient_open(rsa, cof_buf_view(&forged), 33, &key)); /* it opens: only TLS says who sent it */
+    cof_secret_done(&key);
+    cof_buf_done(&forged);
+}
+
+/* ReEncrypt takes no Recipient: a Deny on the missing attestation key is what stops it. */
+static void c11_reencrypt_is_no_way_around(void **state)
+{
+    struct kms_fixture f;
+    char body[2048], error[64];
+    json_t *sealed;
+
+    kms_fixture_init(&f, KMS_MANIFEST(KMS_POLICY(",{\"Effect\":\"Deny\",\"Principal\":\"*\",\"Action\":[\"kms:Decrypt\",\"kms:ReEncryptFrom\"],"
+        "\"Resource\":\"*\",\"Condition\":{\"Null\":{\"kms:RecipientAttestation:PCR0\":\"true\"}}}")));
+    sealed = kms_ok(&f, "root", "Encrypt", "{\"KeyId\":\"" KMS_KEY "\",\"Plaintext\":\"AAAA\"}");
+    (void)snprintf(body, sizeof body, "{\"CiphertextBlob\":\"%s\",\"DestinationKeyId\":\"" KMS_KEY "\"}", kms_text(sealed, "CiphertextBlob"));
+    kms_refused(&f, "root", "ReEncrypt", body, "AccessDeniedException");
+    (void)snprintf(body, sizeof body, "{\"CiphertextBlob\":\"%s\"}", kms_text(sealed, "CiphertextBlob"));
+    kms_refused(&f, "root", "Decrypt", body, "AccessDeniedException");
+    (void)snprintf(body, sizeof body, "\"CiphertextBlob\":\"%s\"", kms_text(sealed, "CiphertextBlob"));
+    json_decref(ask(&f, "Decrypt", body, cof_buf_view(&spki), error));
+    assert_string_equal(error, "");
+    json_decref(sealed);
+    kms_fixture_done(&f);
+}
+
+/* What KMS sends is what strict readers take. */
 static void openssl_reads_the_answer(void **state)
 {
     char dir[] = "/tmp/coffer-cms-XXXXXX", command[512], error[64];
@@ -403,6 +437,8 @@ int main(void)
         cmocka_unit_test(c12_the_measurements_decide),
         cmocka_unit_test(c12_a_condition_key_that_does_not_exist_lets_nobody_in),
         cmocka_unit_test(c13_zeros_open_to_every_debug_enclave),
+        cmocka_unit_test(c05_anybody_can_make_an_answer),
+        cmocka_unit_test(c11_reencrypt_is_no_way_around),
         cmocka_unit_test(openssl_reads_the_answer),
     };
 
