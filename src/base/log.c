@@ -42,7 +42,9 @@ void cof_json_escape(struct cof_buf *out, struct cof_view v)
             cof_buf_add_u8(out, '\\');
             cof_buf_add_u8(out, c);
         } else if (c < 0x20 || c == 0x7f) {
-            cof_buf_printf(out, "\\u%04x", c);
+            uint8_t u[6] = {'\\', 'u', '0', '0', (uint8_t)('0' + (c >> 4)), (uint8_t)"0123456789abcdef"[c & 15]};
+
+            cof_buf_add_bytes(out, u, sizeof u); /* the first digit is 0, 1 or 7 */
         } else if ((n = utf8_len(v)) > 0) {
             cof_buf_add(out, cof_view_sub(v, 0, n));
         } else {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "format/json_read.h"
 
-#include "base/buf.h"
+#include "base/codec.h"
 #include "base/num.h"
 
 #include <string.h>
@@ -56,7 +56,7 @@ static bool scan_string(struct reader *r, struct cof_view *inside, bool *escaped
     return high < 0x80 || cof_view_is_utf8(*inside);
 }
 
-/* The escapes of one byte. */
+/* What the letter behind a backslash stands for; 0: nothing. */
 static uint8_t unescape(uint8_t c)
 {
     switch (c) {
@@ -64,6 +64,8 @@ static uint8_t unescape(uint8_t c)
     case '\\':
     case '/':
         return c;
+    case 'u':
+        return c; /* take_unicode goes on */
     case 'b':
         return '\b';
     case 'f':
@@ -79,6 +81,44 @@ static uint8_t unescape(uint8_t c)
     }
 }
 
+static bool take_hex(struct cof_view *v, uint32_t *out)
+{
+    struct cof_view digits;
+    uint8_t bytes[2];
+
+    if (cof_take(v, 4, &digits) != COF_OK || cof_hex_decode_fixed(digits, bytes, 2) != COF_OK)
+        return false;
+    *out = (uint32_t)bytes[0] << 8 | bytes[1];
+    return true;
+}
+
+/* What follows \u: four digits, or a surrogate and its other half. NUL is jansson's to refuse. */
+static bool take_unicode(struct cof_view *v, struct cof_buf *out)
+{
+    struct cof_view mark;
+    uint32_t c, low;
+
+    if (!take_hex(v, &c) || c == 0 || (c >= 0xdc00 && c < 0xe000))
+        return false;
+    if (c >= 0xd800 && c < 0xdc00) {
+        if (cof_take(v, 2, &mark) != COF_OK || !cof_view_eq_str(mark, "\\u") || !take_hex(v, &low) || low < 0xdc00 || low >= 0xe000)
+            return false;
+        c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
+    }
+    if (c < 0x80) {
+        cof_buf_add_u8(out, (uint8_t)c);
+    } else if (c < 0x800) {
+        cof_buf_add_u16(out, (uint16_t)((0xc0 | c >> 6) << 8 | (0x80 | (c & 0x3f))));
+    } else {
+        if (c < 0x10000)
+            cof_buf_add_u8(out, (uint8_t)(0xe0 | c >> 12));
+        else
+            cof_buf_add_u16(out, (uint16_t)((0xf0 | c >> 18) << 8 | (0x80 | (c >> 12 & 0x3f))));
+        cof_buf_add_u16(out, (uint16_t)((0x80 | (c >> 6 & 0x3f)) << 8 | (0x80 | (c & 0x3f))));
+    }
+    return true;
+}
+
 static json_t *unescaped(struct cof_view v)
 {
     struct cof_buf out;
@@ -92,9 +132,10 @@ static json_t *unescaped(struct cof_view v)
         uint8_t c = unescape(v.data[n + 1]); /* scan_string has seen that it is there */
 
         cof_buf_add(&out, cof_view_sub(v, 0, n));
-        cof_buf_add_u8(&out, c);
-        fine = c != 0;
         v = cof_view_sub(v, n + 2, SIZE_MAX);
+        fine = c == 'u' ? take_unicode(&v, &out) : c != 0;
+        if (c != 'u')
+            cof_buf_add_u8(&out, c);
     }
     cof_buf_add(&out, v);
     if (fine && cof_buf_err(&out) == COF_OK)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The short way through JSON as programs write it: for json.c alone. What it gives is what jansson would give, at a fifth of the
- * cost; what it does not know (fractions, \u, deep nesting, and whatever is wrong) it leaves to jansson, which also says what is
+ * cost; what it does not know (fractions, deep nesting, and whatever is wrong) it leaves to jansson, which also says what is
  * wrong and where.
  */
 #ifndef COF_FORMAT_JSON_READ_H

@@ -115,12 +115,30 @@ static size_t utf8_len(struct cof_view v)
     return v.len >= len && cof_view_is_utf8(cof_view_sub(v, 0, len)) ? len : 0;
 }
 
+/* How many bytes at the front stand for themselves. */
+static size_t plain_len(struct cof_view v)
+{
+    size_t n = 0;
+
+    while (n < v.len && v.data[n] >= 0x20 && v.data[n] < 0x7f && v.data[n] != '&' && v.data[n] != '<' && v.data[n] != '>' && v.data[n] != '"')
+        n++;
+    return n;
+}
+
 void cof_xml_escape(struct cof_buf *out, struct cof_view text)
 {
     while (text.len > 0) {
         uint8_t c = text.data[0];
-        size_t len = utf8_len(text);
-        bool bad = len == 0 || (c < 0x20 && c != '\t' && c != '\n' && c != '\r') ||
+        size_t len = plain_len(text);
+        bool bad;
+
+        if (len > 0) {
+            cof_buf_add(out, cof_view_sub(text, 0, len));
+            text = cof_view_sub(text, len, SIZE_MAX);
+            continue;
+        }
+        len = utf8_len(text);
+        bad = len == 0 || (c < 0x20 && c != '\t' && c != '\n' && c != '\r') ||
             (len == 3 && c == 0xef && text.data[1] == 0xbf && text.data[2] >= 0xbe); /* U+FFFE, U+FFFF */
 
         if (bad)

@@ -109,15 +109,17 @@ static enum cof_err write_answer(struct cof_sqs_call *c)
 {
     enum cof_err err = cof_buf_err(&c->out);
 
-    if (c->refusal.code != COF_SQS_FINE)
+    if (c->refusal.code != COF_SQS_FINE) {
         cof_sqs_error_reply(c->reply, c->req, c->query, &c->refusal);
-    else if (err == COF_OK && c->reply->wait_until_ms != 0)
         return COF_OK;
-    else if (err == COF_OK && c->query)
-        err = write_xml(c);
-    else if (err == COF_OK)
-        cof_reply_set(c->reply, 200, COF_SQS_JSON_TYPE, c->out.len > 0 ? cof_buf_view(&c->out) : COF_LIT("{}"));
-    return err;
+    }
+    if (err != COF_OK || c->reply->wait_until_ms != 0)
+        return err;
+    c->reply->body.max = COF_SQS_REPLY_MAX;
+    if (c->query)
+        return write_xml(c);
+    cof_reply_set(c->reply, 200, COF_SQS_JSON_TYPE, c->out.len > 0 ? cof_buf_view(&c->out) : COF_LIT("{}"));
+    return COF_OK;
 }
 
 static enum cof_err handle(struct cof_standin *s, struct cof_standin_request *req, struct cof_standin_reply *reply)

@@ -104,8 +104,9 @@ enum cof_err cof_sqs_op_create_queue(struct cof_sqs_call *c)
         return err;
     if (!cof_sqs_allowed(c, "sqs:CreateQueue", there, cof_view_str(arn), &err))
         return err;
-    err = json_object_size(tags) > 0 && !cof_sqs_allowed(c, "sqs:TagQueue", there, cof_view_str(arn), &err)
-        ? err : cof_sqs_attributes_check(c, there, given, true);
+    if (json_object_size(tags) > 0 && !cof_sqs_allowed(c, "sqs:TagQueue", there, cof_view_str(arn), &err))
+        return err;
+    err = cof_sqs_attributes_check(c, there, given, true);
     if (err == COF_OK && c->refusal.code == COF_SQS_FINE)
         err = cof_sqs_tags_check(c, tags, 0);
     if (err != COF_OK || c->refusal.code != COF_SQS_FINE)

@@ -9,7 +9,8 @@
 #include "standin/sqs_error.h"
 #include "standin/sqs_store.h"
 
-#define COF_SQS_REPLY_MAX ((size_t)8 << 20)
+/* What cof_sqs_store_take gives is 2.25 MiB at most, and a byte of text takes six at most (\u007f, &quot;). */
+#define COF_SQS_REPLY_MAX ((size_t)14 << 20)
 
 struct cof_sqs_call {
     struct cof_standin *s;

@@ -8,7 +8,7 @@
 
 #define CONTENT_MAX ((size_t)2 << 20)
 #define ROW_CONTENT_MAX 768  /* larger content lies apart: a row is rewritten at each receive */
-#define TAKE_BYTES ((size_t)3 << 20) /* a reply of many large messages is cut short, as SQS may give fewer than asked for */
+#define TAKE_BYTES ((size_t)1310720) /* a reply of many large messages is cut short, as SQS may give fewer than asked for */
 #define STEP 500             /* rows looked at in one go where more could wait */
 #define KEY_MAX 64
 #define HANDLE_BYTES 56
