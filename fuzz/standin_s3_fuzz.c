@@ -69,7 +69,9 @@ static void request(struct cof_standin *s, struct cof_view raw, struct cof_view 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char manifest[] = "{\"buckets\":[{\"name\":\"bbb\",\"versioning\":true,\"block_sse_c\":false,\"public_access\":true,\"object_ownership\":\"ObjectWriter\",\"policy\":{\"Version\":\"2012-10-17\","
+    static const char manifest[] = "{\"buckets\":[{\"name\":\"lll\",\"object_lock\":{\"mode\":\"GOVERNANCE\",\"days\":1},\"public_access\":true,\"policy\":{\"Version\":\"2012-10-17\","
+        "\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"s3:*\",\"Resource\":[\"arn:aws:s3:::lll\",\"arn:aws:s3:::lll/*\"]}]}},"
+        "{\"name\":\"bbb\",\"versioning\":true,\"block_sse_c\":false,\"public_access\":true,\"object_ownership\":\"ObjectWriter\",\"policy\":{\"Version\":\"2012-10-17\","
         "\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"s3:*\",\"Resource\":[\"arn:aws:s3:::bbb\",\"arn:aws:s3:::bbb/*\"]}]}}]}";
     static const struct cof_service *const services[] = {&cof_service_s3};
     struct cof_secret master = {{1}, 32};

@@ -165,7 +165,7 @@ static inline enum cof_err memory_put(void *ctx, const char *space, struct cof_v
     struct memory_store *m = ctx;
     size_t at = memory_lower(m, space, key);
 
-    if (key.len > COF_STORE_KEY_MAX || value.len > COF_STORE_VALUE_MAX)
+    if (key.len > COF_STORE_KEY_MAX || (space[0] != ' ' && value.len > COF_STORE_VALUE_MAX))
         return COF_E_TOO_LARGE;
     m->dirty = true;
     if (!memory_is(m, at, space, key)) {

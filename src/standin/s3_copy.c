@@ -120,6 +120,41 @@ static void say_result(struct cof_s3_call *c, const char *root, const char *etag
     cof_buf_printf(&c->reply->body, "<ETag>&quot;%s&quot;</ETag>", etag);
 }
 
+/* A copy tells its checksum in the body, where a put has headers. */
+static void sums_into_body(struct cof_s3_call *c)
+{
+    struct cof_headers *h = &c->reply->headers;
+    struct cof_view value;
+    char name[40];
+
+    for (enum cof_checksum_alg alg = COF_CHECKSUM_CRC32; alg <= COF_CHECKSUM_SHA256; alg++) {
+        if (!cof_headers_get(h, cof_s3_sum_header(alg), &value))
+            continue;
+        (void)snprintf(name, sizeof name, "Checksum%s", cof_checksum_name(alg));
+        cof_xml_element(&c->reply->body, name, value);
+        cof_headers_remove(h, cof_s3_sum_header(alg));
+    }
+    if (cof_headers_get(h, "x-amz-checksum-type", &value))
+        cof_xml_element(&c->reply->body, "ChecksumType", value);
+    cof_headers_remove(h, "x-amz-checksum-type");
+}
+
+static void say_source_version(struct cof_s3_call *c, const struct source *src)
+{
+    if (cof_s3_versioning_of(&src->call) != COF_S3_UNVERSIONED)
+        cof_headers_set(&c->reply->headers, "x-amz-copy-source-version-id", cof_s3_text(src->record, "id"));
+}
+
+static bool directive_ok(struct cof_s3_call *c, const char *header, const char *message)
+{
+    struct cof_view given = cof_s3_header(c, header);
+
+    if (given.len == 0 || cof_view_eq_str(given, "COPY") || cof_view_eq_str(given, "REPLACE"))
+        return true;
+    (void)cof_s3_fail(c, 400, "InvalidArgument", message);
+    return false;
+}
+
 /* Headers, metadata and tags: the source's, or the request's where a directive says REPLACE. */
 static bool copy_fields(struct cof_s3_call *c, const struct source *src, json_t *record, enum cof_err *err)
 {
@@ -194,7 +229,9 @@ enum cof_err cof_s3_copy_object(struct cof_s3_call *c)
     json_t *record = json_object();
     enum cof_err err = COF_OK;
 
-    if (!cof_s3_allowed(c, "s3:PutObject", true, NULL, false, &err) || !source_open(c, &src, &err) ||
+    if (!cof_s3_allowed(c, "s3:PutObject", true, NULL, false, &err) ||
+        !directive_ok(c, "x-amz-metadata-directive", "Unknown metadata directive.") ||
+        !directive_ok(c, "x-amz-tagging-directive", "Unknown tagging directive.") || !source_open(c, &src, &err) ||
         !copy_fields(c, &src, record, &err) || !cof_s3_sse_for_write(c, &sse, &err) || !cof_s3_put_conditions(c, &err))
         goto out;
     if ((uint64_t)cof_s3_int(src.record, "size") > COF_S3_OBJECT_MAX) {
@@ -208,8 +245,8 @@ enum cof_err cof_s3_copy_object(struct cof_s3_call *c)
     say_result(c, "CopyObjectResult", cof_s3_text(record, "etag"), cof_s3_int(record, "modified"));
     cof_s3_put_headers(c, record);
     cof_headers_remove(&c->reply->headers, "ETag");
-    if (cof_s3_versioning_of(&src.call) != COF_S3_UNVERSIONED)
-        cof_headers_set(&c->reply->headers, "x-amz-copy-source-version-id", cof_s3_text(src.record, "id"));
+    sums_into_body(c);
+    say_source_version(c, &src);
     err = cof_s3_xml_close(c, "CopyObjectResult");
 out:
     cof_s3_sse_done(&sse);
@@ -270,7 +307,7 @@ enum cof_err cof_s3_copy_part(struct cof_s3_call *c)
     if (err == COF_OK)
         err = cof_s3_intake_digests(&intake, &d);
     if (err == COF_OK)
-        err = cof_s3_part_add(c, upload, &sse, number, &intake, &d);
+        err = cof_s3_part_add(c, upload, &sse, number, &intake, &d, true);
     if (err != COF_OK || c->reply->status >= 400)
         goto out;
     {
@@ -282,6 +319,9 @@ enum cof_err cof_s3_copy_part(struct cof_s3_call *c)
     }
     cof_headers_remove(&c->reply->headers, "ETag");
     say_result(c, "CopyPartResult", etag, c->req->now_ms);
+    if (cof_s3_is(upload, "sum_asked"))
+        sums_into_body(c);
+    say_source_version(c, &src);
     err = cof_s3_xml_close(c, "CopyPartResult");
 out:
     cof_s3_intake_done(&intake);

@@ -168,12 +168,21 @@ static int part_span(struct cof_s3_call *c, const json_t *record, uint64_t *part
     return 206;
 }
 
+static const struct { const char *param, *header; } overrides[] = {
+    {"response-content-type", "content-type"}, {"response-content-language", "content-language"},
+    {"response-expires", "expires"}, {"response-cache-control", "cache-control"},
+    {"response-content-disposition", "content-disposition"}, {"response-content-encoding", "content-encoding"}};
+
+static bool overrides_asked(const struct cof_s3_call *c)
+{
+    for (size_t i = 0; i < sizeof overrides / sizeof overrides[0]; i++)
+        if (cof_s3_has_param(c, overrides[i].param))
+            return true;
+    return false;
+}
+
 static void give_back(struct cof_s3_call *c, const json_t *record)
 {
-    static const struct { const char *param, *header; } overrides[] = {
-        {"response-content-type", "content-type"}, {"response-content-language", "content-language"},
-        {"response-expires", "expires"}, {"response-cache-control", "cache-control"},
-        {"response-content-disposition", "content-disposition"}, {"response-content-encoding", "content-encoding"}};
     struct cof_headers *h = &c->reply->headers;
     char name[300];
     const char *key;
@@ -185,7 +194,7 @@ static void give_back(struct cof_s3_call *c, const json_t *record)
         (void)snprintf(name, sizeof name, "x-amz-meta-%s", key);
         cof_headers_set(h, name, json_string_value(value));
     }
-    for (size_t i = 0; i < sizeof overrides / sizeof overrides[0] && c->req->auth->is_signed; i++) {
+    for (size_t i = 0; i < sizeof overrides / sizeof overrides[0]; i++) {
         struct cof_view text = cof_s3_param(c, overrides[i].param);
 
         if (text.len == 0)
@@ -343,6 +352,9 @@ static enum cof_err get(struct cof_s3_call *c, bool with_body)
     enum cof_err err;
     int fresh;
 
+    if (!c->req->auth->is_signed && overrides_asked(c))
+        return cof_s3_fail(c, 400, "InvalidRequest",
+            "Request specific response headers cannot be used for anonymous GET requests.");
     if (cof_s3_has_param(c, "versionId") && version_id.len == 0)
         return cof_s3_fail(c, 400, "InvalidArgument", "Version id cannot be the empty string");
     if (!cof_s3_find_readable(c, version_id, &record, &err)) {

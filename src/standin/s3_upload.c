@@ -261,7 +261,8 @@ static enum cof_err upload_end(
         return err;
     if (!u->is_part)
         return end_object(u, &digests);
-    return cof_s3_part_add(&u->call, u->record, &u->sse, u->number, &u->intake, &digests);
+    return cof_s3_part_add(&u->call, u->record, &u->sse, u->number, &u->intake, &digests,
+        u->promised.alg != COF_CHECKSUM_NONE);
 }
 
 /* Lengths: Content-Length, or what aws-chunked says is inside. */
@@ -327,7 +328,9 @@ static bool prepare(struct upload *u, enum cof_err *err)
     if (!cof_s3_allowed(c, "s3:PutObject", true, NULL, false, err) || !read_length(u) || !read_md5(u) ||
         !cof_s3_put_sum(c, &u->promised))
         return false;
-    if (u->is_part ? !cof_s3_part_prepare(c, &u->record, &u->number, &u->sse, err) : !prepare_object(u, err))
+    if (u->is_part ? !cof_s3_part_prepare(c, &u->record, &u->number, &u->sse, err) ||
+                !cof_s3_part_sum_ok(c, u->record, u->promised.alg) :
+                     !prepare_object(u, err))
         return false;
     alg = u->promised.alg;
     if (alg == COF_CHECKSUM_NONE)
