@@ -406,8 +406,12 @@ static void say_upload(
     cof_buf_printf(&w->items, "<Initiator><ID>%s</ID><DisplayName>%s</DisplayName></Initiator>",
         cof_s3_owner(w->c), cof_s3_owner(w->c));
     say_owner(w);
-    cof_buf_add_str(&w->items, "<StorageClass>STANDARD</StorageClass>");
+    cof_buf_printf(&w->items, "<StorageClass>%s</StorageClass>", cof_s3_storage_class(record));
     cof_s3_xml_date(&w->items, "Initiated", cof_s3_int(record, "created"));
+    if (cof_s3_is(record, "sum_asked")) {
+        cof_xml_element(&w->items, "ChecksumAlgorithm", cof_view_str(cof_s3_text(record, "sum_alg")));
+        cof_xml_element(&w->items, "ChecksumType", cof_view_str(cof_s3_text(record, "sum_type")));
+    }
     cof_buf_add_str(&w->items, "</Upload>");
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """coffer-local's S3 judged by boto3 and the AWS CLI over plain HTTP and TLS, by raw requests, and by kill -9."""
-import base64, hashlib, io, json, os, shutil, signal, socket, subprocess, sys, tempfile, threading, time
+import base64, datetime, hashlib, io, json, os, shutil, signal, socket, subprocess, sys, tempfile, threading, time
 from pathlib import Path
 
 BUILD = Path(os.environ['COFFER_BUILD'])
@@ -432,6 +432,29 @@ def acknowledged_objects_survive_kill_9(sv):
     assert len(kept) > 50, f'only {len(kept)} objects were written'
     tmp = list((sv.data / 'blobs' / 'tmp').iterdir())
     assert not tmp, f'{len(tmp)} temporary files are left'
+
+
+@test
+def locked_versions_outlive_everything(sv):
+    s3 = sv.s3()
+    s3.create_bucket(Bucket='locked', ObjectLockEnabledForBucket=True)
+    until = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0) + datetime.timedelta(days=1)
+    kept = s3.put_object(Bucket='locked', Key='k', Body=b'kept', ObjectLockMode='GOVERNANCE', ObjectLockRetainUntilDate=until)['VersionId']
+    s3.put_object_legal_hold(Bucket='locked', Key='k', LegalHold={'Status': 'ON'})
+    s3.delete_object(Bucket='locked', Key='k')
+    sv.kill()
+    sv.start()
+    s3 = sv.s3()
+    refused('NoSuchKey', s3.get_object, Bucket='locked', Key='k')
+    refused('AccessDenied', s3.delete_object, Bucket='locked', Key='k', VersionId=kept, BypassGovernanceRetention=True)
+    s3.put_object_legal_hold(Bucket='locked', Key='k', VersionId=kept, LegalHold={'Status': 'OFF'})
+    refused('AccessDenied', s3.delete_object, Bucket='locked', Key='k', VersionId=kept)
+    head = s3.head_object(Bucket='locked', Key='k', VersionId=kept)
+    assert (head['ObjectLockMode'], head['ObjectLockRetainUntilDate'], head['ObjectLockLegalHoldStatus']) == ('GOVERNANCE', until, 'OFF'), head
+    assert s3.get_object(Bucket='locked', Key='k', VersionId=kept)['Body'].read() == b'kept'
+    refused('BucketNotEmpty', s3.delete_bucket, Bucket='locked')
+    s3.delete_object(Bucket='locked', Key='k', VersionId=kept, BypassGovernanceRetention=True)
+    refused('NoSuchVersion', s3.get_object, Bucket='locked', Key='k', VersionId=kept)
 
 
 @test
