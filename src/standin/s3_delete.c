@@ -84,7 +84,7 @@ static enum cof_err delete_one(struct cof_s3_call *c, struct cof_view version_id
         err = refuse(out, 400, "InvalidArgument", "A condition of the delete is neither a date nor a size.");
         break;
     case COF_S3_DELETE_GO:
-        if (!is_named && cof_s3_versioning_of(c) != COF_S3_UNVERSIONED)
+        if (!is_named && cof_s3_versioning_of(c) != COF_S3_UNVERSIONED && (record != NULL || condition->etag.len == 0))
             err = add_marker(c, out);
         else if (record != NULL)
             err = erase(c, record, is_named, out);

@@ -160,6 +160,8 @@ static void as_ceph_does(void **state)
         {"PUT", "/bbb/k", "if-none-match: \"" X_ETAG "\"", "y", 412, "PreconditionFailed"},
         {"GET", "/bbb/k?partNumber=2", "", "", 400, "InvalidPart"},
         {"DELETE", "/bbb/none", "if-match: *", "", 204, NULL},
+        {"DELETE", "/vvv/none", "if-match: *", "", 204, NULL},
+        {"DELETE", "/vvv/none", "if-match: \"0\"", "", 204, NULL}, /* not even a marker was made */
         {"PUT", "/vvv/k", "", "x", 200, NULL},
         {"DELETE", "/vvv/k", "", "", 204, NULL},
         {"DELETE", "/vvv/k", "if-match: *", "", 204, NULL},
