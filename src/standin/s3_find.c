@@ -12,7 +12,8 @@ bool cof_s3_version_id_ok(struct cof_s3_call *c, struct cof_view id)
     for (size_t i = 0; i < id.len && good; i++) {
         uint8_t b = id.data[i];
 
-        good = (b >= '0' && b <= '9') || (b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z') || b == '.' || b == '_' || b == '-';
+        good = (b >= '0' && b <= '9') || (b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z') || b == '.' || b == '_' ||
+            b == '-';
     }
     if (!good)
         (void)cof_s3_fail(c, 400, "InvalidArgument", "Invalid version id specified");

@@ -323,25 +323,20 @@ static enum cof_err set_retention(struct cof_s3_call *c, json_t *record, struct 
 
 enum cof_err cof_s3_put_retention(struct cof_s3_call *c)
 {
-    struct cof_view mode, until;
-    struct cof_xml_node *root = cof_s3_body_peek(c, "Retention");
+    /* the policies may ask for what the body says, so it is read first and judged afterwards */
+    struct cof_xml_node *peek = cof_s3_body_peek(c, "Retention"), *root = NULL;
+    struct cof_view mode = cof_xml_text(peek, "Mode"), until = cof_xml_text(peek, "RetainUntilDate");
     json_t *record = NULL;
     int64_t ms = 0;
     enum cof_err err;
 
-    /* the policies may ask for what the body says, so it is read first and judged afterwards */
-    mode = cof_xml_text(root, "Mode");
-    until = cof_xml_text(root, "RetainUntilDate");
     if (cof_date_parse_iso(until, &ms) == COF_OK)
         tell_policies(c, mode, until, ms);
     if (!find(c, "s3:PutObjectRetention", &record, &err))
         goto out;
-    cof_xml_free(root);
     root = cof_s3_body_xml(c, "Retention", true, &err);
     if (root == NULL)
         goto out;
-    mode = cof_xml_text(root, "Mode");
-    until = cof_xml_text(root, "RetainUntilDate");
     if ((mode.len > 0 && !is_mode(mode)) || (mode.len == 0) != (until.len == 0))
         err = cof_s3_bad_xml(c);
     else if ((mode.len == 0 || read_until(c, until, &ms)) &&
@@ -351,6 +346,8 @@ enum cof_err cof_s3_put_retention(struct cof_s3_call *c)
             cof_reply_set(c->reply, 200, NULL, COF_LIT(""));
     }
 out:
+    c->lock_mode = c->lock_until = (struct cof_view){NULL, 0};
+    cof_xml_free(peek);
     cof_xml_free(root);
     json_decref(record);
     return err;
