@@ -220,6 +220,22 @@ static enum cof_err seal_again(struct cof_kms_call *c, struct cof_kms_key *to, s
     return err;
 }
 
+/* Whether the ciphertext comes from that key: a blob says so itself, else the caller named its key. */
+static bool is_of_key(struct cof_kms_call *c, struct cof_view bytes, const struct cof_kms_key *key)
+{
+    struct cof_kms_key *source;
+    struct cof_kms_blob blob;
+    bool same;
+
+    if (key->spec->kind == COF_KMS_SYMMETRIC)
+        return cof_kms_blob_parse(bytes, &blob) == COF_OK && cof_view_eq_str(blob.key_id, key->id);
+    if (cof_kms_key_open(c->s, cof_kms_arg(c, source_side.key), c->req->now_ms, &source) != COF_OK)
+        return false;
+    same = strcmp(source->id, key->id) == 0;
+    cof_kms_key_close(source);
+    return same;
+}
+
 /* kms:ReEncryptOnSameKey is asked of both sides, so the destination is looked up before the source is asked about. */
 static enum cof_err reencrypt(struct cof_kms_call *c)
 {
@@ -229,7 +245,6 @@ static enum cof_err reencrypt(struct cof_kms_call *c)
     struct cof_context_value to_more[] = {{COF_LIT("kms:EncryptionAlgorithm"), &to_name, 1},
         {COF_LIT("kms:ReEncryptOnSameKey"), &same, 1}};
     struct cof_kms_key *to = NULL;
-    struct cof_kms_blob parsed;
     struct cof_buf plain, blob;
     size_t version;
     enum cof_err err = cof_kms_find(c, cof_kms_arg(c, destination_side.key), false, &to, &alias);
@@ -239,7 +254,7 @@ static enum cof_err reencrypt(struct cof_kms_call *c)
     if (err == COF_OK)
         err = cof_kms_arg_bytes(c, "CiphertextBlob", &blob);
     same = COF_LIT("false");
-    if (err == COF_OK && cof_kms_blob_parse(cof_buf_view(&blob), &parsed) == COF_OK && cof_view_eq_str(parsed.key_id, to->id))
+    if (err == COF_OK && is_of_key(c, cof_buf_view(&blob), to))
         same = COF_LIT("true");
     if (err == COF_OK)
         err = open_ciphertext(c, &source_side, &(struct cof_kms_ask){.action = "kms:ReEncryptFrom", .more = from_more,

@@ -314,6 +314,12 @@ def policies():
                                                'kms:KeyOrigin': 'AWS_KMS', 'kms:EncryptionAlgorithm': 'SYMMETRIC_DEFAULT'})
     refused('kms:ReEncryptOnSameKey, to another', 'AccessDeniedException', bob.re_encrypt, CiphertextBlob=blob, DestinationKeyId=other)
     check('kms:KeySpec, KeyUsage, CallerAccount, KeyOrigin, EncryptionAlgorithm', bob.encrypt(KeyId=other, Plaintext=b'x')['KeyId'].endswith(other))
+    rsa, oaep = 'RSA_2048', 'RSAES_OAEP_SHA_256'
+    k = create(KeySpec=rsa, KeyUsage='ENCRYPT_DECRYPT', Policy=json.dumps({'Version': '2012-10-17', 'Statement': [*admin, {
+        'Effect': 'Allow', 'Principal': {'AWS': BOB}, 'Action': 'kms:*', 'Resource': '*', 'Condition': {'Bool': {'kms:ReEncryptOnSameKey': 'true'}}}]}))['KeyId']
+    blob = root.encrypt(KeyId=k, Plaintext=b'x', EncryptionAlgorithm=oaep)['CiphertextBlob']
+    check('kms:ReEncryptOnSameKey, RSA', bob.re_encrypt(CiphertextBlob=blob, SourceKeyId=k, SourceEncryptionAlgorithm=oaep, DestinationKeyId=k,
+                                                        DestinationEncryptionAlgorithm='RSAES_OAEP_SHA_1')['KeyId'].endswith(k))
     refused('kms:ViaService: the caller is no service', 'AccessDeniedException', bob.encrypt,
             KeyId=conditioned('kms:*', StringLike={'kms:ViaService': '*'}), Plaintext=b'x')
     k = create(KeySpec='ECC_NIST_P256', KeyUsage='SIGN_VERIFY', Policy=json.dumps({'Version': '2012-10-17', 'Statement': [*admin, {
