@@ -21,7 +21,8 @@ struct fixture {
     uint64_t rng_state;
     struct cof_rng rng;
     struct cof_secret master;
-    const struct cof_service *services[4];
+    const struct cof_service *services[8];
+    const char *only_service; /* of the listener, or NULL */
     struct cof_standin *s;
     char id[64], secret[64];
     int64_t now_ms;
@@ -95,7 +96,7 @@ static inline void fixture_send(struct fixture *f, struct cof_view raw, struct c
     cof_buf_init(&a->body, (size_t)1 << 26);
     if (cof_http1_request(raw, 65536, &head, &used) != COF_OK)
         return;
-    if (cof_standin_open(f->s, &head, &(struct cof_standin_peer){false, "127.0.0.1"}, f->now_ms, &call) != COF_OK)
+    if (cof_standin_open(f->s, &head, &(struct cof_standin_peer){false, "127.0.0.1", f->only_service}, f->now_ms, &call) != COF_OK)
         abort();
     for (size_t i = 0; i < body.len && !cof_standin_call_ready(call); i += step)
         cof_standin_body(call, cof_view_sub(body, i, step));

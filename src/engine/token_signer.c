@@ -148,13 +148,12 @@ static void add_claims(struct cof_buf *json, const struct cof_token_claims *clai
     cof_buf_add_str(json, "}");
 }
 
-enum cof_err cof_token_sign(const struct cof_token_signer *signer, const struct cof_token_claims *claims,
-                            struct cof_buf *out)
+enum cof_err cof_jws_sign(const struct cof_token_signer *signer, struct cof_view payload, struct cof_buf *out)
 {
     struct cof_buf json, text, sig;
     enum cof_err err;
 
-    cof_buf_init(&json, 8192);
+    cof_buf_init(&json, 1024);
     cof_buf_init(&text, 16384);
     cof_buf_init(&sig, COF_ECDSA_SIG_MAX);
     cof_buf_add_str(&json, "{\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"kid\":\"");
@@ -162,12 +161,8 @@ enum cof_err cof_token_sign(const struct cof_token_signer *signer, const struct 
     cof_buf_add_str(&json, "\"}");
     cof_base64url_add(&text, cof_buf_view(&json));
     cof_buf_add_str(&text, ".");
-    cof_buf_reset(&json);
-    add_claims(&json, claims);
-    cof_base64url_add(&text, cof_buf_view(&json));
-    err = cof_buf_err(&json);
-    if (err == COF_OK)
-        err = cof_buf_err(&text);
+    cof_base64url_add(&text, payload);
+    err = cof_buf_err(&text);
     if (err == COF_OK)
         err = cof_ecdsa_sign(signer->key, COF_SHA256, cof_buf_view(&text), COF_ECDSA_RAW, &sig);
     if (err == COF_OK) {
@@ -179,5 +174,20 @@ enum cof_err cof_token_sign(const struct cof_token_signer *signer, const struct 
     cof_buf_done(&json);
     cof_buf_done(&text);
     cof_buf_done(&sig);
+    return err;
+}
+
+enum cof_err cof_token_sign(const struct cof_token_signer *signer, const struct cof_token_claims *claims,
+                            struct cof_buf *out)
+{
+    struct cof_buf json;
+    enum cof_err err;
+
+    cof_buf_init(&json, 8192);
+    add_claims(&json, claims);
+    err = cof_buf_err(&json);
+    if (err == COF_OK)
+        err = cof_jws_sign(signer, cof_buf_view(&json), out);
+    cof_buf_done(&json);
     return err;
 }

@@ -29,6 +29,9 @@ struct cof_token_claims {
     int64_t issued_ms, expires_ms;
 };
 
+/* Appends payload, whatever it is, as a signed token (RFC 7515) of typ "at+jwt". */
+COF_MUST_USE enum cof_err cof_jws_sign(const struct cof_token_signer *signer, struct cof_view payload,
+                                       struct cof_buf *out);
 /* Appends a signed token, typ "at+jwt" (RFC 9068). */
 COF_MUST_USE enum cof_err cof_token_sign(const struct cof_token_signer *signer, const struct cof_token_claims *claims,
                                          struct cof_buf *out);

@@ -33,6 +33,12 @@ static const struct cof_service *service_named(const struct cof_standin *s, stru
     return NULL;
 }
 
+/* Of the services that requests may name; one without a signature's scope has a listener of its own. */
+static const struct cof_service *signed_for(const struct cof_standin *s, struct cof_view name)
+{
+    return cof_view_eq(name, COF_LIT("imds")) ? NULL : service_named(s, name);
+}
+
 static enum cof_auth_shape shape_of(const struct cof_standin_call *c)
 {
     const struct cof_service *service = c->service;
@@ -153,7 +159,7 @@ static const struct cof_service *choose(const struct cof_standin_call *c)
         if (s->opts.services[i]->path != NULL && cof_view_starts(head->path, cof_view_str(s->opts.services[i]->path)))
             return s->opts.services[i];
     if (c->auth.is_signed && c->auth.claim.service.len > 0)
-        return service_named(s, c->auth.claim.service);
+        return signed_for(s, c->auth.claim.service);
     if (cof_headers_get(&head->headers, "x-amz-target", &target))
         for (size_t i = 0; i < s->opts.n_services; i++)
             if (s->opts.services[i]->target != NULL &&
@@ -265,7 +271,7 @@ enum cof_err cof_standin_open(struct cof_standin *s, const struct cof_http_head 
         cof_standin_close(c);
         return err;
     }
-    c->service = choose(c);
+    c->service = peer->service != NULL ? service_named(s, cof_view_str(peer->service)) : choose(c);
     if (c->service != NULL && c->service->body_max != 0)
         c->body.max = c->service->body_max;
     c->req.service = c->service == NULL ? "" : c->service->name;

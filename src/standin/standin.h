@@ -138,6 +138,7 @@ struct cof_standin_opts {
     const char *endpoint;                /* "https://localhost:4566", for queue URLs and issuers; may be set later */
     const struct cof_service *const *services;
     size_t n_services;
+    const char *instance_role;           /* the role of the instance metadata service (imds.h), or NULL; kept */
     bool sse_c_needs_tls;                /* refuse customer keys over plain HTTP, as AWS does */
     /* One JSON line a request; may be NULL. */
     void (*audit)(void *ctx, struct cof_view line);
@@ -227,6 +228,7 @@ COF_MUST_USE enum cof_err cof_standin_unseal(struct cof_standin *s, const char *
 struct cof_standin_peer {
     bool tls;
     const char *source_ip; /* "127.0.0.1", copied */
+    const char *service;   /* a listener for one service alone: its name; NULL: what the request asks for */
 };
 COF_MUST_USE enum cof_err cof_standin_open(struct cof_standin *s, const struct cof_http_head *head,
                                            const struct cof_standin_peer *peer, int64_t now_ms,

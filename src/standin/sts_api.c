@@ -147,6 +147,7 @@ enum cof_err cof_sts_fail(struct cof_sts_call *c, int status, const char *code, 
     (void)vsnprintf(line, sizeof line, format, args);
     va_end(args);
     (void)cof_reply_query_error(c->reply, c->req, COF_STS_XMLNS, status, code, cof_view_str(line));
+    c->reply->keep = c->code_used;
     return COF_OK;
 }
 
@@ -210,7 +211,7 @@ static enum cof_err use_code(
     if (err != COF_OK)
         return err;
     (void)snprintf(text, sizeof text, "%llu", (unsigned long long)step);
-    c->reply->keep = true; /* used up, whatever comes of the call */
+    c->code_used = true;
     return store->put(store->ctx, "iam.mfa", serial, cof_view_str(text));
 }
 

@@ -25,6 +25,7 @@ struct cof_sts_call {
     struct cof_buf faults; /* of validation, "; " between them */
     size_t n_faults;
     enum cof_err err;      /* of reading parameters */
+    bool code_used;        /* a second factor's code is used up, whatever comes of the call */
 };
 
 void cof_sts_call_init(struct cof_sts_call *call, struct cof_standin *s, struct cof_standin_request *req,

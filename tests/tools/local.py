@@ -13,9 +13,11 @@ ALL = {'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', 'Principal': {
 
 
 class Local:
-    """buckets: names; one that begins with "c-" takes SSE-C. Or manifest: all of it, with a credential "root"."""
+    """buckets: names; one that begins with "c-" takes SSE-C. Or manifest: all of it, with a credential "root". serve: more options of
+    coffer-local serve."""
 
-    def __init__(self, *buckets, manifest=None):
+    def __init__(self, *buckets, manifest=None, serve=()):
+        self.options = serve
         self.tmp = Path(tempfile.mkdtemp(prefix='coffer-test-'))
         self.data = self.tmp / 'data'
         manifest = manifest or {'account': ACCOUNT, 'region': 'us-east-1', 'credentials': [{'name': 'root', 'root': True}],
@@ -27,7 +29,7 @@ class Local:
         self.start()
 
     def start(self):
-        self.p = subprocess.Popen([LOCAL, 'serve', '-d', self.data, '--listen', 'tcp:127.0.0.1:0'], stdout=subprocess.PIPE,
+        self.p = subprocess.Popen([LOCAL, 'serve', '-d', self.data, '--listen', 'tcp:127.0.0.1:0', *self.options], stdout=subprocess.PIPE,
                                   stdin=subprocess.DEVNULL)
         line = self.p.stdout.readline().decode().split()
         assert line[:1] == ['ready'], 'coffer-local did not start'

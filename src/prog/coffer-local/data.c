@@ -269,7 +269,8 @@ enum cof_err cof_local_open(struct cof_local *local, const struct cof_local_conf
     if (err == COF_OK)
         err = cof_standin_new(&(struct cof_standin_opts){.kms = &cof_service_kms_hooks, .store = cof_disk_store_ops(local->disk), .rng = &cof_rng_os,
             .master_key = &local->master, .account = local->account, .region = local->region, .services = cof_local_services,
-            .n_services = cof_local_n_services, .sse_c_needs_tls = !config->sse_c_over_http, .audit = write_audit, .notify = pass_notify,
+            .n_services = cof_local_n_services, .sse_c_needs_tls = !config->sse_c_over_http,
+            .instance_role = config->imds_role, .audit = write_audit, .notify = pass_notify,
             .ctx = local}, &local->standin, diag);
     if (err == COF_OK && is_new)
         err = fill(local, config->data, manifest, diag);

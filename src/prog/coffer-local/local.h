@@ -20,6 +20,7 @@ struct cof_local_config {
     bool plain, tls_only, sse_c_over_http, force;
     const char *audit;        /* file; NULL: DIR/audit.jsonl */
     const char *enclave, *config, *processor; /* files to measure */
+    const char *imds, *imds_role; /* address of the instance metadata service, and the instance's role; or NULL */
     char **args;              /* what stands on the command line beside options */
     const char *vmm;          /* the program that runs enclave images, or NULL */
 };

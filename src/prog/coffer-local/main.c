@@ -30,6 +30,9 @@ static const struct cof_option serve_options[] = {
     {"set", 's', COF_OPT_LIST, "NAME=VALUE", "fills a hole of the manifest (pcr0, bucket, ...); repeatable", O(set)},
     {"listen", 'l', COF_OPT_TEXT, "ADDRESS", "default tcp:127.0.0.1:4566; port 0 picks one", O(listen)},
     {"ready-fd", 0, COF_OPT_NUMBER, "N", "write \"ready PORT\" there instead of to standard output", O(ready_fd)},
+    {"imds", 0, COF_OPT_TEXT, "ADDRESS", "serve the instance metadata service there, for --imds-role; its URL is in DIR/imds",
+     O(imds)},
+    {"imds-role", 0, COF_OPT_TEXT, "ROLE", "the role whose credentials the instance metadata service hands out", O(imds_role)},
     {"plain", 0, COF_OPT_FLAG, NULL, "no TLS at all", O(plain)},
     {"tls-only", 0, COF_OPT_FLAG, NULL, "no plain HTTP beside TLS", O(tls_only)},
     {"sse-c-over-http", 0, COF_OPT_FLAG, NULL, "take customer keys over plain HTTP, which AWS refuses", O(sse_c_over_http)},
@@ -112,8 +115,12 @@ static enum cof_err do_serve(struct cof_local_config *config, struct cof_diag *d
 {
     struct cof_local local;
     json_t *manifest = NULL;
-    enum cof_err err = cof_local_is_new(config->data) ? cof_local_manifest(config, &manifest, diag) : COF_OK;
+    enum cof_err err = COF_OK;
 
+    if ((config->imds == NULL) != (config->imds_role == NULL))
+        return cof_diag_set(diag, COF_E_USAGE, "--imds and --imds-role belong together");
+    if (cof_local_is_new(config->data))
+        err = cof_local_manifest(config, &manifest, diag);
     if (err == COF_OK)
         err = cof_local_open(&local, config, manifest, false, diag);
     if (err == COF_OK) {

@@ -9,6 +9,7 @@
 #include "io/http_server.h"
 #include "io/wait_room.h"
 #include "local.h"
+#include "standin/imds.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -40,6 +41,7 @@ struct server {
     struct cof_local *local;
     struct cof_loop *loop;
     struct cof_http_server *http;
+    struct cof_http_server *metadata; /* NULL: not asked for */
     struct cof_timer commit;
     struct cof_timer work; /* what services do of themselves */
     struct cof_watch signals;
@@ -220,9 +222,9 @@ static void on_notify(void *ctx, const char *wait_on, int64_t at_ms)
     cof_wait_call(sv->room, wait_on, after_ms < 1 && at_ms != 0 ? 1 : after_ms);
 }
 
-static void on_head(void *ctx, struct cof_xchg *x)
+/* service: the one alone that the listener serves, or NULL. */
+static void begin(struct server *sv, struct cof_xchg *x, const char *service)
 {
-    struct server *sv = ctx;
     struct exchange *e = calloc(1, sizeof *e);
     char peer[64];
 
@@ -236,7 +238,7 @@ static void on_head(void *ctx, struct cof_xchg *x)
     e->waiter.wake = on_turn;
     cof_buf_init_secret(&e->piece, (size_t)1 << 20);
     cof_xchg_peer(x, peer);
-    if (cof_standin_open(sv->local->standin, cof_xchg_head(x), &(struct cof_standin_peer){cof_xchg_is_tls(x), peer}, cof_clock_wall_ms(), &e->call) != COF_OK) {
+    if (cof_standin_open(sv->local->standin, cof_xchg_head(x), &(struct cof_standin_peer){cof_xchg_is_tls(x), peer, service}, cof_clock_wall_ms(), &e->call) != COF_OK) {
         free(e);
         cof_xchg_reply(x, 503, NULL, COF_LIT(""));
         return;
@@ -244,6 +246,16 @@ static void on_head(void *ctx, struct cof_xchg *x)
     cof_xchg_set_user(x, e);
     if (cof_standin_call_ready(e->call))
         answer(e);
+}
+
+static void on_head(void *ctx, struct cof_xchg *x)
+{
+    begin(ctx, x, NULL);
+}
+
+static void on_metadata_head(void *ctx, struct cof_xchg *x)
+{
+    begin(ctx, x, cof_service_imds.name);
 }
 
 static void on_body(void *ctx, struct cof_xchg *x, struct cof_view piece)
@@ -338,6 +350,33 @@ static enum cof_err announce(struct server *sv, const struct cof_local_config *c
     return err;
 }
 
+/* The instance metadata service: plain HTTP, as AWS's. Its URL is written to DIR/imds. */
+static enum cof_err listen_metadata(struct server *sv, const struct cof_local_config *config, struct cof_diag *diag)
+{
+    struct cof_http_server_opts opts = {.allow_plain = true,
+        .handler = {on_metadata_head, on_body, on_end, on_writable, on_closed, sv}, .limits = {.stall_ms = 60000}};
+    struct cof_iam_entity role;
+    struct cof_addr addr;
+    char url[64], path[4096];
+    enum cof_err err;
+
+    if (config->imds == NULL)
+        return COF_OK;
+    err = cof_iam_get(cof_disk_store_ops(sv->local->disk), COF_IAM_ROLE, COF_LIT(""), cof_view_str(config->imds_role), &role);
+    cof_iam_entity_done(&role);
+    if (err == COF_E_NOT_FOUND)
+        return cof_diag_set(diag, COF_E_CONFIG, "--imds-role: there is no role %s", config->imds_role);
+    if (err == COF_OK)
+        err = cof_addr_parse(config->imds, &opts.listen, diag);
+    if (err == COF_OK)
+        err = cof_http_server_new(sv->loop, &opts, &sv->metadata, diag);
+    if (err != COF_OK)
+        return err;
+    cof_http_server_addr(sv->metadata, &addr);
+    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u\n", addr.port);
+    return cof_local_path(path, config->data, "imds") ? cof_file_write(path, cof_view_str(url), 0644, diag) : COF_E_USAGE;
+}
+
 enum cof_err cof_local_tls(const char *data, struct cof_diag *diag)
 {
     static const char *const names[] = {"localhost", "*.localhost", "s3.localhost", "*.s3.localhost", "127.0.0.1", "::1"};
@@ -390,12 +429,15 @@ enum cof_err cof_local_serve(struct cof_local *local, const struct cof_local_con
     if (err == COF_OK)
         err = enclaves_new(sv.loop, local, config->data, config->vmm, &enclaves, diag);
     if (err == COF_OK)
+        err = listen_metadata(&sv, config, diag);
+    if (err == COF_OK)
         err = announce(&sv, config, diag);
     if (err == COF_OK) {
         arm_work(&sv, cof_standin_due(local->standin));
         err = cof_loop_run(sv.loop);
     }
     enclaves_free(enclaves);
+    cof_http_server_free(sv.metadata);
     cof_http_server_free(sv.http);
     if (sv.room != NULL)
         on_commit(&sv.commit); /* replies whose peers are gone, and what they kept */

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Proves: STS refuses with AWS's codes and words, bad forms included; a second factor is good once and for a minute and a
+ * half; sessions end, are forgotten a day later, and never outlive what the role and chaining allow.
+ */
+#include "identity_fixture.h"
+
+#include "engine/totp.h"
+
+#define SECRET "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+#define DOC(rest) "{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\"," rest "}}"
+#define ALL "\"policies\":[{\"name\":\"all\",\"document\":" DOC("\"Action\":\"*\",\"Resource\":\"*\"") "}]"
+#define TRUST(principal, condition)                                                                                    \
+    "\"trust\":" DOC("\"Action\":\"sts:*\",\"Principal\":" principal ",\"Condition\":{" condition "}")
+#define OURS "{\"AWS\":\"111122223333\"}"
+#define WORLD(who)                                                                                                     \
+    "{\"users\":[{\"name\":\"ann\",\"mfa\":\"" SECRET "\"," ALL "}],\"roles\":[{\"name\":\"r\"," ALL "," TRUST(OURS, "")        \
+    ",\"max_session_s\":43200},{\"name\":\"mfa\"," TRUST(OURS, "\"Bool\":{\"aws:MultiFactorAuthPresent\":\"true\"}")            \
+    "}],\"credentials\":[{\"name\":\"root\"," who "}],\"buckets\":[{\"name\":\"bbb\"}]}"
+#define ANN WORLD("\"user\":\"ann\"")
+#define ROOT WORLD("\"root\":true")
+#define R "arn:aws:iam::111122223333:role/r"
+#define ASSUME "Action=AssumeRole&Version=2011-06-15&RoleArn=" R "&RoleSessionName=s1"
+#define SERIAL "arn:aws:iam::111122223333:mfa/ann"
+
+static const struct {
+    const char *world, *form;
+    int status;
+    const char *has;
+} rows[] = {
+    {ANN, ASSUME, 200, "arn:aws:sts::111122223333:assumed-role/r/s1"},
+    {ROOT, ASSUME, 403, "Roles may not be assumed by root accounts."},
+    {ANN, "Action=AssumeRole&Version=2011-06-15", 400,
+        "2 validation errors detected: Value null at 'roleArn' failed to satisfy constraint: Member must not be null; Value "
+        "null at 'roleSessionName' failed to satisfy constraint: Member must not be null"},
+    {ANN, ASSUME "+x", 400,
+        "1 validation error detected: Value 's1 x' at 'roleSessionName' failed to satisfy constraint: Member must satisfy "
+        "regular expression pattern: [\\w+=,.@-]*"},
+    {ANN, "Action=AssumeRole&RoleArn=" R "&RoleSessionName=s", 400, "Member must have length greater than or equal to 2"},
+    {ANN, "Action=AssumeRole&RoleArn=short&RoleSessionName=s1", 400, "greater than or equal to 20"},
+    {ANN, ASSUME "&DurationSeconds=899", 400, "Member must have value greater than or equal to 900"},
+    {ANN, ASSUME "&DurationSeconds=43201", 400, "Member must have value less than or equal to 43200"},
+    {ANN, ASSUME "&DurationSeconds=43200", 200, NULL},
+    {ANN, ASSUME "&DurationSeconds=1h", 400, "MalformedInput"},
+    {ANN, ASSUME "&DurationSeconds=%zz", 400, "MalformedInput"},
+    {ANN, ASSUME "&ExternalId=%00", 400, "MalformedInput"},
+    {ANN, ASSUME "&SourceIdentity=%ff%fe", 400, "MalformedInput"},
+    {ANN, ASSUME "&SourceIdentity=a+b", 400, "sourceIdentity"},
+    {ANN, ASSUME "&Tags.member.1.Value=x", 400, "Value null at 'tags.1.member.key'"},
+    {ANN, ASSUME "&Tags.member.1.Key=x", 400, "Value null at 'tags.1.member.value'"},
+    {ANN, ASSUME "&Tags.member.1.Key=x&Tags.member.1.Value=1", 200, "<PackedPolicySize>1</PackedPolicySize>"},
+    {ANN, ASSUME "&Tags.member.1.Key=&Tags.member.1.Value=1", 400, "greater than or equal to 1"},
+    {ANN, ASSUME "&Policy=%7B%7D", 400, "MalformedPolicyDocument"},
+    {ANN, ASSUME "&PolicyArns.member.1.arn=arn:aws:iam::aws:policy/x", 400, "managed policies are not kept here"},
+    {ANN, ASSUME "&SerialNumber=" SERIAL, 403, "must provide both MFA serial number and one time pass code"},
+    {ANN, ASSUME "&SerialNumber=GAHT12345678&TokenCode=123456", 403, "unable to validate MFA code"},
+    {ANN, ASSUME "&SerialNumber=" SERIAL "&TokenCode=000000", 403, "invalid MFA one time pass code"},
+    {ANN, "Action=AssumeRole&RoleSessionName=s1&RoleArn=arn:aws:iam::111122223333:role/none", 403,
+        "User: arn:aws:iam::111122223333:user/ann is not authorized to perform: sts:AssumeRole on resource: "
+        "arn:aws:iam::111122223333:role/none"},
+    {ANN, "Action=AssumeRole&RoleSessionName=s1&RoleArn=arn:aws:iam::999999999999:role/r", 403, "AccessDenied"},
+    {ANN, "Action=AssumeRole&RoleSessionName=s1&RoleArn=arn:aws:iam::111122223333:user/r", 400, "is invalid"},
+    {ANN, "Action=GetSessionToken&DurationSeconds=129600", 200, "<SessionToken>"},
+    {ANN, "Action=GetSessionToken&DurationSeconds=129601", 400, "129600"},
+    {ROOT, "Action=GetSessionToken&DurationSeconds=43200", 200, "<Expiration>2026-11-23T21:00:00Z</Expiration>"},
+    {ANN, "Action=GetAccessKeyInfo&AccessKeyId=AKIA", 400, "greater than or equal to 16"},
+    {ANN, "Action=GetAccessKeyInfo&AccessKeyId=AKIAIOSFODNN7EXAMPLE", 403, "InvalidClientTokenId"},
+    {ANN, "Action=DecodeAuthorizationMessage&EncodedMessage=abc", 400, "InvalidAuthorizationMessageException"},
+    {ANN, "Action=CreateRole&Version=2010-05-08", 400, "Could not find operation CreateRole for version 2010-05-08"},
+    {ANN, "Action=GetCallerIdentity&Version=2010-05-08", 400, "InvalidAction"},
+    {ANN, "Version=2011-06-15", 400, "MissingAction"},
+    {ANN, "", 400, "MissingAction"},
+    {ANN, "&&&===&Action=GetCallerIdentity", 200, "user/ann"},
+};
+
+static void each_call(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct fixture f;
+        struct answer a;
+
+        identity_init(&f, rows[i].world, NULL);
+        identity_call(&f, rows[i].form, &a);
+        if (a.status != rows[i].status || (rows[i].has != NULL && !answer_has(&a, rows[i].has)))
+            fail_msg("%s: %d %.*s", rows[i].form, a.status, (int)a.body.len, (const char *)a.body.data);
+        answer_done(&a);
+        fixture_done(&f);
+    }
+}
+
+static void unsigned_calls(void **state)
+{
+    static const char *const forms[] = {"Action=GetCallerIdentity", ASSUME, "Action=GetSessionToken", "", "Action=None"};
+    struct fixture f;
+    struct answer a;
+
+    (void)state;
+    identity_init(&f, ANN, NULL);
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        identity_post(&f, NULL, "/", "", forms[i], &a);
+        assert_int_equal(a.status, 403);
+        assert_true(answer_has(&a, "<Code>MissingAuthenticationToken</Code>"));
+        answer_done(&a);
+    }
+    fixture_done(&f);
+}
+
+static void large_forms(void **state)
+{
+    char *form = malloc(200001);
+    struct fixture f;
+    struct answer a;
+
+    (void)state;
+    identity_init(&f, ANN, NULL);
+    memset(form, '&', 200000);
+    form[200000] = '\0';
+    identity_call(&f, form, &a);
+    assert_int_equal(a.status, 413);
+    answer_done(&a);
+    free(form);
+    fixture_done(&f);
+}
+
+static void with_code(struct fixture *f, const char *before, const char *code, int status)
+{
+    struct answer a;
+    char form[400];
+
+    (void)snprintf(form, sizeof form, "%s&SerialNumber=" SERIAL "&TokenCode=%s", before, code);
+    identity_call(f, form, &a);
+    if (a.status != status)
+        fail_msg("%s: %d %.*s", form, a.status, (int)a.body.len, (const char *)a.body.data);
+    answer_done(&a);
+}
+
+static void codes_are_good_once(void **state)
+{
+    const uint64_t step = FIXTURE_NOW / COF_TOTP_STEP_MS;
+    char code[5][COF_TOTP_DIGITS + 1];
+    struct fixture f;
+
+    (void)state;
+    identity_init(&f, ANN, NULL);
+    for (uint64_t i = 0; i < 5; i++)
+        assert_ok(cof_totp_code(COF_LIT(SECRET), step - 2 + i, code[i]));
+    with_code(&f, "Action=GetSessionToken", code[0], 403);
+    with_code(&f, "Action=GetSessionToken", code[4], 403);
+    with_code(&f, "Action=GetSessionToken", code[1], 200);
+    with_code(&f, "Action=GetSessionToken", code[1], 403);
+    /* a code is used up by a call that fails for another reason, too */
+    with_code(&f, "Action=AssumeRole&RoleSessionName=s1&RoleArn=arn:aws:iam::111122223333:role/none", code[2], 403);
+    with_code(&f, "Action=AssumeRole&RoleSessionName=s1&RoleArn=arn:aws:iam::111122223333:role/mfa", code[2], 403);
+    with_code(&f, "Action=AssumeRole&RoleSessionName=s1&RoleArn=arn:aws:iam::111122223333:role/mfa", code[3], 200);
+    f.now_ms += 2 * COF_TOTP_STEP_MS;
+    with_code(&f, "Action=GetSessionToken", code[4], 200);
+    fixture_done(&f);
+}
+
+struct given {
+    char id[64], secret[64], token[200];
+};
+
+static void take(struct answer *a, struct given *out)
+{
+    assert_int_equal(a->status, 200);
+    answer_between(a, "<AccessKeyId>", "<", out->id, sizeof out->id);
+    answer_between(a, "<SecretAccessKey>", "<", out->secret, sizeof out->secret);
+    answer_between(a, "<SessionToken>", "<", out->token, sizeof out->token);
+    answer_done(a);
+}
+
+static int status_as(struct fixture *f, const struct given *g, const char *form, const char *has)
+{
+    struct cof_sigv4_credentials keys = {cof_view_str(g->id), cof_view_str(g->secret), cof_view_str(g->token)};
+    struct answer a;
+    int status;
+
+    identity_post(f, &keys, "/", "", form, &a);
+    if (!answer_has(&a, has))
+        fail_msg("%s: %d %.*s", form, a.status, (int)a.body.len, (const char *)a.body.data);
+    status = a.status;
+    answer_done(&a);
+    return status;
+}
+
+static void sessions_end(void **state)
+{
+    struct given session;
+    struct fixture f;
+    struct answer a;
+
+    (void)state;
+    identity_init(&f, ANN, NULL);
+    identity_call(&f, ASSUME "&DurationSeconds=900", &a);
+    take(&a, &session);
+    f.now_ms += 899999;
+    assert_int_equal(status_as(&f, &session, "Action=GetCallerIdentity", "assumed-role/r/s1"), 200);
+    f.now_ms += 1;
+    assert_int_equal(status_as(&f, &session, "Action=GetCallerIdentity", "ExpiredToken"), 403);
+    f.now_ms += 90000000; /* more than a day later; the next session sweeps */
+    identity_call(&f, ASSUME, &a);
+    answer_done(&a);
+    assert_int_equal(status_as(&f, &session, "Action=GetCallerIdentity", "InvalidClientTokenId"), 403);
+    fixture_done(&f);
+}
+
+static void chained_sessions(void **state)
+{
+    struct given session, plain;
+    struct fixture f;
+    struct answer a;
+
+    (void)state;
+    identity_init(&f, ANN, NULL);
+    identity_call(&f, ASSUME, &a);
+    take(&a, &session);
+    identity_call(&f, "Action=GetSessionToken", &a);
+    take(&a, &plain);
+    for (int i = 0; i < 2; i++) {
+        const struct given *g = i == 0 ? &session : &plain;
+
+        assert_int_equal(status_as(&f, g, ASSUME "&DurationSeconds=3600", "<Credentials>"), 200);
+        assert_int_equal(
+            status_as(&f, g, ASSUME "&DurationSeconds=3601", "exceeds the 1 hour session limit for roles assumed by role chaining"), 400);
+        assert_int_equal(status_as(&f, g, "Action=GetSessionToken", "Cannot call GetSessionToken with session credentials"), 403);
+    }
+    assert_int_equal(status_as(&f, &plain, "Action=GetCallerIdentity", "user/ann"), 200);
+    fixture_done(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_call),
+        cmocka_unit_test(unsigned_calls),
+        cmocka_unit_test(large_forms),
+        cmocka_unit_test(codes_are_good_once),
+        cmocka_unit_test(sessions_end),
+        cmocka_unit_test(chained_sessions),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
