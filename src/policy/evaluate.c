@@ -11,7 +11,7 @@ struct full_context {
     struct cof_context_value *items;
     struct cof_context context;
     struct cof_buf tag_keys;
-    struct cof_view principal_arn, principal_type, iso, epoch, resource_account;
+    struct cof_view principal_arn, principal_account, principal_type, user_id, iso, epoch, resource_account;
     char iso_text[COF_DATE_MAX], epoch_text[32];
 };
 
@@ -108,11 +108,14 @@ static enum cof_err full_context_init(struct full_context *full, const struct co
     full->principal_arn = principal_arn(caller);
     full->principal_type = principal_type(caller->kind);
     full->resource_account = resource_account(access);
+    /* spec: both are there for everybody, and say so of those who are nobody */
+    full->principal_account = caller->kind == COF_CALLER_ANONYMOUS ? COF_LIT("anonymous") : caller->account;
+    full->user_id = caller->kind == COF_CALLER_ANONYMOUS ? COF_LIT("anonymous") : caller->user_id;
     add_key(full, COF_LIT("aws:PrincipalArn"), &full->principal_arn);
-    add_key(full, COF_LIT("aws:PrincipalAccount"), &caller->account);
+    add_key(full, COF_LIT("aws:PrincipalAccount"), &full->principal_account);
     add_key(full, COF_LIT("aws:PrincipalType"), &full->principal_type);
     add_key(full, COF_LIT("aws:username"), &caller->name);
-    add_key(full, COF_LIT("aws:userid"), &caller->user_id);
+    add_key(full, COF_LIT("aws:userid"), &full->user_id);
     add_key(full, COF_LIT("aws:CurrentTime"), &full->iso);
     add_key(full, COF_LIT("aws:EpochTime"), &full->epoch);
     add_key(full, COF_LIT("aws:ResourceAccount"), &full->resource_account);
@@ -152,6 +155,38 @@ static enum closeness principal_names(const struct cof_principal *p, const struc
     return NAMES_NOBODY;
 }
 
+static bool lists(const struct cof_statement *st, enum cof_principal_kind kind, struct cof_view value)
+{
+    for (size_t i = 0; i < st->n_principals; i++)
+        if (st->principals[i].kind == COF_PRINCIPAL_ANYONE ||
+            (st->principals[i].kind == kind && cof_view_eq(st->principals[i].value, value)))
+            return true;
+    return false;
+}
+
+/* spec: NotPrincipal of a Deny is looked through from the top: the account, then the user, or the role and then its
+ * session. Only who is listed with all of them is left alone. */
+static bool spares(const struct cof_statement *st, const struct cof_caller *caller)
+{
+    bool account = lists(st, COF_PRINCIPAL_ACCOUNT, caller->account);
+
+    switch (caller->kind) {
+    case COF_CALLER_ROOT:
+        return account;
+    case COF_CALLER_USER:
+        return account && lists(st, COF_PRINCIPAL_ARN, caller->arn);
+    case COF_CALLER_ROLE:
+        return account && lists(st, COF_PRINCIPAL_ARN, caller->role_arn) && lists(st, COF_PRINCIPAL_ARN, caller->arn);
+    case COF_CALLER_SERVICE:
+        return lists(st, COF_PRINCIPAL_SERVICE, caller->arn);
+    case COF_CALLER_FEDERATED:
+        return lists(st, COF_PRINCIPAL_FEDERATED, caller->arn);
+    case COF_CALLER_ANONYMOUS:
+        break;
+    }
+    return lists(st, COF_PRINCIPAL_ANYONE, (struct cof_view){NULL, 0});
+}
+
 static enum closeness names_caller(const struct cof_statement *st, const struct cof_caller *caller)
 {
     enum closeness best = NAMES_NOBODY;
@@ -160,6 +195,8 @@ static enum closeness names_caller(const struct cof_statement *st, const struct 
         enum closeness c = principal_names(&st->principals[i], caller);
         best = c > best ? c : best;
     }
+    if (st->not_principal && st->effect == COF_EFFECT_DENY)
+        return spares(st, caller) ? NAMES_NOBODY : NAMES_ANYONE;
     if (st->not_principal)
         return best == NAMES_NOBODY ? NAMES_ANYONE : NAMES_NOBODY;
     return best;

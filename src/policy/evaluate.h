@@ -11,6 +11,9 @@
  *   boundary and session policies                     each given one must allow as well; a resource policy of the
  *                                                     caller's own account that names the user or the role session
  *                                                     itself (not the role) is not narrowed by them
+ *
+ * NotPrincipal in a Deny spares only callers that are listed with everything above them: the account and the user; the
+ * account, the role and the session.
  */
 #ifndef COF_POLICY_EVALUATE_H
 #define COF_POLICY_EVALUATE_H

@@ -88,13 +88,16 @@ static void add_base(const struct cof_standin_request *req, const struct cof_sta
     static const struct cof_iam_key none;
     const struct cof_iam_key *key = access->caller == NULL ? &req->principal->key : &none;
     struct cof_view agent;
+    bool service = access->caller != NULL && access->caller->kind == COF_CALLER_SERVICE;
     int64_t mfa_ms = access->mfa_now ? req->now_ms : key->mfa_ms;
 
     cof_standin_context_add(c, COF_LIT("aws:SecureTransport"), req->tls ? COF_LIT("true") : COF_LIT("false"));
     if (access->via == NULL) /* spec: of a request that a service makes, the caller's address is not known */
         cof_standin_context_add(c, COF_LIT("aws:SourceIp"), cof_view_str(req->source_ip));
     cof_standin_context_add(c, COF_LIT("aws:RequestedRegion"), cof_view_str(req->region));
-    cof_standin_context_add(c, COF_LIT("aws:PrincipalIsAWSService"), COF_LIT("false"));
+    cof_standin_context_add(c, COF_LIT("aws:PrincipalIsAWSService"), service ? COF_LIT("true") : COF_LIT("false"));
+    if (service)
+        cof_standin_context_add(c, COF_LIT("aws:PrincipalServiceName"), access->caller->arn);
     cof_standin_context_add(c, COF_LIT("aws:ViaAWSService"), access->via != NULL ? COF_LIT("true") : COF_LIT("false"));
     if (access->via != NULL) {
         (void)snprintf(texts->via, sizeof texts->via, "%s.amazonaws.com", access->via);

@@ -169,9 +169,12 @@ static void other_accounts_and_callers_without_policies(void **state)
         {EC2, EITHER, NULL, FOR("Allow", "{\"Service\":\"s3.amazonaws.com\"}"), NULL, NULL, NO, BY(RESOURCE)},
         {IDP, KEYLIKE, NULL, FOR("Allow", "{\"Federated\":\"idp.example\"}"), NULL, NULL, YES, BY(RESOURCE)},
         {EC2, KEYLIKE, NULL, FOR("Allow", "{\"Federated\":\"ec2.amazonaws.com\"}"), NULL, NULL, NO, BY(RESOURCE)},
-        {ANN, EITHER, ALLOW, NOT_FOR("Deny", "{\"AWS\":\"" USER "\"}"), NULL, NULL, YES, BY(IDENTITY)},
+        {ANN, EITHER, ALLOW, NOT_FOR("Deny", "{\"AWS\":[\"" USER "\",\"111122223333\"]}"), NULL, NULL, YES, BY(IDENTITY)},
+        {ANN, EITHER, ALLOW, NOT_FOR("Deny", "{\"AWS\":\"" USER "\"}"), NULL, NULL, NEVER, BY(RESOURCE)},
         {R, EITHER, ALLOW, NOT_FOR("Deny", "{\"AWS\":\"" USER "\"}"), NULL, NULL, NEVER, BY(RESOURCE)},
-        {R, EITHER, ALLOW, NOT_FOR("Deny", "{\"AWS\":\"" ROLE "\"}"), NULL, NULL, YES, BY(IDENTITY)},
+        {R, EITHER, ALLOW, NOT_FOR("Deny", "{\"AWS\":[\"" ROLE "\",\"" SESSION "\",\"111122223333\"]}"), NULL, NULL, YES, BY(IDENTITY)},
+        {R, EITHER, ALLOW, NOT_FOR("Deny", "{\"AWS\":[\"" ROLE "\",\"111122223333\"]}"), NULL, NULL, NEVER, BY(RESOURCE)},
+        {R, EITHER, ALLOW, NOT_FOR("Deny", "{\"AWS\":\"" ROLE "\"}"), NULL, NULL, NEVER, BY(RESOURCE)},
         {ANN, EITHER, ALLOW, FOR("Deny", ROOT), NULL, NULL, NEVER, BY(RESOURCE)}, /* an account means all in it */
     };
 
