@@ -43,7 +43,7 @@ static void request(struct cof_standin *s, struct cof_view raw, struct cof_view 
 
     if (cof_http1_request(raw, 65536, &head, &used) != COF_OK)
         return;
-    if (cof_standin_open(s, &head, &(struct cof_standin_peer){true, "127.0.0.1"}, 1795464000000LL, &call) != COF_OK)
+    if (cof_standin_open(s, &head, &(struct cof_standin_peer){.tls = true, .source_ip = "127.0.0.1"}, 1795464000000LL, &call) != COF_OK)
         abort();
     if (!cof_standin_call_ready(call)) {
         cof_standin_body(call, cof_view_sub(body, 0, body.len / 2));
