@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """STS, roles over accounts, second factors and web identities of coffer-local, by boto3 and by the AWS CLI (profiles with role_arn,
 source_profile, mfa_serial). Skipped where boto3 is not installed; the CLI's part where there is no `aws`."""
-import base64, json, os, shutil, subprocess, sys, time, urllib.parse, urllib.request, ssl
+import base64, fcntl, json, os, pty, select, shutil, subprocess, sys, termios
 from pathlib import Path
 
 sys.path.insert(0, str(Path(os.environ['COFFER_SOURCE']) / 'tests/tools'))
-from local import ACCOUNT, LOCAL, Checks, Local
+from identities import FEDERATED, OTHER, Identities, allow, arn
+from local import ACCOUNT, Checks
 
 try:
     import boto3
@@ -16,83 +17,14 @@ except ImportError:
     print('1..0 # SKIP no boto3 here')
     sys.exit(0)
 
-OTHER = '222233334444'
-SECRET = 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ'
 
-
-def allow(action, resource='*', **condition):
-    return {'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', 'Action': action, 'Resource': resource,
-                                                    **({'Condition': condition} if condition else {})}]}
-
-
-def trust(principal, action=('sts:AssumeRole', 'sts:TagSession', 'sts:SetSourceIdentity'), **condition):
-    return {'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', 'Action': list(action), 'Principal': principal,
-                                                    **({'Condition': condition} if condition else {})}]}
-
-
-def policy(name, document):
-    return {'name': name, 'document': document}
-
-
-def arn(role, account=ACCOUNT):
-    return f'arn:aws:iam::{account}:role/{role}'
-
-
-OURS = {'AWS': f'arn:aws:iam::{ACCOUNT}:root'}
-ASSUME = policy('assume', allow(['sts:AssumeRole', 'sts:TagSession', 'sts:SetSourceIdentity', 'sts:GetAccessKeyInfo']))
-FEDERATED = {'Federated': f'arn:aws:iam::{ACCOUNT}:oidc-provider/localhost'}
-WEB = ('sts:AssumeRoleWithWebIdentity', 'sts:TagSession')
-MANIFEST = {
-    'account': ACCOUNT, 'region': 'us-east-1',
-    'users': [{'name': 'ann', 'policies': [ASSUME, policy('s3', allow('s3:*', '*', Bool={'aws:MultiFactorAuthPresent': 'true'}))], 'mfa': SECRET},
-              {'name': 'bob', 'policies': [ASSUME], 'mfa': True}, {'name': 'none'}],
-    'roles': [{'name': 'reader', 'path': '/team/', 'max_session_s': 7200, 'tags': {'team': 'blue', 'level': 'low'}, 'trust': trust(OURS),
-               'policies': [policy('s3', allow(['s3:GetObject', 's3:ListBucket', 'sts:AssumeRole', 'sts:TagSession', 'sts:SetSourceIdentity']))]},
-              {'name': 'next', 'trust': trust(OURS), 'policies': [policy('s3', allow('s3:*', 'arn:aws:s3:::bbb/${aws:PrincipalTag/project}/*'))]},
-              {'name': 'external', 'trust': trust(OURS, StringEquals={'sts:ExternalId': 'open:sesame'})},
-              {'name': 'with-mfa', 'trust': trust(OURS, Bool={'aws:MultiFactorAuthPresent': 'true'}, NumericLessThan={'aws:MultiFactorAuthAge': '60'}),
-               'policies': [policy('s3', allow('s3:*'))]},
-              {'name': 'tagged', 'trust': trust(OURS, **{'StringEquals': {'aws:RequestTag/project': 'x'},
-                                                         'ForAllValues:StringEquals': {'aws:TagKeys': ['project', 'extra']}})},
-              {'name': 'web', 'trust': trust(FEDERATED, WEB, StringEquals={'localhost:aud': 'coffer-producer', 'localhost:sub': 'dev'}),
-               'policies': [policy('s3', allow('s3:*'))]},
-              {'name': 'web-sts', 'trust': trust(FEDERATED, WEB, StringEquals={'localhost:aud': 'sts.amazonaws.com'})},
-              {'name': 'web-other', 'trust': trust(FEDERATED, WEB, StringEquals={'localhost:sub': 'somebody'})}],
-    'accounts': [{'id': OTHER, 'users': [{'name': 'ann', 'policies': [ASSUME]}],
-                  'roles': [{'name': 'guest', 'trust': trust({'AWS': f'arn:aws:iam::{ACCOUNT}:user/ann'}), 'policies': [policy('s3', allow('s3:*'))]},
-                            {'name': 'closed', 'trust': trust({'AWS': f'arn:aws:iam::{OTHER}:root'})}],
-                  'credentials': [{'name': 'other-ann', 'user': 'ann'}]}],
-    'credentials': [{'name': 'root', 'root': True}, {'name': 'ann', 'user': 'ann'}, {'name': 'bob', 'user': 'bob'}, {'name': 'none', 'user': 'none'}],
-    'clients': [{'id': 'dev', 'tenant': 'demo', 'scopes': ['jobs'], 'audiences': ['sts.amazonaws.com']}],
-    'buckets': [{'name': 'bbb', 'policy': {'Version': '2012-10-17', 'Statement': [
-        {'Effect': 'Allow', 'Principal': {'AWS': arn('guest', OTHER)}, 'Action': 's3:*', 'Resource': ['arn:aws:s3:::bbb', 'arn:aws:s3:::bbb/*']}]}}],
-}
-
-
-class World(Local):
-    def __init__(self):
-        super().__init__(manifest=MANIFEST)
-
-    def keys(self, name):
-        pairs = dict(line.split('=', 1) for line in (self.data / f'credentials/{name}.env').read_text().split())
-        return {'aws_access_key_id': pairs['AWS_ACCESS_KEY_ID'], 'aws_secret_access_key': pairs['AWS_SECRET_ACCESS_KEY'],
-                'aws_session_token': pairs.get('AWS_SESSION_TOKEN')}
-
+class World(Identities):
     def client(self, service, who):
         """who: a name of the manifest's credentials, or Credentials of an answer"""
         keys = self.keys(who) if isinstance(who, str) else {
             'aws_access_key_id': who['AccessKeyId'], 'aws_secret_access_key': who['SecretAccessKey'], 'aws_session_token': who['SessionToken']}
         return boto3.client(service, region_name='us-east-1', endpoint_url=f'https://localhost:{self.port}', verify=str(self.data / 'tls/ca.pem'),
                             config=Config(retries={'max_attempts': 1}, parameter_validation=False, s3={'addressing_style': 'path'}), **keys)
-
-    def totp(self, user):
-        return subprocess.run([LOCAL, 'totp', user, '-d', self.data], check=True, capture_output=True, text=True).stdout.strip()
-
-    def token(self, **form):
-        client = dict(line.split('=', 1) for line in (self.data / 'credentials/dev.oauth').read_text().split())
-        body = urllib.parse.urlencode({'grant_type': 'client_credentials', **client, **form}).encode()
-        context = ssl.create_default_context(cafile=str(self.data / 'tls/ca.pem'))
-        return json.load(urllib.request.urlopen(f'https://localhost:{self.port}/oauth/token', body, context=context))['access_token']
 
 
 def refused(call, code, **arguments):
@@ -261,10 +193,14 @@ def web_identity(w, check):
         check(f'AssumeRoleWithWebIdentity, refused: {name}', not why, why)
 
 
+def cli_env(w):
+    return {k: v for k, v in w.env(AWS_CONFIG_FILE=str(w.tmp / 'config')).items() if not k.startswith(('AWS_ACCESS', 'AWS_SECRET', 'AWS_SESSION'))}
+
+
 def command_line(w, check):
     if not shutil.which('aws'):
         return check.skip('AWS CLI', 'no aws here')
-    ann = w.keys('bob')
+    ann = w.keys('cli')
     config = w.tmp / 'config'
     config.write_text(f'''[profile base]
 aws_access_key_id = {ann['aws_access_key_id']}
@@ -278,21 +214,60 @@ duration_seconds = 900
 role_arn = {arn('external')}
 source_profile = base
 external_id = open:sesame
+[profile factor]
+role_arn = {arn('with-mfa')}
+source_profile = base
+role_session_name = cli
+mfa_serial = arn:aws:iam::{ACCOUNT}:mfa/cli
 ''')
-    env = w.env(AWS_CONFIG_FILE=str(config))
-    for name in [n for n in env if n.startswith('AWS_ACCESS') or n.startswith('AWS_SECRET') or n.startswith('AWS_SESSION')]:
-        del env[name]
-    for profile, want in (('base', f'arn:aws:iam::{ACCOUNT}:user/bob'), ('reader', f'arn:aws:sts::{ACCOUNT}:assumed-role/reader/cli'),
+    env = cli_env(w)
+    for profile, want in (('base', f'arn:aws:iam::{ACCOUNT}:user/cli'), ('reader', f'arn:aws:sts::{ACCOUNT}:assumed-role/reader/cli'),
                           ('external', f'arn:aws:sts::{ACCOUNT}:assumed-role/external/')):
         p = subprocess.run(['aws', 'sts', 'get-caller-identity', '--profile', profile, '--output', 'text', '--query', 'Arn'],
                            env=env, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
         check(f'AWS CLI, profile {profile}', p.returncode == 0 and p.stdout.startswith(want), p.stdout + p.stderr)
 
 
+def on_terminal(argv, env, prompt, answer):
+    """Runs a program on a terminal of its own, and answers its question there -> exit code, all it said"""
+    ours, theirs = pty.openpty()
+    p = subprocess.Popen(argv, env=env, stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True, start_new_session=True,
+                         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+    os.close(theirs)
+    said, asked = b'', False
+    while select.select([ours], [], [], 60)[0]:
+        try:
+            piece = os.read(ours, 4096)
+        except OSError:  # it is gone
+            break
+        said += piece
+        if not piece:
+            break
+        if not asked and prompt in said:
+            asked = True
+            os.write(ours, answer.encode() + b'\n')
+    os.close(ours)
+    if p.poll() is None:
+        try:
+            p.wait(20)
+        except subprocess.TimeoutExpired:
+            p.kill()
+            p.wait()
+    return p.returncode, said.decode(errors='replace')
+
+
+def command_line_factor(w, check):
+    if not shutil.which('aws'):
+        return check.skip('AWS CLI, mfa_serial', 'no aws here')
+    code, said = on_terminal(['aws', 'sts', 'get-caller-identity', '--profile', 'factor', '--output', 'text', '--query', 'Arn'], cli_env(w),
+                             b'MFA code', w.totp('cli'))
+    check('AWS CLI, profile with mfa_serial: it asks for the code', code == 0 and f'assumed-role/with-mfa/cli' in said, said)
+
+
 def main():
     check, w = Checks(), World()
     try:
-        for part in (identities, sessions, narrowed, tags, accounts, second_factor, web_identity, command_line):
+        for part in (identities, sessions, narrowed, tags, accounts, second_factor, web_identity, command_line, command_line_factor):
             part(w, check)
     finally:
         w.close()
