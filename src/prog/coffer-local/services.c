@@ -3,6 +3,7 @@
  * Which services there are.
  */
 #include "local.h"
+#include "standin/iam_api.h"
 #include "standin/imds.h"
 #include "standin/kms.h"
 #include "standin/oauth.h"
@@ -27,5 +28,5 @@ static const struct cof_service service_health = {.name = "coffer", .path = "/_c
     .json_type = "application/json", .handle = health};
 
 const struct cof_service *const cof_local_services[] = {&service_health, &cof_service_oauth, &cof_service_openid,
-    &cof_service_kms, &cof_service_sqs, &cof_service_sts, &cof_service_s3, &cof_service_imds};
+    &cof_service_kms, &cof_service_sqs, &cof_service_sts, &cof_service_s3, &cof_service_imds, &cof_service_iam};
 const size_t cof_local_n_services = sizeof cof_local_services / sizeof cof_local_services[0];
