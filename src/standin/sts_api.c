@@ -98,8 +98,8 @@ void cof_sts_check_chars(
     for (size_t i = 0; i < value.len; i++) {
         uint8_t ch = value.data[i];
 
-        if ((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') ||
-            (ch != 0 && strchr(allowed, ch) != NULL))
+        if ((ch >= '0' && ch <= '9') ||
+            (allowed != NULL && ((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || strchr(allowed, ch) != NULL)))
             continue;
         add_fault(c, value, label, "satisfy regular expression pattern: %s", pattern);
         return;
@@ -221,6 +221,14 @@ bool cof_sts_mfa(struct cof_sts_call *c, bool *given, enum cof_err *err)
     const struct cof_iam_principal *p = c->req->principal;
 
     *given = serial.data != NULL || code.data != NULL;
+    cof_sts_check_length(c, serial, "serialNumber", 9, 256);
+    cof_sts_check_chars(c, serial, "serialNumber", "_+=/:,.@-", "[\\w+=/:,.@-]*");
+    cof_sts_check_length(c, code, "tokenCode", 6, 6);
+    cof_sts_check_chars(c, code, "tokenCode", NULL, "[\\d]*");
+    if (!cof_sts_valid(c)) {
+        *err = c->err;
+        return false;
+    }
     *err = COF_OK;
     if (!*given)
         return true;

@@ -37,7 +37,7 @@ struct cof_view cof_sts_param(struct cof_sts_call *call, const char *name);
 /* Constraints of the API's model on a parameter that is there; what fails is noted. label: as AWS names it. */
 void cof_sts_need(struct cof_sts_call *call, struct cof_view value, const char *label);
 void cof_sts_check_length(struct cof_sts_call *call, struct cof_view value, const char *label, size_t min, size_t max);
-/* allowed: characters beside letters and digits. pattern: as AWS prints it. */
+/* allowed: characters beside letters and digits; NULL: digits alone. pattern: as AWS prints it. */
 void cof_sts_check_chars(struct cof_sts_call *call, struct cof_view value, const char *label, const char *allowed,
                          const char *pattern);
 /* A number within bounds; absent: preset. */

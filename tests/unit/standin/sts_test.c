@@ -53,6 +53,11 @@ static const struct {
     {ANN, ASSUME "&Policy=%7B%7D", 400, "MalformedPolicyDocument"},
     {ANN, ASSUME "&PolicyArns.member.1.arn=arn:aws:iam::aws:policy/x", 400, "managed policies are not kept here"},
     {ANN, ASSUME "&SerialNumber=" SERIAL, 403, "must provide both MFA serial number and one time pass code"},
+    {ANN, ASSUME "&SerialNumber=short&TokenCode=12345", 400,
+        "2 validation errors detected: Value 'short' at 'serialNumber' failed to satisfy constraint: Member must have length "
+        "greater than or equal to 9; Value '12345' at 'tokenCode' failed to satisfy constraint: Member must have length greater "
+        "than or equal to 6"},
+    {ANN, ASSUME "&SerialNumber=" SERIAL "&TokenCode=12345x", 400, "Value '12345x' at 'tokenCode'"},
     {ANN, ASSUME "&SerialNumber=GAHT12345678&TokenCode=123456", 403, "unable to validate MFA code"},
     {ANN, ASSUME "&SerialNumber=" SERIAL "&TokenCode=000000", 403, "invalid MFA one time pass code"},
     {ANN, "Action=AssumeRole&RoleSessionName=s1&RoleArn=arn:aws:iam::111122223333:role/none", 403,
