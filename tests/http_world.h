@@ -13,6 +13,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -319,13 +320,22 @@ static inline void get_ok(struct world *w, bool https)
 }
 
 /* A raw connection to the server. */
-static inline int raw_connect(uint32_t port)
+/* source: an address of 127.0.0.0/8. */
+static inline int raw_connect_from(uint32_t port, const char *source)
 {
-    struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr = {htonl(INADDR_LOOPBACK)}}, from = sa;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+    from.sin_port = 0;
+    assert_int_equal(inet_pton(AF_INET, source, &from.sin_addr), 1);
+    assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof from), 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof sa), 0);
     return fd;
+}
+
+static inline int raw_connect(uint32_t port)
+{
+    return raw_connect_from(port, "127.0.0.1");
 }
 
 static inline void raw_send(int fd, const char *bytes, size_t len)

@@ -195,10 +195,15 @@ static enum cof_err choose_headers(const struct cof_headers *headers, struct cof
 /* Trimmed, and runs of spaces made one. */
 static void add_value(struct cof_buf *out, struct cof_view v)
 {
+    size_t from = 0;
+
     v = cof_view_trim(v);
-    for (size_t i = 0; i < v.len; i++)
-        if (v.data[i] != ' ' || i == 0 || v.data[i - 1] != ' ')
-            cof_buf_add_u8(out, v.data[i]);
+    for (size_t i = 1; i < v.len; i++)
+        if (v.data[i] == ' ' && v.data[i - 1] == ' ') {
+            cof_buf_add(out, cof_view_sub(v, from, i - from));
+            from = i + 1;
+        }
+    cof_buf_add(out, cof_view_sub(v, from, SIZE_MAX));
 }
 
 /* "name:value,value\n" for each signed name; a name that the request does not have is an error. */

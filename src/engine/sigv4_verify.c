@@ -160,7 +160,6 @@ static bool read_query(struct cof_view query, struct cof_sigv4_claim *claim, enu
     has_token = query_piece(query, "X-Amz-Security-Token", text, &token);
     if ((has_token != COF_OK && has_token != COF_E_NOT_FOUND) || cof_buf_err(text) != COF_OK)
         return false;
-    claim->presigned = true;
     claim->date = piece_view(text, date);
     claim->signed_headers = piece_view(text, names);
     claim->signature = piece_view(text, signature);
@@ -202,7 +201,7 @@ enum cof_err cof_sigv4_claim_read(const struct cof_http_head *head, struct cof_s
                     cof_query_has(head->query, "X-Amz-Credential");
     bool ok, old = cof_query_has(head->query, "AWSAccessKeyId") && cof_query_has(head->query, "Signature");
 
-    *claim = (struct cof_sigv4_claim){0};
+    *claim = (struct cof_sigv4_claim){.presigned = by_query};
     cof_buf_init(&claim->text, CLAIM_MAX);
     *fault = COF_SIGV4_NONE;
     if (!by_header && !by_query && !old)
@@ -242,9 +241,9 @@ static enum cof_err check_time(const struct cof_sigv4_claim *claim, int64_t now_
     return COF_OK;
 }
 
-enum cof_err cof_sigv4_claim_check(const struct cof_sigv4_claim *claim, const struct cof_http_head *head,
-                                   struct cof_view payload_hash, struct cof_view secret_access_key, int64_t now_ms,
-                                   struct cof_secret *signing_key, enum cof_sigv4_fault *fault)
+enum cof_err cof_sigv4_claim_check_by(const struct cof_sigv4_claim *claim, const struct cof_http_head *head,
+                                      struct cof_view payload_hash, const struct cof_secret *signing_key, int64_t now_ms,
+                                      enum cof_sigv4_fault *fault)
 {
     struct cof_sigv4_request request = {
         .method = head->method,
@@ -254,7 +253,6 @@ enum cof_err cof_sigv4_claim_check(const struct cof_sigv4_claim *claim, const st
         .payload_hash = payload_hash,
         .s3_path = cof_view_eq(claim->service, COF_LIT("s3")),
     };
-    struct cof_secret key COF_SECRET_AUTO = {0};
     char expected[COF_SIGV4_SIGNATURE + 1];
     struct cof_buf canonical, text, names;
     enum cof_err err = check_time(claim, now_ms, fault);
@@ -268,18 +266,30 @@ enum cof_err cof_sigv4_claim_check(const struct cof_sigv4_claim *claim, const st
     if (err == COF_OK)
         err = cof_sigv4_string_to_sign(claim->date, claim->region, claim->service, cof_buf_view(&canonical), &text);
     if (err == COF_OK)
-        err = cof_sigv4_signing_key(secret_access_key, claim->day, claim->region, claim->service, &key);
-    if (err == COF_OK)
-        err = cof_sigv4_signature(&key, cof_buf_view(&text), expected);
+        err = cof_sigv4_signature(signing_key, cof_buf_view(&text), expected);
     if (err == COF_OK && !cof_equal_ct(cof_view_str(expected), claim->signature))
         err = COF_E_AUTH;
     if (err == COF_E_FORMAT)
         err = COF_E_AUTH;
     *fault = err == COF_OK ? COF_SIGV4_FINE : COF_SIGV4_MISMATCH;
-    if (err == COF_OK && signing_key != NULL)
-        err = cof_secret_set(signing_key, cof_secret_view(&key));
     cof_buf_done(&canonical);
     cof_buf_done(&text);
     cof_buf_done(&names);
+    return err;
+}
+
+enum cof_err cof_sigv4_claim_check(const struct cof_sigv4_claim *claim, const struct cof_http_head *head,
+                                   struct cof_view payload_hash, struct cof_view secret_access_key, int64_t now_ms,
+                                   struct cof_secret *signing_key, enum cof_sigv4_fault *fault)
+{
+    struct cof_secret key COF_SECRET_AUTO = {0};
+    enum cof_err err = check_time(claim, now_ms, fault);
+
+    if (err == COF_OK)
+        err = cof_sigv4_signing_key(secret_access_key, claim->day, claim->region, claim->service, &key);
+    if (err == COF_OK)
+        err = cof_sigv4_claim_check_by(claim, head, payload_hash, &key, now_ms, fault);
+    if (err == COF_OK && signing_key != NULL)
+        err = cof_secret_set(signing_key, cof_secret_view(&key));
     return err;
 }

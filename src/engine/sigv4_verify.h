@@ -34,7 +34,7 @@ enum cof_sigv4_fault {
 struct cof_sigv4_claim {
     struct cof_buf text; /* owns what the views below point into */
     struct cof_view access_key_id, day, region, service, signed_headers, signature, session_token, date;
-    bool presigned;
+    bool presigned; /* told by parameters of the query; known of a malformed claim too */
     int64_t time_ms;
     uint64_t expires_s; /* presigned */
 };
@@ -51,5 +51,9 @@ COF_MUST_USE enum cof_err cof_sigv4_claim_check(const struct cof_sigv4_claim *cl
                                                 struct cof_view payload_hash, struct cof_view secret_access_key,
                                                 int64_t now_ms, struct cof_secret *signing_key,
                                                 enum cof_sigv4_fault *fault);
+/* The same with the signing key at hand: that of the claim's day, region and service (cof_sigv4_signing_key). */
+COF_MUST_USE enum cof_err cof_sigv4_claim_check_by(const struct cof_sigv4_claim *claim, const struct cof_http_head *head,
+                                                   struct cof_view payload_hash, const struct cof_secret *signing_key,
+                                                   int64_t now_ms, enum cof_sigv4_fault *fault);
 
 #endif

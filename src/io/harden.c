@@ -68,6 +68,16 @@ static bool lock_memory(void)
     return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
 }
 
+static void raise_files(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 enum cof_err cof_harden(const struct cof_harden_opts *opts, bool *locked, struct cof_diag *diag)
 {
     const struct rlimit none = {0, 0};
@@ -77,6 +87,8 @@ enum cof_err cof_harden(const struct cof_harden_opts *opts, bool *locked, struct
 
     if (err == COF_OK && setrlimit(RLIMIT_CORE, &none) != 0)
         err = failed(diag, "core dumps cannot be switched off");
+    if (opts->many_files)
+        raise_files();
     if (err == COF_OK && opts->undumpable && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
         err = failed(diag, "PR_SET_DUMPABLE");
     if (err == COF_OK && opts->close_stray)

@@ -13,6 +13,7 @@
 struct cof_harden_opts {
     bool undumpable;  /* /proc/self and ptrace are closed to others; after cof_sandbox_netns, which needs /proc/self */
     bool lock_memory; /* all memory stays in RAM; best effort, see *locked */
+    bool many_files;  /* as many descriptors as may be had; best effort */
     bool close_stray; /* closes descriptors over 2 but those in keep */
     const int *keep;
     size_t n_keep;

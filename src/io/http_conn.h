@@ -42,9 +42,13 @@ struct cof_http_conn {
     enum cof_http_expects state;
     bool tls, busy, keep_alive, head_begun;
     uint64_t moved;  /* bytes either way when the deadline was set */
+    int64_t since_ms; /* when that was */
+    uint32_t peer_slot;
     size_t lingered;
     char peer[46];
 };
+
+#define COF_HTTP_PEERS 4096
 
 struct cof_http_server {
     struct cof_loop *loop;
@@ -54,6 +58,7 @@ struct cof_http_server {
     struct cof_addr bound;
     struct cof_http_conn *conns;
     size_t n_conns;
+    uint16_t per_peer[COF_HTTP_PEERS]; /* connections, by a hash of the address; addresses that meet share their limit */
     int64_t date_s; /* what date says */
     char date[40];
 };

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,6 +21,8 @@
 #define PROGRESS_MIN 4096    /* bytes in a stall deadline's time that count as progress */
 #define ACCEPTS_PER_TURN 64
 #define ACCEPT_RETRY_MS 100
+#define EVICT_AGE_MS 1000    /* who has waited for less is not sent away for others */
+#define DESCRIPTORS_KEPT 64  /* for files, the database, other connections */
 
 #define OWNER(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 
@@ -38,6 +41,7 @@ static uint64_t moved(const struct cof_http_conn *c)
 void cof_http_conn_arm(struct cof_http_conn *c, int64_t ms)
 {
     c->moved = moved(c);
+    c->since_ms = cof_loop_now_ms(c->server->loop);
     if (cof_loop_arm(c->server->loop, &c->deadline, ms) != COF_OK)
         (void)shutdown(c->stream.watch.fd, SHUT_RDWR); /* no memory for a deadline: no connection */
 }
@@ -83,6 +87,7 @@ static void drop(struct cof_http_conn *c, enum cof_err why)
     if (c->next != NULL)
         c->next->prev = c->prev;
     server->n_conns--;
+    server->per_peer[c->peer_slot]--;
     cof_loop_discard(server->loop, c);
     listen_again(server);
 }
@@ -373,6 +378,35 @@ static void on_deadline(struct cof_timer *timer)
     }
 }
 
+/* Whether the connection waits for its peer and nothing is lost but that. */
+static bool is_waiting(const struct cof_http_conn *c, int64_t before_ms)
+{
+    return c->since_ms <= before_ms && is_stalled(c);
+}
+
+/* Makes room: of those that wait for their peers the ones that have done so longest. All are looked at once for many that
+ * go, so that a flood of connections costs no look at all for each. */
+static void evict(struct cof_http_server *server)
+{
+    int64_t now_ms = cof_loop_now_ms(server->loop), oldest_ms = now_ms, limit_ms;
+    struct cof_http_conn *next;
+    size_t n = 0, most = server->opts.limits.connections / 32 + 1;
+
+    for (const struct cof_http_conn *c = server->conns; c != NULL; c = c->next)
+        if (is_waiting(c, now_ms - EVICT_AGE_MS) && c->since_ms < oldest_ms)
+            oldest_ms = c->since_ms;
+    if (oldest_ms == now_ms)
+        return;
+    limit_ms = oldest_ms + (now_ms - EVICT_AGE_MS - oldest_ms) / 4; /* the oldest quarter of the time, and the oldest at least */
+    for (struct cof_http_conn *c = server->conns; c != NULL && n < most; c = next) {
+        next = c->next;
+        if (is_waiting(c, limit_ms)) {
+            drop(c, COF_E_TIMEOUT);
+            n++;
+        }
+    }
+}
+
 static const struct cof_stream_events stream_events = {on_ready, on_data, on_drained, on_failed, NULL};
 
 static enum cof_err open_stream(struct cof_http_conn *c, int fd)
@@ -419,6 +453,16 @@ static void name_peer(struct cof_http_conn *c, const struct sockaddr_storage *ss
         (void)snprintf(c->peer, sizeof c->peer, "%s", ss->ss_family == AF_UNIX ? "unix" : "vsock");
 }
 
+/* Where connections of that address are counted. */
+static uint32_t slot_of(const struct cof_http_conn *c)
+{
+    uint32_t h = 2166136261u;
+
+    for (const char *p = c->peer; *p != '\0'; p++)
+        h = (h ^ (uint8_t)*p) * 16777619u;
+    return (h ^ h >> 16) % COF_HTTP_PEERS;
+}
+
 static void adopt(struct cof_http_server *server, int fd, const struct sockaddr_storage *ss)
 {
     struct cof_http_conn *c = calloc(1, sizeof *c);
@@ -429,12 +473,19 @@ static void adopt(struct cof_http_server *server, int fd, const struct sockaddr_
         (void)close(fd);
         return;
     }
+    name_peer(c, ss);
+    c->peer_slot = slot_of(c);
+    if (server->per_peer[c->peer_slot] >= server->opts.limits.per_peer && ss->ss_family != AF_UNIX) {
+        (void)close(fd);
+        free(c);
+        return;
+    }
+    server->per_peer[c->peer_slot]++;
     if (ss->ss_family == AF_INET || ss->ss_family == AF_INET6)
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     c->server = server;
     c->deadline.fire = on_deadline;
     c->finish.fire = on_finish;
-    name_peer(c, ss);
     c->next = server->conns;
     if (server->conns != NULL)
         server->conns->prev = c;
@@ -461,10 +512,15 @@ static void on_accept(struct cof_watch *watch, unsigned events)
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
         struct sockaddr_storage ss = {0};
         socklen_t len = sizeof ss;
+        enum cof_err err;
         int fd;
 
+        if (server->n_conns >= server->opts.limits.connections)
+            evict(server);
         if (server->n_conns >= server->opts.limits.connections) {
-            cof_loop_unwatch(server->loop, watch); /* drop() watches again */
+            cof_loop_unwatch(server->loop, watch); /* drop() watches again; so does time, which makes some evictable */
+            err = cof_loop_arm(server->loop, &server->retry, ACCEPT_RETRY_MS);
+            (void)err; /* without it the next connection that ends is enough */
             return;
         }
         fd = accept4(watch->fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -481,16 +537,31 @@ static void on_accept(struct cof_watch *watch, unsigned events)
 
 static void on_retry(struct cof_timer *timer)
 {
-    listen_again(OWNER(timer, struct cof_http_server, retry));
+    struct cof_http_server *server = OWNER(timer, struct cof_http_server, retry);
+    enum cof_err err;
+
+    if (server->n_conns >= server->opts.limits.connections)
+        evict(server);
+    listen_again(server);
+    if (server->n_conns >= server->opts.limits.connections) {
+        err = cof_loop_arm(server->loop, &server->retry, ACCEPT_RETRY_MS);
+        (void)err; /* without it the next connection that ends is enough */
+    }
 }
 
 static void defaults(struct cof_http_limits *l)
 {
+    struct rlimit files;
+
     l->head_bytes = l->head_bytes > 0 ? l->head_bytes : 32768;
     if (l->head_bytes > COF_STREAM_IN_MAX)
         l->head_bytes = COF_STREAM_IN_MAX; /* more is never read at once */
     l->body_bytes = l->body_bytes > 0 ? l->body_bytes : UINT64_MAX;
     l->connections = l->connections > 0 ? l->connections : 4096;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < l->connections + DESCRIPTORS_KEPT)
+        l->connections = files.rlim_cur > 2 * DESCRIPTORS_KEPT ? (size_t)files.rlim_cur - DESCRIPTORS_KEPT : DESCRIPTORS_KEPT;
+    l->per_peer = l->per_peer > 0 ? l->per_peer : l->connections - l->connections / 4;
+    l->per_peer = l->per_peer > UINT16_MAX ? UINT16_MAX : l->per_peer;
     l->head_ms = l->head_ms > 0 ? l->head_ms : 10000;
     l->idle_ms = l->idle_ms > 0 ? l->idle_ms : 60000;
     l->stall_ms = l->stall_ms > 0 ? l->stall_ms : 30000;

@@ -34,7 +34,11 @@ struct cof_http_handler {
 struct cof_http_limits {
     size_t head_bytes;      /* default 32768 */
     uint64_t body_bytes;    /* default UINT64_MAX; over it: 413 */
-    size_t connections;     /* default 4096; over it: accept waits */
+    /* Default: 4096, or what descriptors allow (64 are left for other things). When all are taken, those that have kept us
+     * waiting longest for a head, a body or a handshake, or rested longest, are closed; those who have been so for less
+     * than a second stay, and accept waits. */
+    size_t connections;
+    size_t per_peer;        /* of one address, default three quarters of connections; over it: closed at once */
     int64_t head_ms;        /* whole head, default 10000 */
     int64_t idle_ms;        /* keep-alive, default 60000 */
     int64_t stall_ms;       /* less than 4 KiB of body in or reply out in so long, default 30000 */

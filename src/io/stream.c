@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define READ_SIZE 32767 /* with a builder's spare byte a power of two */
+#define READ_FIRST 4095 /* until so much came at once: most heads fit, and who is slow with one costs little */
 #define WRITE_MAX 32768 /* a call: larger ones wedge vsock back-ends */
 
 /* The buffers are wiped when let go: data keys and plaintexts pass through them. */
@@ -221,28 +222,30 @@ static enum cof_err flush(struct cof_stream *s)
 static enum cof_err read_some(struct cof_stream *s, size_t *got)
 {
     enum cof_err err;
+    size_t room;
 
     *got = 0;
     if (s->in_at > 0) {
         cof_buf_drop(&s->in, s->in_at);
         s->in_at = 0;
     }
-    if ((err = cof_buf_reserve(&s->in, READ_SIZE)) != COF_OK)
+    room = s->in.cap > READ_FIRST + 1 || s->in.len >= READ_FIRST ? READ_SIZE : READ_FIRST - s->in.len;
+    if ((err = cof_buf_reserve(&s->in, room)) != COF_OK)
         return err;
     if (s->tls != NULL) {
-        enum cof_tls_want w = cof_tls_conn_read(s->tls, s->in.data + s->in.len, READ_SIZE, got);
+        enum cof_tls_want w = cof_tls_conn_read(s->tls, s->in.data + s->in.len, room, got);
         s->tls_read_wants_write = w == COF_TLS_WANT_WRITE;
         if (w == COF_TLS_FAILED)
             return COF_E_CLOSED; /* also a cut without close_notify: truncation must not look like an end */
         s->eof = w == COF_TLS_EOF;
         s->more_in = w == COF_TLS_OK;
     } else {
-        ssize_t n = recv(s->watch.fd, s->in.data + s->in.len, READ_SIZE, 0);
+        ssize_t n = recv(s->watch.fd, s->in.data + s->in.len, room, 0);
         if (n < 0 && errno != EAGAIN && errno != EINTR)
             return COF_E_CLOSED;
         s->eof = n == 0;
         *got = n > 0 ? (size_t)n : 0;
-        s->more_in = n == READ_SIZE; /* less: the socket is most likely empty, and if not, readiness tells */
+        s->more_in = n == (ssize_t)room; /* less: the socket is most likely empty, and if not, readiness tells */
     }
     s->in.len += *got;
     s->total_in += *got;

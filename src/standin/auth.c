@@ -2,6 +2,7 @@
 #include "standin/auth.h"
 
 #include "base/codec.h"
+#include "crypto/hash.h"
 
 #include <string.h>
 
@@ -41,6 +42,8 @@ const struct cof_auth_code *cof_auth_code(enum cof_auth_failure failure, enum co
             [COF_AUTH_EARLY] = {{403, "AccessDenied", "Request is not yet valid"},
                 {400, "InvalidSignatureException", "Signature not yet current."},
                 {403, "SignatureDoesNotMatch", "Signature not yet current."}},
+            [COF_AUTH_NO_SCHEME] = {{400, "InvalidArgument", "Unsupported Authorization Type"},
+                {400, "IncompleteSignatureException", MALFORMED}, {400, "IncompleteSignature", MALFORMED}},
             [COF_AUTH_SCOPE] = {{400, "AuthorizationHeaderMalformed",
                                     "The authorization header is malformed; the credential scope is wrong."},
                 {400, "InvalidSignatureException", "Credential should be scoped to a valid date, region and service."},
@@ -70,6 +73,12 @@ const struct cof_auth_code *cof_auth_code(enum cof_auth_failure failure, enum co
                 {400, "InvalidSignatureException", MISMATCH}, {403, "SignatureDoesNotMatch", MISMATCH}},
             [COF_AUTH_PAYLOAD] =
                 {{400, "InvalidRequest", "Missing or invalid required header for this request: x-amz-content-sha256"},
+                    {400, "InvalidSignatureException", "x-amz-content-sha256 is invalid."},
+                    {400, "InvalidRequest", "x-amz-content-sha256 is invalid."}},
+            [COF_AUTH_BAD_PAYLOAD] =
+                {{400, "InvalidArgument",
+                     "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, "
+                     "STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value."},
                     {400, "InvalidSignatureException", "x-amz-content-sha256 is invalid."},
                     {400, "InvalidRequest", "x-amz-content-sha256 is invalid."}},
         };
@@ -132,6 +141,14 @@ static enum cof_auth_failure of_fault(enum cof_sigv4_fault fault)
     return COF_AUTH_SIGNATURE;
 }
 
+static enum cof_auth_failure what_is_malformed(const struct cof_http_head *head)
+{
+    struct cof_view value;
+
+    return cof_headers_get(&head->headers, "authorization", &value) && !cof_view_starts(value, COF_LIT("AWS4-HMAC-SHA256")) ?
+        COF_AUTH_NO_SCHEME : COF_AUTH_MALFORMED;
+}
+
 enum cof_err cof_auth_read(const struct cof_http_head *head, struct cof_auth *a, enum cof_auth_failure *failure)
 {
     enum cof_sigv4_fault fault = COF_SIGV4_FINE;
@@ -146,13 +163,15 @@ enum cof_err cof_auth_read(const struct cof_http_head *head, struct cof_auth *a,
     else if (err != COF_OK && fault == COF_SIGV4_FINE)
         fault = COF_SIGV4_MALFORMED;
     if (!read_payload(head, a))
-        *failure = COF_AUTH_PAYLOAD;
+        *failure = COF_AUTH_BAD_PAYLOAD;
     if (a->is_signed && a->claim.presigned && a->payload == COF_PAYLOAD_ABSENT) {
         a->payload = COF_PAYLOAD_UNSIGNED; /* spec: a presigned request leaves its body unsigned unless it says more */
         a->payload_text = COF_LIT(COF_SIGV4_UNSIGNED);
     }
     if (err != COF_OK)
         *failure = of_fault(fault);
+    if (*failure == COF_AUTH_MALFORMED)
+        *failure = what_is_malformed(head);
     return err == COF_E_MEMORY ? err : COF_OK;
 }
 
@@ -178,7 +197,64 @@ static enum cof_auth_failure check_token(const struct cof_auth *a, const struct 
     return key->expires_ms != 0 && now_ms >= key->expires_ms ? COF_AUTH_EXPIRED_TOKEN : COF_AUTH_FINE;
 }
 
-static enum cof_err check_claim(const struct cof_http_head *head, struct cof_auth *a, const uint8_t body_hash[32],
+void cof_auth_keys_done(struct cof_auth_keys *keys)
+{
+    cof_wipe(keys, sizeof *keys);
+}
+
+static bool is_text(const char *kept, size_t size, struct cof_view v)
+{
+    return v.len < size && strlen(kept) == v.len && memcmp(kept, v.data, v.len) == 0;
+}
+
+static void keep_text(char *kept, struct cof_view v)
+{
+    memcpy(kept, v.data, v.len);
+    kept[v.len] = '\0';
+}
+
+/* The signing key into a->signing_key, out of those of late or derived anew. */
+static enum cof_err find_key(struct cof_auth *a, struct cof_auth_keys *keys, struct cof_view secret)
+{
+    const struct cof_sigv4_claim *c = &a->claim;
+    uint8_t digest[32];
+    size_t oldest = 0;
+    enum cof_err err;
+
+    if (keys == NULL || c->access_key_id.len >= sizeof keys->items[0].access_key_id || c->day.len >= sizeof keys->items[0].day ||
+        c->region.len >= sizeof keys->items[0].region || c->service.len >= sizeof keys->items[0].service)
+        return cof_sigv4_signing_key(secret, c->day, c->region, c->service, &a->signing_key);
+    err = cof_hash_once(COF_SHA256, secret, digest);
+    if (err != COF_OK)
+        return err;
+    keys->now++;
+    for (size_t i = 0; i < COF_AUTH_KEYS; i++) {
+        if (keys->items[i].used != 0 && is_text(keys->items[i].access_key_id, sizeof keys->items[i].access_key_id, c->access_key_id) &&
+            is_text(keys->items[i].service, sizeof keys->items[i].service, c->service) &&
+            is_text(keys->items[i].day, sizeof keys->items[i].day, c->day) &&
+            is_text(keys->items[i].region, sizeof keys->items[i].region, c->region) &&
+            cof_equal_ct(cof_view_of(keys->items[i].secret, sizeof digest), cof_view_of(digest, sizeof digest))) {
+            keys->items[i].used = keys->now;
+            return cof_secret_set(&a->signing_key, cof_secret_view(&keys->items[i].key));
+        }
+        if (keys->items[i].used < keys->items[oldest].used)
+            oldest = i;
+    }
+    err = cof_sigv4_signing_key(secret, c->day, c->region, c->service, &a->signing_key);
+    if (err == COF_OK)
+        err = cof_secret_set(&keys->items[oldest].key, cof_secret_view(&a->signing_key));
+    if (err != COF_OK)
+        return err;
+    keep_text(keys->items[oldest].access_key_id, c->access_key_id);
+    keep_text(keys->items[oldest].day, c->day);
+    keep_text(keys->items[oldest].region, c->region);
+    keep_text(keys->items[oldest].service, c->service);
+    memcpy(keys->items[oldest].secret, digest, sizeof digest);
+    keys->items[oldest].used = keys->now;
+    return COF_OK;
+}
+
+static enum cof_err check_claim(struct cof_auth_keys *keys, const struct cof_http_head *head, struct cof_auth *a, const uint8_t body_hash[32],
                                 const struct cof_iam_key *key, int64_t now_ms, enum cof_auth_failure *failure)
 {
     enum cof_sigv4_fault fault = COF_SIGV4_FINE;
@@ -190,20 +266,24 @@ static enum cof_err check_claim(const struct cof_http_head *head, struct cof_aut
         cof_hex_encode(body_hash, 32, hex);
         payload = cof_view_str(hex);
     }
-    err = cof_sigv4_claim_check(&a->claim, head, payload, cof_view_str(key->secret), now_ms, &a->signing_key, &fault);
+    err = find_key(a, keys, cof_view_str(key->secret));
+    if (err == COF_OK)
+        err = cof_sigv4_claim_check_by(&a->claim, head, payload, &a->signing_key, now_ms, &fault);
+    if (err != COF_OK)
+        cof_secret_done(&a->signing_key);
     *failure =
         err == COF_OK ? check_token(a, key, now_ms) : of_fault(fault == COF_SIGV4_FINE ? COF_SIGV4_MISMATCH : fault);
     return err == COF_E_MEMORY ? err : COF_OK;
 }
 
-enum cof_err cof_auth_check(const struct cof_store *store, const struct cof_http_head *head, struct cof_auth *a,
+enum cof_err cof_auth_check(const struct cof_store *store, struct cof_auth_keys *keys, const struct cof_http_head *head, struct cof_auth *a,
     const char *region, const uint8_t body_hash[32], int64_t now_ms, struct cof_iam_key *key,
     enum cof_auth_failure *failure)
 {
     enum cof_err err;
 
     *key = (struct cof_iam_key){0};
-    *failure = cof_view_eq_str(a->claim.region, region) ? COF_AUTH_FINE : COF_AUTH_SCOPE;
+    *failure = cof_view_eq_str(a->claim.region, region) ? COF_AUTH_FINE : a->claim.presigned ? COF_AUTH_QUERY : COF_AUTH_SCOPE;
     if (*failure != COF_AUTH_FINE)
         return COF_OK;
     err = cof_iam_key_get(store, a->claim.access_key_id, key);
@@ -212,7 +292,7 @@ enum cof_err cof_auth_check(const struct cof_store *store, const struct cof_http
         return COF_OK;
     }
     if (err == COF_OK)
-        err = check_claim(head, a, body_hash, key, now_ms, failure);
+        err = check_claim(keys, head, a, body_hash, key, now_ms, failure);
     if (err != COF_OK || *failure != COF_AUTH_FINE)
         cof_iam_key_done(key);
     return err;

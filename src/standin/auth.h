@@ -26,6 +26,7 @@ enum cof_auth_failure {
     COF_AUTH_MALFORMED,
     COF_AUTH_TWICE,       /* header and query both */
     COF_AUTH_OLD,         /* signed in an older way than version 4 */
+    COF_AUTH_NO_SCHEME,   /* another Authorization than AWS's */
     COF_AUTH_QUERY,       /* presigned, and malformed */
     COF_AUTH_EXPIRES,     /* presigned, and X-Amz-Expires is no number, is negative, is too long */
     COF_AUTH_EXPIRES_NEGATIVE,
@@ -39,7 +40,8 @@ enum cof_auth_failure {
     COF_AUTH_EXPIRED,     /* a presigned request */
     COF_AUTH_NOT_SIGNED,  /* a header that must be signed is not */
     COF_AUTH_SIGNATURE,
-    COF_AUTH_PAYLOAD,     /* x-amz-content-sha256 is missing (S3) or no value of the four kinds */
+    COF_AUTH_PAYLOAD,     /* x-amz-content-sha256 is missing (S3) */
+    COF_AUTH_BAD_PAYLOAD, /* or no value of the kinds above */
 };
 
 enum cof_auth_shape { COF_AUTH_SHAPE_S3, COF_AUTH_SHAPE_JSON, COF_AUTH_SHAPE_QUERY };
@@ -59,15 +61,29 @@ struct cof_auth {
     struct cof_secret signing_key; /* after a check that went well */
 };
 
+/* Signing keys of late: four HMACs saved a request. The secret is compared with the one a key was derived from, so that a
+ * changed secret finds none. */
+#define COF_AUTH_KEYS 64
+struct cof_auth_keys {
+    struct {
+        char access_key_id[32], day[9], region[32], service[16];
+        uint8_t secret[32]; /* SHA-256 of it */
+        struct cof_secret key;
+        uint64_t used; /* 0: empty */
+    } items[COF_AUTH_KEYS];
+    uint64_t now;
+};
+void cof_auth_keys_done(struct cof_auth_keys *keys); /* wipes */
+
 /* Reads, decides nothing but form. Fails (err) only for memory. */
 COF_MUST_USE enum cof_err cof_auth_read(const struct cof_http_head *head, struct cof_auth *out,
                                         enum cof_auth_failure *failure);
 void cof_auth_done(struct cof_auth *auth);
 
 /* Checks time, scope, key, token and signature. body_hash: SHA-256 of the body in place of an absent header (and
- * unused otherwise). On COF_AUTH_FINE *key is the caller's, to be done with. Fails (err) only for the store or memory. */
-COF_MUST_USE enum cof_err cof_auth_check(const struct cof_store *store, const struct cof_http_head *head,
-    struct cof_auth *auth, const char *region, const uint8_t body_hash[32], int64_t now_ms, struct cof_iam_key *key,
+ * unused otherwise). keys may be NULL. On COF_AUTH_FINE *key is the caller's, to be done with. Fails (err) only for the store or memory. */
+COF_MUST_USE enum cof_err cof_auth_check(const struct cof_store *store, struct cof_auth_keys *keys,
+    const struct cof_http_head *head, struct cof_auth *auth, const char *region, const uint8_t body_hash[32], int64_t now_ms, struct cof_iam_key *key,
     enum cof_auth_failure *failure);
 
 #endif

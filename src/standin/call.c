@@ -185,7 +185,7 @@ static bool identify(struct cof_standin_call *c, const uint8_t body_hash[32])
     enum cof_err err;
 
     err =
-        cof_auth_check(c->s->opts.store, c->req.head, &c->auth, c->s->region, body_hash, c->req.now_ms, &key, &failure);
+        cof_auth_check(c->s->opts.store, &c->s->signing_keys, c->req.head, &c->auth, c->s->region, body_hash, c->req.now_ms, &key, &failure);
     if (err == COF_OK && failure == COF_AUTH_FINE) {
         err = cof_iam_principal_init(c->s->opts.store, c->s->account, &key, &c->principal);
         if (err == COF_E_NOT_FOUND) { /* its user or role is gone */
@@ -214,8 +214,7 @@ static void begin(struct cof_standin_call *c, enum cof_auth_failure failure)
     enum cof_err err = COF_OK;
 
     if (c->service == NULL) {
-        refuse(c, 400, "InvalidRequest", "No such service here.");
-        finish(c);
+        refuse_auth(c, failure != COF_AUTH_FINE ? failure : COF_AUTH_SCOPE); /* signed for a service that is not here */
         return;
     }
     if (by_path(c)) { /* no AWS service: what it does with credentials of its own kind is its business */
@@ -321,6 +320,11 @@ static bool check_body(struct cof_standin_call *c)
         return false;
     }
     return true;
+}
+
+struct cof_md5_job *cof_standin_md5(struct cof_standin_call *c)
+{
+    return c->state == CALL_BODY && c->err == COF_OK && c->sink.md5 != NULL ? c->sink.md5(c->sink.ctx) : NULL;
 }
 
 static enum cof_err run(struct cof_standin_call *c, const struct cof_headers *trailers)

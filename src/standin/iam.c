@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/secret.h"
+#include "standin/memo.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -42,22 +43,6 @@ static enum cof_err copy_all(const json_t *object, const char *const *names, cha
 
     for (size_t i = 0; i < n && err == COF_OK; i++)
         err = copy_text(object, names[i], fields[i]);
-    return err;
-}
-
-static enum cof_err load(const struct cof_store *store, const char *space, struct cof_view key, json_t **out)
-{
-    struct cof_buf text;
-    enum cof_err err;
-
-    *out = NULL;
-    cof_buf_init_secret(&text, COF_STORE_VALUE_MAX);
-    err = store->get(store->ctx, space, key, &text);
-    if (err == COF_OK) {
-        *out = json_loadb((const char *)text.data, text.len, JSON_REJECT_DUPLICATES, NULL);
-        err = *out == NULL ? COF_E_FORMAT : COF_OK;
-    }
-    cof_buf_done(&text);
     return err;
 }
 
@@ -126,7 +111,7 @@ enum cof_err cof_iam_get(const struct cof_store *store, enum cof_iam_kind kind, 
 
     *out = (struct cof_iam_entity){0};
     if (err == COF_OK)
-        err = load(store, space_of(kind), cof_buf_view(&key), &json);
+        err = cof_record_get(store, space_of(kind), cof_buf_view(&key), &json);
     cof_buf_done(&key);
     if (err != COF_OK)
         return err;
@@ -257,7 +242,7 @@ enum cof_err cof_iam_key_get(const struct cof_store *store, struct cof_view acce
     enum cof_err err;
 
     *out = (struct cof_iam_key){0};
-    err = load(store, "iam.key", access_key_id, &json);
+    err = cof_record_get(store, "iam.key", access_key_id, &json);
     if (err != COF_OK)
         return err;
     err = copy_all(json, names, fields, sizeof names / sizeof names[0]);

@@ -4,6 +4,7 @@
 #include "base/date.h"
 #include "base/num.h"
 #include "base/num.h"
+#include "standin/memo.h"
 #include "standin/s3_record.h"
 
 #include <stdio.h>
@@ -144,7 +145,9 @@ bool cof_s3_load_bucket(struct cof_s3_call *c, enum cof_err *err)
 {
     struct cof_buf extra;
 
-    *err = cof_s3_bucket_get(c->store, c->bucket, &c->bucket_record);
+    /* Calls on objects leave the bucket's record as it is, so that it may be shared. */
+    *err = c->level == COF_S3_OBJECT ? cof_record_get(c->store, "s3.bucket", cof_view_str(c->bucket), &c->bucket_record) :
+                                       cof_s3_bucket_get(c->store, c->bucket, &c->bucket_record);
     if (*err == COF_OK) {
         enum cof_err found = c->store->get(c->store->ctx, "s3.policy", cof_view_str(c->bucket), &c->policy);
 

@@ -53,13 +53,68 @@ enum cof_err cof_s3_writer_init(struct cof_s3_writer *w, const struct cof_store 
         err = cof_gcm_new(cof_secret_view(&w->key), &w->gcm);
     if (err == COF_OK)
         err = store->blob_create(store->ctx, &w->blob);
-    w->plain = malloc(COF_S3_CHUNK);
-    w->sealed = malloc(SEALED_CHUNK);
-    if (err == COF_OK && (w->plain == NULL || w->sealed == NULL))
-        err = COF_E_MEMORY;
     if (err != COF_OK)
         cof_s3_writer_done(w);
     return err;
+}
+
+enum cof_err cof_s3_writer_gather(struct cof_s3_writer *w, uint64_t size)
+{
+    if (size == 0 || size > COF_S3_GATHER_MAX || w->size > 0 || w->all != NULL)
+        return COF_E_BUG;
+    w->all = malloc((size_t)size + 4 * COF_GCM_TAG);
+    w->expected = size;
+    return w->all == NULL ? COF_E_MEMORY : COF_OK;
+}
+
+size_t cof_s3_writer_gathered(const struct cof_s3_writer *w, struct cof_view chunks[static 4])
+{
+    size_t n = 0;
+
+    for (size_t at = 0; w->all != NULL && at < w->size; at += COF_S3_CHUNK, n++)
+        chunks[n] = cof_view_of(w->all + n * SEALED_CHUNK, w->size - at < COF_S3_CHUNK ? (size_t)w->size - at : COF_S3_CHUNK);
+    return n;
+}
+
+static enum cof_err gather(struct cof_s3_writer *w, struct cof_view piece)
+{
+    if (piece.len > w->expected - w->size)
+        return COF_E_FORMAT;
+    while (piece.len > 0) {
+        size_t within = (size_t)w->size % COF_S3_CHUNK, n = COF_S3_CHUNK - within;
+
+        n = piece.len < n ? piece.len : n;
+        memcpy(w->all + w->size / COF_S3_CHUNK * SEALED_CHUNK + within, piece.data, n);
+        w->size += n;
+        piece = cof_view_sub(piece, n, SIZE_MAX);
+    }
+    return COF_OK;
+}
+
+static enum cof_err seal_gathered(struct cof_s3_writer *w)
+{
+    struct cof_view chunks[4];
+    size_t n = cof_s3_writer_gathered(w, chunks);
+    enum cof_err err = n == 0 ? COF_E_FORMAT : COF_OK;
+
+    for (size_t i = 0; i < n && err == COF_OK; i++) {
+        uint8_t nonce[COF_GCM_NONCE];
+
+        chunk_nonce(w->n_chunks++, i + 1 == n, nonce);
+        err = cof_gcm_seal(w->gcm, nonce, COF_LIT(""), chunks[i], w->all + i * SEALED_CHUNK);
+    }
+    if (err == COF_OK)
+        err = w->store->blob_write(w->store->ctx, w->blob, cof_view_of(w->all, (size_t)w->size + n * COF_GCM_TAG));
+    return err;
+}
+
+static enum cof_err make_chunk(struct cof_s3_writer *w)
+{
+    if (w->plain == NULL)
+        w->plain = malloc(COF_S3_CHUNK);
+    if (w->sealed == NULL)
+        w->sealed = malloc(SEALED_CHUNK);
+    return w->plain == NULL || w->sealed == NULL ? COF_E_MEMORY : COF_OK;
 }
 
 static enum cof_err flush(struct cof_s3_writer *w, struct cof_view chunk, bool last)
@@ -77,8 +132,10 @@ static enum cof_err flush(struct cof_s3_writer *w, struct cof_view chunk, bool l
 /* A full chunk is kept back until more comes, because the last one is sealed as such. */
 enum cof_err cof_s3_writer_add(struct cof_s3_writer *w, struct cof_view piece)
 {
-    enum cof_err err = COF_OK;
+    enum cof_err err = w->all != NULL ? gather(w, piece) : make_chunk(w);
 
+    if (w->all != NULL)
+        return err;
     w->size += piece.len;
     while (piece.len > 0 && err == COF_OK) {
         size_t n;
@@ -98,8 +155,10 @@ enum cof_err cof_s3_writer_add(struct cof_s3_writer *w, struct cof_view piece)
 enum cof_err cof_s3_writer_close(struct cof_s3_writer *w, struct cof_blob_id *id)
 {
     struct cof_blob_writer *blob = w->blob;
-    enum cof_err err = flush(w, cof_view_of(w->plain, w->filled), true);
+    enum cof_err err = w->all != NULL ? seal_gathered(w) : make_chunk(w);
 
+    if (err == COF_OK && w->all == NULL)
+        err = flush(w, cof_view_of(w->plain, w->filled), true);
     if (err != COF_OK)
         return err;
     w->blob = NULL; /* moved */
@@ -114,6 +173,9 @@ void cof_s3_writer_done(struct cof_s3_writer *w)
     cof_secret_done(&w->key);
     if (w->plain != NULL)
         cof_wipe(w->plain, COF_S3_CHUNK);
+    if (w->all != NULL && w->n_chunks == 0)
+        cof_wipe(w->all, (size_t)w->expected + 4 * COF_GCM_TAG); /* not sealed */
+    free(w->all);
     free(w->plain);
     free(w->sealed);
     *w = (struct cof_s3_writer){0};

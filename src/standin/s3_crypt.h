@@ -14,6 +14,7 @@
 #include "standin/standin.h"
 
 #define COF_S3_CHUNK 65536
+#define COF_S3_GATHER_MAX (4 * (COF_S3_CHUNK - COF_GCM_TAG)) /* with its tags it fits the store's largest slot */
 #define COF_S3_WRAPPED (COF_GCM_NONCE + COF_GCM_KEY + COF_GCM_TAG)
 
 /* Wraps and unwraps segment keys: 32 bytes of key, bound to a text (bucket and key). */
@@ -27,13 +28,19 @@ struct cof_s3_writer {
     struct cof_blob_writer *blob;
     struct cof_gcm *gcm;
     struct cof_secret key;
-    uint8_t *plain, *sealed; /* one chunk each; plain is wiped */
+    uint8_t *plain, *sealed; /* one chunk each, made at need; plain is wiped */
+    uint8_t *all;            /* gathered: room for every chunk and its tag, sealed where they lie */
     size_t filled;
-    uint64_t n_chunks, size;
+    uint64_t n_chunks, size, expected;
 };
 
 COF_MUST_USE enum cof_err cof_s3_writer_init(
     struct cof_s3_writer *w, const struct cof_store *store, const struct cof_rng *rng);
+/* The bytes will be so many, 1 to COF_S3_GATHER_MAX: they are gathered and sealed where they lie at close. Before the first
+ * add, which then refuses more than were announced (COF_E_FORMAT). */
+COF_MUST_USE enum cof_err cof_s3_writer_gather(struct cof_s3_writer *w, uint64_t size);
+/* What was gathered, in chunks (up to 4 of them); alive until close. */
+size_t cof_s3_writer_gathered(const struct cof_s3_writer *w, struct cof_view chunks[static 4]);
 COF_MUST_USE enum cof_err cof_s3_writer_add(struct cof_s3_writer *w, struct cof_view piece);
 /* Seals the last chunk; the blob belongs to the store now, the key stays in w->key until done. */
 COF_MUST_USE enum cof_err cof_s3_writer_close(struct cof_s3_writer *w, struct cof_blob_id *id);

@@ -2,6 +2,7 @@
 #include "standin/s3_record.h"
 
 #include "base/codec.h"
+#include "format/json.h"
 #include "standin/s3_lock.h"
 
 #include <stdio.h>
@@ -10,8 +11,7 @@
 
 enum cof_err cof_s3_parse(struct cof_view text, json_t **out)
 {
-    *out = json_loadb((const char *)text.data, text.len, JSON_REJECT_DUPLICATES, NULL);
-    return *out == NULL ? COF_E_FORMAT : COF_OK;
+    return cof_json_parse_object(text, COF_STORE_VALUE_MAX, out, NULL);
 }
 
 enum cof_err cof_s3_load(const struct cof_store *store, const char *space, struct cof_view key, json_t **out)

@@ -19,8 +19,6 @@ enum cof_err cof_s3_intake_init(struct cof_s3_intake *in, struct cof_s3_call *c,
 
     *in = (struct cof_s3_intake){.size = 0};
     err = cof_s3_writer_init(&in->writer, c->store, cof_standin_rng(c->s));
-    if (err == COF_OK)
-        err = cof_hash_new(COF_MD5, &in->md5);
     if (err == COF_OK && sha256)
         err = cof_hash_new(COF_SHA256, &in->sha256);
     if (err == COF_OK)
@@ -30,11 +28,33 @@ enum cof_err cof_s3_intake_init(struct cof_s3_intake *in, struct cof_s3_call *c,
     return err;
 }
 
+enum cof_err cof_s3_intake_expect(struct cof_s3_intake *in, uint64_t size)
+{
+    if (size == 0 || size > COF_S3_GATHER_MAX)
+        return COF_OK;
+    in->gathered = true;
+    return cof_s3_writer_gather(&in->writer, size);
+}
+
+struct cof_md5_job *cof_s3_intake_md5(struct cof_s3_intake *in)
+{
+    if (!in->gathered || in->no_md5 || in->job.done || in->writer.size != in->writer.expected)
+        return NULL;
+    in->job.n_parts = cof_s3_writer_gathered(&in->writer, in->job.parts);
+    return &in->job;
+}
+
 enum cof_err cof_s3_intake_add(struct cof_s3_intake *in, struct cof_view piece)
 {
-    enum cof_err err = cof_hash_update(in->md5, piece);
+    enum cof_err err = COF_OK;
 
     in->size += piece.len;
+    if (in->gathered)
+        return cof_s3_writer_add(&in->writer, piece);
+    if (!in->no_md5 && in->md5 == NULL)
+        err = cof_hash_new(COF_MD5, &in->md5);
+    if (err == COF_OK && in->md5 != NULL)
+        err = cof_hash_update(in->md5, piece);
     if (err == COF_OK && in->sha256 != NULL)
         err = cof_hash_update(in->sha256, piece);
     if (err == COF_OK)
@@ -51,10 +71,29 @@ void cof_s3_intake_done(struct cof_s3_intake *in)
     *in = (struct cof_s3_intake){.size = 0};
 }
 
+static enum cof_err gathered_digests(struct cof_s3_intake *in, struct cof_s3_digests *out)
+{
+    struct cof_md5_job *job = cof_s3_intake_md5(in);
+    struct cof_view chunks[4];
+    size_t n = cof_s3_writer_gathered(&in->writer, chunks);
+    enum cof_err err = job == NULL ? COF_OK : cof_md5_many(&job, 1);
+
+    memcpy(out->md5, in->job.digest, sizeof out->md5);
+    for (size_t i = 0; i < n && err == COF_OK; i++) {
+        if (in->sha256 != NULL)
+            err = cof_hash_update(in->sha256, chunks[i]);
+        if (err == COF_OK)
+            err = cof_checksum_update(&in->sum, chunks[i]);
+    }
+    return err;
+}
+
 enum cof_err cof_s3_intake_digests(struct cof_s3_intake *in, struct cof_s3_digests *out)
 {
-    enum cof_err err = cof_hash_final(in->md5, out->md5);
+    enum cof_err err = in->gathered ? gathered_digests(in, out) : COF_OK;
 
+    if (err == COF_OK && !in->gathered && !in->no_md5)
+        err = in->md5 == NULL ? cof_hash_once(COF_MD5, COF_LIT(""), out->md5) : cof_hash_final(in->md5, out->md5);
     if (err == COF_OK && in->sha256 != NULL)
         err = cof_hash_final(in->sha256, out->sha256);
     return err == COF_OK ? cof_checksum_final(&in->sum, out->sum) : err;
@@ -156,6 +195,13 @@ static enum cof_err upload_write(void *ctx, struct cof_view piece)
     if (u->err == COF_E_SHORT)
         u->err = COF_OK;
     return u->err;
+}
+
+static struct cof_md5_job *upload_md5(void *ctx)
+{
+    struct upload *u = ctx;
+
+    return u->err == COF_OK ? cof_s3_intake_md5(&u->intake) : NULL;
 }
 
 static bool refuse(struct upload *u, int status, const char *code, const char *message)
@@ -336,6 +382,10 @@ static bool prepare(struct upload *u, enum cof_err *err)
     if (alg == COF_CHECKSUM_NONE)
         alg = u->is_part ? cof_checksum_named(cof_view_str(cof_s3_text(u->record, "sum_alg"))) : COF_CHECKSUM_CRC64NVME;
     *err = cof_s3_intake_init(&u->intake, c, alg, auth->payload == COF_PAYLOAD_HASH);
+    /* Of SSE-KMS and SSE-C objects the ETag is no digest. */
+    u->intake.no_md5 = !u->is_part && !u->has_md5 && u->sse.mode > COF_S3_SSE_S3;
+    if (*err == COF_OK && u->has_length)
+        *err = cof_s3_intake_expect(&u->intake, u->length);
     if (*err == COF_OK && u->is_chunked)
         *err = cof_s3_chunked_init(&u->chunked, auth);
     return *err == COF_OK;
@@ -354,6 +404,6 @@ enum cof_err cof_s3_put_stream(struct cof_s3_call *c, struct cof_standin_sink *s
         upload_done(u);
         return err;
     }
-    *sink = (struct cof_standin_sink){upload_write, upload_end, upload_done, u};
+    *sink = (struct cof_standin_sink){upload_write, upload_md5, upload_end, upload_done, u};
     return COF_OK;
 }

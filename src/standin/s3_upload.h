@@ -7,12 +7,16 @@
 #define COF_STANDIN_S3_UPLOAD_H
 
 #include "crypto/checksum.h"
+#include "crypto/md5_many.h"
 #include "standin/s3_api.h"
 #include "standin/s3_crypt.h"
 
 struct cof_s3_intake {
     struct cof_s3_writer writer;
-    struct cof_hash *md5;
+    bool gathered;           /* digests are made at the end, of what the writer gathered */
+    bool no_md5;             /* nobody asks for it */
+    struct cof_md5_job job;  /* of what was gathered */
+    struct cof_hash *md5;    /* of what was not */
     struct cof_hash *sha256; /* when the payload's hash was signed */
     struct cof_checksum sum;
     uint64_t size;
@@ -20,6 +24,10 @@ struct cof_s3_intake {
 
 COF_MUST_USE enum cof_err cof_s3_intake_init(
     struct cof_s3_intake *in, struct cof_s3_call *call, enum cof_checksum_alg alg, bool sha256);
+/* The bytes will be so many: few ones are gathered, so that their MD5 can be computed beside others'. */
+COF_MUST_USE enum cof_err cof_s3_intake_expect(struct cof_s3_intake *in, uint64_t size);
+/* The digest that is wanted of what was gathered and not there yet, or NULL. */
+struct cof_md5_job *cof_s3_intake_md5(struct cof_s3_intake *in);
 COF_MUST_USE enum cof_err cof_s3_intake_add(struct cof_s3_intake *in, struct cof_view piece);
 void cof_s3_intake_done(struct cof_s3_intake *in);
 

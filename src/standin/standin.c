@@ -27,7 +27,9 @@ enum cof_err cof_standin_new(const struct cof_standin_opts *opts, struct cof_sta
     memcpy(s->region, opts->region, strlen(opts->region) + 1);
     s->master_key = *opts->master_key;
     cof_standin_set_endpoint(s, opts->endpoint == NULL ? "" : opts->endpoint);
-    err = COF_OK;
+    err = cof_memo_new(opts->store, &s->memo);
+    if (err == COF_OK)
+        s->opts.store = cof_memo_store(s->memo);
     for (size_t i = 0; i < opts->n_services && err == COF_OK; i++)
         if (opts->services[i]->start != NULL)
             err = opts->services[i]->start(s, &s->state[i], diag);
@@ -49,6 +51,8 @@ void cof_standin_free(struct cof_standin *s)
             s->opts.services[i]->stop(s, s->state[i]);
     for (size_t i = 0; i < COF_STANDIN_POLICY_CACHE; i++)
         cof_policy_free(s->policies[i].policy);
+    cof_auth_keys_done(&s->signing_keys);
+    cof_memo_free(s->memo);
     cof_secret_done(&s->master_key);
     free(s);
 }

@@ -27,6 +27,7 @@
 #define COF_STANDIN_WAIT_MAX 256
 
 struct cof_auth;
+struct cof_md5_job;
 struct json_t;
 struct cof_standin;
 struct cof_standin_call; /* one request in progress */
@@ -76,6 +77,8 @@ struct cof_standin_reply {
 /* A body that is not taken whole (S3 uploads). Set up by service.stream; done is called exactly once. */
 struct cof_standin_sink {
     enum cof_err (*write)(void *ctx, struct cof_view piece);
+    /* An MD5 that the end will need and that may be computed with others' before (cof_standin_md5); or NULL. */
+    struct cof_md5_job *(*md5)(void *ctx);
     /* The end: fills the reply, inside a savepoint. trailers may be NULL. */
     enum cof_err (*end)(void *ctx, struct cof_standin_request *req, const struct cof_headers *trailers,
                         struct cof_standin_reply *reply);
@@ -237,6 +240,9 @@ COF_MUST_USE enum cof_err cof_standin_open(struct cof_standin *s, const struct c
 bool cof_standin_call_ready(const struct cof_standin_call *call);
 /* A piece of body. Errors are remembered and become the reply. */
 void cof_standin_body(struct cof_standin_call *call, struct cof_view piece);
+/* The body is whole: an MD5 that its end needs, for runtimes that compute those of many calls at once (crypto/md5_many.h)
+ * before they call cof_standin_end. NULL: none. */
+struct cof_md5_job *cof_standin_md5(struct cof_standin_call *call);
 /* The body is whole, or a wait is over: runs the service in a savepoint. Afterwards cof_standin_call_ready is true, or
  * the reply's wait_until_ms and wait_on say what is waited for. */
 void cof_standin_end(struct cof_standin_call *call, const struct cof_headers *trailers, int64_t now_ms);

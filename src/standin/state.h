@@ -6,13 +6,16 @@
 #define COF_STANDIN_STATE_H
 
 #include "standin/auth.h"
+#include "standin/memo.h"
 #include "standin/standin.h"
 
 #define COF_STANDIN_SERVICES_MAX 16
 #define COF_STANDIN_POLICY_CACHE 64 /* more than one decision can need */
 
 struct cof_standin {
-    struct cof_standin_opts opts;
+    struct cof_standin_opts opts; /* its store is the memo's */
+    struct cof_memo *memo;
+    struct cof_auth_keys signing_keys;
     struct cof_secret master_key;
     char account[16], region[32], endpoint[300];
     uint64_t n_decisions;

@@ -16,6 +16,7 @@
 #define COF_STORE_VALUE_MAX ((size_t)4 << 20)
 
 struct cof_blob_writer;
+struct json_t;
 struct cof_blob_reader;
 
 /* A blob's name: 32 lower-case hex digits. */
@@ -65,6 +66,10 @@ struct cof_store {
                               struct cof_buf *out);
     void (*blob_shut)(void *ctx, struct cof_blob_reader *reader); /* takes NULL */
     enum cof_err (*blob_remove)(void *ctx, const struct cof_blob_id *id);
+
+    /* A value parsed as JSON, out of memory where it was kept there (memo.h, cof_record_get). NULL: there is no such
+     * memory here. */
+    enum cof_err (*record)(void *ctx, const char *space, struct cof_view key, struct json_t **out);
 };
 
 #endif

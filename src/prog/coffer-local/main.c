@@ -210,7 +210,7 @@ int main(int argc, char **argv)
     int n_args;
     enum cof_err err;
 
-    err = cof_harden(&(struct cof_harden_opts){.undumpable = false}, NULL, &diag);
+    err = cof_harden(&(struct cof_harden_opts){.many_files = true}, NULL, &diag);
     if (err != COF_OK) {
         cof_fail(PROG, err, &diag);
         return COF_EXIT_FAILED;

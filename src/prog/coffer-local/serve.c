@@ -4,6 +4,7 @@
  */
 #include "enclaves.h"
 
+#include "crypto/md5_many.h"
 #include "io/clock.h"
 #include "io/file.h"
 #include "io/http_server.h"
@@ -21,6 +22,8 @@
 #include <unistd.h>
 
 #define PULL_BYTES 262144
+#define CONNECTIONS 12000 /* as far as descriptors allow */
+#define HASHED_MAX 64 /* uploads whose MD5s are computed together */
 
 #define OWNER(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 
@@ -32,9 +35,9 @@ struct exchange {
     struct cof_standin_call *call;
     struct cof_timer wait;    /* until when it waits */
     struct cof_waiter waiter; /* in whose line */
-    struct exchange *next_held;
+    struct exchange *next_held, *next_hashed;
     struct cof_buf piece;
-    bool held, streaming, gone;
+    bool held, hashed, streaming, gone; /* held, hashed: in that list, and freed there when gone */
 };
 
 struct server {
@@ -47,6 +50,8 @@ struct server {
     struct cof_watch signals;
     struct cof_wait_room *room;
     struct exchange *held, **held_end;
+    struct exchange *hashed; /* bodies are whole, their MD5 is wanted */
+    size_t n_hashed;
 };
 
 /* Streams what fits. */
@@ -100,7 +105,7 @@ static void arm_commit(struct server *sv)
 static void answer(struct exchange *e)
 {
     struct server *sv = e->server;
-    const struct cof_store *store = cof_disk_store_ops(sv->local->disk);
+    const struct cof_store *store = cof_standin_store(sv->local->standin);
 
     if (!store->dirty(store->ctx)) {
         send_reply(e);
@@ -176,14 +181,46 @@ static void on_work(struct cof_timer *timer)
         arm_commit(sv);
 }
 
+static void finish(struct exchange *e)
+{
+    cof_standin_end(e->call, cof_xchg_trailers(e->x), cof_clock_wall_ms());
+    (void)settle(e, false);
+}
+
+/* The uploads that became whole in this turn: their MD5s side by side, then each as by itself. */
+static void finish_hashed(struct server *sv)
+{
+    struct cof_md5_job *jobs[HASHED_MAX];
+    struct exchange *e, *next;
+    size_t n = 0;
+
+    for (e = sv->hashed; e != NULL; e = e->next_hashed)
+        if (!e->gone && (jobs[n] = cof_standin_md5(e->call)) != NULL)
+            n++;
+    if (cof_md5_many(jobs, n) != COF_OK)
+        n = 0; /* each call tries by itself, and says why not */
+    e = sv->hashed;
+    sv->hashed = NULL;
+    sv->n_hashed = 0;
+    for (; e != NULL; e = next) {
+        next = e->next_hashed;
+        e->hashed = false;
+        if (e->gone)
+            free(e);
+        else
+            finish(e);
+    }
+}
+
 /* The end of a turn: one commit for all that was done in it. */
 static void on_commit(struct cof_timer *timer)
 {
     struct server *sv = OWNER(timer, struct server, commit);
-    const struct cof_store *store = cof_disk_store_ops(sv->local->disk);
+    const struct cof_store *store = cof_standin_store(sv->local->standin);
     struct exchange *e;
     enum cof_err err;
 
+    finish_hashed(sv);
     cof_wait_room_run(sv->room);
     cof_loop_disarm(sv->loop, &sv->commit); /* armed by those who were woken */
     err = store->commit(store->ctx);
@@ -270,12 +307,21 @@ static void on_body(void *ctx, struct cof_xchg *x, struct cof_view piece)
 static void on_end(void *ctx, struct cof_xchg *x)
 {
     struct exchange *e = cof_xchg_user(x);
+    struct server *sv = ctx;
 
-    (void)ctx;
     if (e == NULL || cof_standin_call_ready(e->call))
         return;
-    cof_standin_end(e->call, cof_xchg_trailers(x), cof_clock_wall_ms());
-    (void)settle(e, false);
+    if (cof_standin_md5(e->call) == NULL) {
+        finish(e);
+        return;
+    }
+    e->hashed = true;
+    e->next_hashed = sv->hashed;
+    sv->hashed = e;
+    if (++sv->n_hashed == HASHED_MAX)
+        finish_hashed(sv);
+    else
+        arm_commit(sv);
 }
 
 static void on_writable(void *ctx, struct cof_xchg *x)
@@ -301,7 +347,7 @@ static void on_closed(void *ctx, struct cof_xchg *x, enum cof_err why)
     cof_standin_close(e->call);
     e->call = NULL;
     cof_buf_done(&e->piece);
-    if (e->held)
+    if (e->held || e->hashed)
         e->gone = true; /* still in the list of the held; freed there */
     else
         cof_loop_discard(sv->loop, e);
@@ -410,7 +456,7 @@ enum cof_err cof_local_serve(struct cof_local *local, const struct cof_local_con
     struct server sv = {.local = local, .commit = {.fire = on_commit}, .work = {.fire = on_work}, .signals = {.fd = -1}};
     struct enclaves *enclaves = NULL;
     struct cof_http_server_opts opts = {.allow_plain = !config->tls_only,
-        .handler = {on_head, on_body, on_end, on_writable, on_closed, &sv}, .limits = {.stall_ms = 60000}};
+        .handler = {on_head, on_body, on_end, on_writable, on_closed, &sv}, .limits = {.stall_ms = 60000, .connections = CONNECTIONS}};
     enum cof_err err = cof_addr_parse(config->listen, &opts.listen, diag);
 
     sv.held_end = &sv.held;

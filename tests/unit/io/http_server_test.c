@@ -4,6 +4,7 @@
  */
 #include "http_world.h"
 
+#include "io/clock.h"
 #include "io/process.h"
 
 static int setup(void **state)
@@ -12,7 +13,7 @@ static int setup(void **state)
 
     *state = &w;
     return world_open(&w, (struct cof_http_limits){.head_ms = 300, .stall_ms = 300, .idle_ms = 400, .head_bytes = 8192,
-                                                   .body_bytes = 100000, .connections = 40}, 8);
+                                                   .body_bytes = 100000, .connections = 40, .per_peer = 41}, 8);
 }
 
 static int teardown(void **state)
@@ -257,6 +258,60 @@ static void a_small_rest_of_body_does_not_cost_the_connection(void **state)
     cof_buf_done(&reply);
 }
 
+/* Forty who say nothing, or begin a head, or a body, and stop: another is served all the same, and before they time out. */
+static void who_waits_longest_makes_room(void **state)
+{
+    static const char *const says[] = {"", "GET /hello HTT", "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx", "G"};
+    struct world w;
+    struct cof_buf got;
+    int fd[40], late;
+    int64_t began_ms = cof_clock_monotonic_ms();
+
+    assert_int_equal(world_open(&w, (struct cof_http_limits){.head_ms = 60000, .stall_ms = 60000, .idle_ms = 60000, .connections = 40, .per_peer = 41}, 8), 0);
+    cof_buf_init(&got, 1 << 20);
+    for (size_t i = 0; i < 40; i++) {
+        fd[i] = raw_connect(w.addr.port);
+        raw_say(fd[i], says[i % 4]);
+    }
+    loop_until(&w, cof_http_server_open_connections(w.server) == 40);
+    late = raw_connect(w.addr.port);
+    raw_say(late, "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    (void)raw_read(&w, late, &got, NULL);
+    assert_non_null(strstr(cof_buf_cstr(&got), "hello"));
+    assert_true(cof_clock_monotonic_ms() - began_ms < 50000);
+    assert_true(cof_http_server_open_connections(w.server) < 40);
+    (void)close(late);
+    for (size_t i = 0; i < 40; i++)
+        (void)close(fd[i]);
+    cof_buf_done(&got);
+    assert_int_equal(world_close(&w), 0);
+}
+
+/* One address takes no more than its share; others are still taken. */
+static void one_peer_leaves_room_for_others(void **state)
+{
+    struct world w;
+    struct cof_buf got;
+    int fd[12], other;
+
+    assert_int_equal(world_open(&w, (struct cof_http_limits){.connections = 12, .per_peer = 6}, 8), 0);
+    cof_buf_init(&got, 1 << 20);
+    for (size_t i = 0; i < 12; i++)
+        fd[i] = raw_connect(w.addr.port);
+    loop_until(&w, cof_http_server_open_connections(w.server) == 6);
+    (void)raw_read(&w, fd[11], &got, NULL); /* closed at once */
+    assert_int_equal(got.len, 0);
+    other = raw_connect_from(w.addr.port, "127.0.0.2");
+    raw_say(other, "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    (void)raw_read(&w, other, &got, NULL);
+    assert_non_null(strstr(cof_buf_cstr(&got), "hello"));
+    (void)close(other);
+    for (size_t i = 0; i < 12; i++)
+        (void)close(fd[i]);
+    cof_buf_done(&got);
+    assert_int_equal(world_close(&w), 0);
+}
+
 static void connections_over_the_limit_wait(void **state)
 {
     struct world *w = *state;
@@ -327,6 +382,8 @@ int main(void)
         TEST(an_early_refusal_is_read_by_a_peer_that_only_writes),
         TEST(a_small_rest_of_body_does_not_cost_the_connection),
         TEST(connections_over_the_limit_wait),
+        TEST(who_waits_longest_makes_room),
+        TEST(one_peer_leaves_room_for_others),
         TEST(the_framing_judge_is_content),
     };
 

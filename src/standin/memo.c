@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "standin/memo.h"
+
+#include "base/secret.h"
+#include "format/json.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SETS 64 /* a power of two */
+#define WAYS 4
+#define TEXT_MAX 32768 /* longer records are not kept */
+#define KEY_MAX 512
+
+struct entry {
+    const char *space; /* the callers' literals; compared by content */
+    struct cof_buf key;
+    json_t *record; /* NULL: empty */
+    uint64_t used;
+};
+
+struct cof_memo {
+    struct cof_store ops;
+    const struct cof_store *below;
+    struct entry entries[SETS][WAYS];
+    uint64_t now;
+    bool changed; /* since the savepoint */
+};
+
+/* Strings of a record that nobody else holds. */
+static void wipe(json_t *json)
+{
+    const char *name;
+    json_t *value;
+    size_t i;
+
+    if (json == NULL || json->refcount != 1)
+        return;
+    if (json_is_string(json))
+        cof_wipe((char *)(uintptr_t)json_string_value(json), json_string_length(json));
+    else if (json_is_object(json))
+        json_object_foreach(json, name, value)
+            wipe(value);
+    else if (json_is_array(json))
+        json_array_foreach(json, i, value)
+            wipe(value);
+}
+
+static void forget(struct entry *e)
+{
+    wipe(e->record);
+    json_decref(e->record);
+    cof_buf_done(&e->key);
+    *e = (struct entry){.record = NULL};
+}
+
+static void forget_all(struct cof_memo *m)
+{
+    for (size_t i = 0; i < SETS; i++)
+        for (size_t k = 0; k < WAYS; k++)
+            if (m->entries[i][k].record != NULL)
+                forget(&m->entries[i][k]);
+}
+
+static struct entry *set_of(struct cof_memo *m, const char *space, struct cof_view key)
+{
+    uint32_t h = 2166136261u; /* FNV-1a; a caller who makes keys meet only loses the memory of his own */
+
+    for (; *space != '\0'; space++)
+        h = (h ^ (uint8_t)*space) * 16777619u;
+    for (size_t i = 0; i < key.len; i++)
+        h = (h ^ key.data[i]) * 16777619u;
+    return m->entries[(h ^ h >> 16) & (SETS - 1)];
+}
+
+static bool is(const struct entry *e, const char *space, struct cof_view key)
+{
+    return e->record != NULL && cof_view_eq(cof_buf_view(&e->key), key) && strcmp(e->space, space) == 0;
+}
+
+static void forget_key(struct cof_memo *m, const char *space, struct cof_view key)
+{
+    struct entry *set = set_of(m, space, key);
+
+    for (size_t i = 0; i < WAYS; i++)
+        if (is(&set[i], space, key))
+            forget(&set[i]);
+    m->changed = true;
+}
+
+/* Takes the place of the one unused for longest. Without memory nothing is remembered. */
+static void remember(struct cof_memo *m, const char *space, struct cof_view key, json_t *record)
+{
+    struct entry *set = set_of(m, space, key), *place = &set[0];
+
+    if (key.len > KEY_MAX)
+        return;
+    for (size_t i = 0; i < WAYS && place->record != NULL; i++)
+        if (set[i].record == NULL || set[i].used < place->used)
+            place = &set[i];
+    if (place->record != NULL)
+        forget(place);
+    cof_buf_init(&place->key, KEY_MAX);
+    cof_buf_add(&place->key, key);
+    if (cof_buf_err(&place->key) != COF_OK) {
+        cof_buf_done(&place->key);
+        return;
+    }
+    place->space = space;
+    place->record = json_incref(record);
+    place->used = m->now;
+}
+
+static enum cof_err parse(const struct cof_store *store, const char *space, struct cof_view key, json_t **out, size_t *len)
+{
+    struct cof_buf text;
+    enum cof_err err;
+
+    *out = NULL;
+    cof_buf_init_secret(&text, COF_STORE_VALUE_MAX);
+    err = store->get(store->ctx, space, key, &text);
+    *len = text.len;
+    if (err == COF_OK)
+        err = cof_json_parse_object(cof_buf_view(&text), COF_STORE_VALUE_MAX, out, NULL);
+    cof_buf_done(&text);
+    return err;
+}
+
+static enum cof_err memo_record(void *ctx, const char *space, struct cof_view key, json_t **out)
+{
+    struct cof_memo *m = ctx;
+    struct entry *set = set_of(m, space, key);
+    size_t len;
+    enum cof_err err;
+
+    m->now++;
+    for (size_t i = 0; i < WAYS; i++)
+        if (is(&set[i], space, key)) {
+            set[i].used = m->now;
+            *out = json_incref(set[i].record);
+            return COF_OK;
+        }
+    err = parse(m->below, space, key, out, &len);
+    if (err == COF_OK && len <= TEXT_MAX)
+        remember(m, space, key, *out);
+    return err;
+}
+
+enum cof_err cof_record_get(const struct cof_store *store, const char *space, struct cof_view key, json_t **out)
+{
+    size_t len;
+
+    return store->record != NULL ? store->record(store->ctx, space, key, out) : parse(store, space, key, out, &len);
+}
+
+enum cof_err cof_record_copy(const struct cof_store *store, const char *space, struct cof_view key, json_t **out)
+{
+    json_t *shared;
+    enum cof_err err = cof_record_get(store, space, key, &shared);
+
+    *out = NULL;
+    if (err != COF_OK)
+        return err;
+    *out = json_deep_copy(shared);
+    json_decref(shared);
+    return *out == NULL ? COF_E_MEMORY : COF_OK;
+}
+
+/* What is passed on. */
+static const struct cof_store *below(void *ctx)
+{
+    return ((const struct cof_memo *)ctx)->below;
+}
+
+static enum cof_err memo_begin(void *ctx)
+{
+    return below(ctx)->begin(below(ctx)->ctx);
+}
+
+static enum cof_err memo_commit(void *ctx)
+{
+    enum cof_err err = below(ctx)->commit(below(ctx)->ctx);
+
+    if (err != COF_OK)
+        forget_all(ctx); /* everything since begin is undone */
+    return err;
+}
+
+static bool memo_dirty(void *ctx)
+{
+    return below(ctx)->dirty(below(ctx)->ctx);
+}
+
+static enum cof_err memo_savepoint(void *ctx)
+{
+    ((struct cof_memo *)ctx)->changed = false;
+    return below(ctx)->savepoint(below(ctx)->ctx);
+}
+
+static enum cof_err memo_rollback(void *ctx)
+{
+    if (((struct cof_memo *)ctx)->changed)
+        forget_all(ctx);
+    return below(ctx)->rollback(below(ctx)->ctx);
+}
+
+static enum cof_err memo_release(void *ctx)
+{
+    return below(ctx)->release(below(ctx)->ctx);
+}
+
+static enum cof_err memo_get(void *ctx, const char *space, struct cof_view key, struct cof_buf *out)
+{
+    return below(ctx)->get(below(ctx)->ctx, space, key, out);
+}
+
+static enum cof_err memo_put(void *ctx, const char *space, struct cof_view key, struct cof_view value)
+{
+    forget_key(ctx, space, key);
+    return below(ctx)->put(below(ctx)->ctx, space, key, value);
+}
+
+static enum cof_err memo_remove(void *ctx, const char *space, struct cof_view key)
+{
+    forget_key(ctx, space, key);
+    return below(ctx)->remove(below(ctx)->ctx, space, key);
+}
+
+static enum cof_err memo_scan(void *ctx, const char *space, struct cof_view prefix, struct cof_view start_after, size_t limit,
+                              cof_store_each_fn *each, void *arg)
+{
+    return below(ctx)->scan(below(ctx)->ctx, space, prefix, start_after, limit, each, arg);
+}
+
+static enum cof_err memo_blob_create(void *ctx, struct cof_blob_writer **out)
+{
+    return below(ctx)->blob_create(below(ctx)->ctx, out);
+}
+
+static enum cof_err memo_blob_write(void *ctx, struct cof_blob_writer *writer, struct cof_view piece)
+{
+    return below(ctx)->blob_write(below(ctx)->ctx, writer, piece);
+}
+
+static enum cof_err memo_blob_close(void *ctx, struct cof_blob_writer *writer, struct cof_blob_id *id)
+{
+    return below(ctx)->blob_close(below(ctx)->ctx, writer, id);
+}
+
+static void memo_blob_abort(void *ctx, struct cof_blob_writer *writer)
+{
+    below(ctx)->blob_abort(below(ctx)->ctx, writer);
+}
+
+static enum cof_err memo_blob_open(void *ctx, const struct cof_blob_id *id, struct cof_blob_reader **out, uint64_t *size)
+{
+    return below(ctx)->blob_open(below(ctx)->ctx, id, out, size);
+}
+
+static enum cof_err memo_blob_read(void *ctx, struct cof_blob_reader *reader, uint64_t offset, size_t len, struct cof_buf *out)
+{
+    return below(ctx)->blob_read(below(ctx)->ctx, reader, offset, len, out);
+}
+
+static void memo_blob_shut(void *ctx, struct cof_blob_reader *reader)
+{
+    below(ctx)->blob_shut(below(ctx)->ctx, reader);
+}
+
+static enum cof_err memo_blob_remove(void *ctx, const struct cof_blob_id *id)
+{
+    return below(ctx)->blob_remove(below(ctx)->ctx, id);
+}
+
+static const struct cof_store ops = {
+    .begin = memo_begin,
+    .commit = memo_commit,
+    .dirty = memo_dirty,
+    .savepoint = memo_savepoint,
+    .rollback = memo_rollback,
+    .release = memo_release,
+    .get = memo_get,
+    .put = memo_put,
+    .remove = memo_remove,
+    .scan = memo_scan,
+    .blob_create = memo_blob_create,
+    .blob_write = memo_blob_write,
+    .blob_close = memo_blob_close,
+    .blob_abort = memo_blob_abort,
+    .blob_open = memo_blob_open,
+    .blob_read = memo_blob_read,
+    .blob_shut = memo_blob_shut,
+    .blob_remove = memo_blob_remove,
+    .record = memo_record,
+};
+
+enum cof_err cof_memo_new(const struct cof_store *store, struct cof_memo **out)
+{
+    struct cof_memo *m = calloc(1, sizeof *m);
+
+    *out = m;
+    if (m == NULL)
+        return COF_E_MEMORY;
+    m->ops = ops;
+    m->ops.ctx = m;
+    m->below = store;
+    return COF_OK;
+}
+
+void cof_memo_free(struct cof_memo *m)
+{
+    if (m == NULL)
+        return;
+    forget_all(m);
+    free(m);
+}
+
+const struct cof_store *cof_memo_store(const struct cof_memo *m)
+{
+    return &m->ops;
+}
