@@ -38,7 +38,11 @@ static void free_send(struct cof_s3_send *s)
         cof_aws_cancel(s->control);
     cof_s3_upload_cancel(s->single);
     cof_loop_disarm(s->aws->loop, &s->kick);
-    cof_s3_sending_wipe(&s->filling, s->is_whole ? s->total : s->part_size);
+    if (s->is_file) /* whose bytes lie on the disk anyway */
+        free(s->filling);
+    else
+        cof_s3_sending_wipe(&s->filling, s->part_size);
+    s->filling = NULL;
     cof_s3_sending_wipe(&s->piece, COF_S3_PIECE);
     cof_buf_done(&s->reply);
     free(s->parts);

@@ -12,6 +12,7 @@
 #define READ_SIZE 32767 /* with a builder's spare byte a power of two */
 #define READ_FIRST 4095 /* until so much came at once: most heads fit, and who is slow with one costs little */
 #define WRITE_MAX 32768 /* a call: larger ones wedge vsock back-ends */
+#define RECORD 16384    /* bytes of plaintext in a whole TLS record */
 
 /* The buffers are wiped when let go: data keys and plaintexts pass through them. */
 static void pump(struct cof_stream *s);
@@ -166,9 +167,9 @@ static void fail(struct cof_stream *s, enum cof_err err, const struct cof_diag *
     s->events.failed(s->events.ctx, err, diag);
 }
 
-static enum cof_err send_plain(struct cof_stream *s, size_t len, size_t *n)
+static enum cof_err send_plain(struct cof_stream *s, const uint8_t *data, size_t len, size_t *n)
 {
-    ssize_t sent = send(s->watch.fd, s->out.data + s->out_at, len, MSG_NOSIGNAL);
+    ssize_t sent = send(s->watch.fd, data, len, MSG_NOSIGNAL);
 
     *n = 0;
     if (sent >= 0)
@@ -178,9 +179,9 @@ static enum cof_err send_plain(struct cof_stream *s, size_t len, size_t *n)
     return COF_OK;
 }
 
-static enum cof_err send_tls(struct cof_stream *s, size_t len, size_t *n)
+static enum cof_err send_tls(struct cof_stream *s, const uint8_t *data, size_t len, size_t *n)
 {
-    enum cof_tls_want w = cof_tls_conn_write(s->tls, s->out.data + s->out_at, len, n);
+    enum cof_tls_want w = cof_tls_conn_write(s->tls, data, len, n);
 
     s->tls_write_wants_read = w == COF_TLS_WANT_READ;
     return w == COF_TLS_FAILED || w == COF_TLS_EOF ? COF_E_CLOSED : COF_OK;
@@ -191,11 +192,12 @@ static enum cof_err flush(struct cof_stream *s)
     enum cof_err err = cof_buf_err(&s->out);
 
     while (err == COF_OK && s->out_at < s->out.len) {
+        const uint8_t *data = s->out.data + s->out_at;
         size_t len = s->out.len - s->out_at, n;
 
         if (len > WRITE_MAX)
             len = WRITE_MAX;
-        err = s->tls != NULL ? send_tls(s, len, &n) : send_plain(s, len, &n);
+        err = s->tls != NULL ? send_tls(s, data, len, &n) : send_plain(s, data, len, &n);
         if (n == 0)
             break;
         s->out_at += n;
@@ -400,12 +402,37 @@ void cof_stream_resume(struct cof_stream *s)
     kick(s);
 }
 
+/* Whole records of a long piece go out from where they lie, uncopied, after what waits before them. Returns what is left to keep: all of
+ * it when the socket is full or broken, which the next flush finds. */
+static struct cof_view write_through(struct cof_stream *s, struct cof_view data)
+{
+    size_t waiting = s->out.len - s->out_at, n = 1;
+
+    if (!s->up || waiting >= RECORD || data.len < RECORD)
+        return data;
+    if (waiting > 0) { /* such as a head: fills a record with the piece's beginning */
+        cof_buf_add(&s->out, cof_view_sub(data, 0, RECORD - waiting));
+        data = cof_view_sub(data, RECORD - waiting, SIZE_MAX);
+        if (flush(s) != COF_OK || s->out_at < s->out.len)
+            return data;
+    }
+    while (data.len >= RECORD && n > 0) {
+        size_t len = data.len < WRITE_MAX ? RECORD : WRITE_MAX;
+        enum cof_err err = s->tls != NULL ? send_tls(s, data.data, len, &n) : send_plain(s, data.data, len, &n);
+        n = err == COF_OK ? n : 0;
+        s->total_out += n;
+        data = cof_view_sub(data, n, SIZE_MAX);
+    }
+    return data;
+}
+
 /* Small writes are gathered and go out at the end of the loop's turn; failures are told from there, never to the writer
  * in the middle of its own work. */
 void cof_stream_write(struct cof_stream *s, struct cof_view data)
 {
     if (s->failed || s->end_wanted)
         return;
+    data = write_through(s, data);
     cof_buf_add(&s->out, data);
     if (cof_stream_over_high(s))
         s->over_high = true;
