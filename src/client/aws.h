@@ -51,6 +51,7 @@ struct cof_aws {
     int64_t backoff_ms;    /* 100: the first pause is up to twice that, doubling with each attempt */
     int64_t stall_ms;      /* less than 1 KiB moved in so long: the connection is given up; 0: 30 s */
     bool checksum_when_required; /* send body checksums only where S3 demands them */
+    bool no_reply_checksum;      /* do not ask for, nor look at, those that S3 keeps */
     int quota;             /* 500 at start: a retry costs 5, a success gives 1 back */
     int64_t skew_ms;       /* added to now_ms */
     const struct cof_log *log;

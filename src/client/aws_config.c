@@ -280,7 +280,8 @@ static enum cof_err choose_rest(struct cof_aws_settings *s, const struct cof_aws
 {
     static const char *const bundle[] = {"AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", NULL},
                              *const attempts[] = {"AWS_MAX_ATTEMPTS", NULL},
-                             *const checksum[] = {"AWS_REQUEST_CHECKSUM_CALCULATION", NULL};
+                             *const checksum[] = {"AWS_REQUEST_CHECKSUM_CALCULATION", NULL},
+                             *const validation[] = {"AWS_RESPONSE_CHECKSUM_VALIDATION", NULL};
     struct cof_view v;
     uint64_t n = 3;
 
@@ -296,6 +297,12 @@ static enum cof_err choose_rest(struct cof_aws_settings *s, const struct cof_aws
         if (!s->checksum_when_required && !cof_view_eq_nocase(v, COF_LIT("when_supported")))
             return cof_diag_set(diag, COF_E_CONFIG,
                                 "AWS_REQUEST_CHECKSUM_CALCULATION must be when_supported or when_required");
+    }
+    if (choose(s, NULL, validation, "response_checksum_validation", &v)) {
+        s->no_reply_checksum = cof_view_eq_nocase(v, COF_LIT("when_required"));
+        if (!s->no_reply_checksum && !cof_view_eq_nocase(v, COF_LIT("when_supported")))
+            return cof_diag_set(diag, COF_E_CONFIG,
+                                "AWS_RESPONSE_CHECKSUM_VALIDATION must be when_supported or when_required");
     }
     v = cof_view_str(cof_env_get(&s->env, "AWS_EC2_METADATA_DISABLED"));
     s->imds_disabled = cof_view_eq_nocase(v, COF_LIT("true"));
@@ -351,6 +358,7 @@ enum cof_err cof_aws_settings_apply(const struct cof_aws_settings *settings, str
     aws->dual_stack = settings->dual_stack;
     aws->max_attempts = settings->max_attempts;
     aws->checksum_when_required = settings->checksum_when_required;
+    aws->no_reply_checksum = settings->no_reply_checksum;
     return COF_OK;
 }
 

@@ -38,6 +38,7 @@ struct cof_aws_settings {
     struct cof_addr proxy; /* for https endpoints; those NO_PROXY names, and http ones, go direct */
     bool imds_disabled;
     bool checksum_when_required; /* AWS_REQUEST_CHECKSUM_CALCULATION=when_required */
+    bool no_reply_checksum;      /* AWS_RESPONSE_CHECKSUM_VALIDATION=when_required */
 };
 
 /* COF_E_CONFIG or COF_E_FORMAT with words naming the file or variable. */

@@ -139,6 +139,39 @@ void cof_s3_sending_failed(struct cof_s3_send *s, enum cof_err err)
     cof_s3_sending_fail(s, err, &s->diag);
 }
 
+bool cof_s3_sending_wants_hash(const struct cof_s3_send *s)
+{
+    return s->alg == COF_CHECKSUM_NONE && !s->aws->endpoints[COF_AWS_S3].https;
+}
+
+static struct cof_s3_get head_of(const struct cof_s3_send *s)
+{
+    return (struct cof_s3_get){.bucket = s->opts.put.bucket, .key = s->opts.put.key, .sse = s->opts.put.sse, .head = true};
+}
+
+static void on_sized(struct cof_s3_send *s, enum cof_err err, const struct cof_aws_error *error, const struct cof_diag *diag)
+{
+    (void)error;
+    (void)diag;
+    if (err == COF_OK && s->object.size != s->total) {
+        s->err = cof_diag_set(&s->diag, COF_E_AUTH, "S3 stored %llu bytes, not the %llu that were sent",
+                              (unsigned long long)s->object.size, (unsigned long long)s->total);
+        cof_diag_hint(&s->diag, "this server does not understand streamed checksums: AWS_REQUEST_CHECKSUM_CALCULATION=when_required "
+                                "leaves them out");
+    }
+    s->object.size = s->total;
+    cof_s3_sending_finish(s);
+}
+
+void cof_s3_sending_stored(struct cof_s3_send *s)
+{
+    struct cof_s3_get get = head_of(s);
+    struct cof_aws_request request;
+
+    if (s->is_told || s->is_whole || cof_s3_get_object(&request, &get) != COF_OK || cof_s3_sending_ask(s, &request, on_sized) != COF_OK)
+        cof_s3_sending_finish(s);
+}
+
 /* --- did an earlier request that we had no answer to do it already? --- */
 
 static void on_settled(struct cof_s3_send *s, enum cof_err err, const struct cof_aws_error *error,
@@ -157,7 +190,7 @@ static void on_settled(struct cof_s3_send *s, enum cof_err err, const struct cof
 
 void cof_s3_sending_settle(struct cof_s3_send *s, enum cof_err err, const struct cof_diag *diag)
 {
-    struct cof_s3_get get = {.bucket = s->opts.put.bucket, .key = s->opts.put.key, .sse = s->opts.put.sse, .head = true};
+    struct cof_s3_get get = head_of(s);
     struct cof_aws_request request;
 
     s->err = err;

@@ -70,6 +70,7 @@ static void part_head(void *ctx, struct cof_aws_call *call, const struct cof_htt
     part->has_sum = true;
     if (lane->verdict != COF_OK || !cof_headers_get(&head->headers, cof_aws_checksum_header(lane->send->alg), &theirs))
         return;
+    lane->send->is_told = true;
     cof_buf_init(&ours, COF_S3_SUM_MAX);
     cof_base64_add(&ours, cof_view_of(part->sum, cof_checksum_size(lane->send->alg)));
     err = cof_buf_err(&ours);
@@ -172,6 +173,29 @@ static bool has_lane(const struct cof_s3_send *s)
     return s->n_busy < COF_S3_LANES_MAX && (s->n_busy == 0 || s->opts.lanes->used < s->opts.lanes->max);
 }
 
+/* The hash of a part that is signed in one piece, before it is sent. */
+static enum cof_err hash_part(struct cof_s3_send *s, unsigned index, const uint8_t *data, char hex[static 65])
+{
+    uint64_t length = s->parts[index].length;
+    struct cof_hash *hash = NULL;
+    uint8_t digest[32];
+    enum cof_err err = cof_hash_new(COF_SHA256, &hash);
+
+    for (uint64_t at = 0; at < length && err == COF_OK;) {
+        size_t n = length - at < COF_S3_PIECE ? (size_t)(length - at) : COF_S3_PIECE;
+        if (s->is_file)
+            err = s->opts.source.read_at(s->opts.source.ctx, (uint64_t)index * s->part_size + at, s->piece, n, &s->diag);
+        if (err == COF_OK)
+            err = cof_hash_update(hash, cof_view_of(s->is_file ? s->piece : data + at, n));
+        at += n;
+    }
+    if (err == COF_OK)
+        err = cof_hash_final(hash, digest);
+    cof_hash_free(hash);
+    cof_hex_encode(digest, sizeof digest, hex);
+    return err;
+}
+
 /* data: moved, of a stream. */
 static enum cof_err start_part(struct cof_s3_send *s, unsigned index, uint8_t *data)
 {
@@ -194,6 +218,11 @@ static enum cof_err start_part(struct cof_s3_send *s, unsigned index, uint8_t *d
         s->opts.lanes->used++;
     s->n_busy++;
     err = cof_s3_upload_part(&request, &upload, index + 1, s->parts[index].length);
+    if (err == COF_OK && cof_s3_sending_wants_hash(s)) {
+        err = hash_part(s, index, data, request.payload_sha256);
+        if (err != COF_OK)
+            cof_aws_request_done(&request);
+    }
     if (err == COF_OK)
         err = cof_aws_start(s->aws, &request, &cb, &lane->call);
     return err;
@@ -254,7 +283,8 @@ static void on_completed(struct cof_s3_send *s, enum cof_err err, const struct c
             (void)snprintf(s->object.sum, sizeof s->object.sum, "%s", s->sum);
             s->object.sse = s->object.sse == COF_SSE_NONE ? s->opts.put.sse.mode : s->object.sse;
             s->object.size = s->total;
-            cof_s3_sending_finish(s);
+            s->is_told = s->is_told || (sum[0] != '\0' && s->sum[0] != '\0');
+            cof_s3_sending_stored(s);
             return;
         }
     }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define WHOLE_MAX ((size_t)1 << 20) /* up to here a body is held in memory, where it can be sent again */
+#define WHOLE_HASHED_MAX ((size_t)64 << 20) /* and up to here where its hash goes before it */
 
 static void single_done(void *ctx, struct cof_s3_upload *upload, enum cof_err err, const struct cof_s3_object *object,
                         const struct cof_aws_error *error, const struct cof_diag *diag);
@@ -99,15 +100,23 @@ void cof_s3_sending_single(struct cof_s3_send *s)
     struct cof_s3_put put = s->opts.put;
     struct cof_s3_upload_events events = {cof_s3_sending_single_more, single_done, single_rewind, s};
     struct cof_buf text;
+    uint8_t digest[32];
+    char hex[65];
     enum cof_err err = COF_OK;
 
     s->is_single = true;
     cof_buf_init(&text, COF_S3_SUM_MAX);
-    if (s->is_file && s->total <= WHOLE_MAX)
+    if (s->is_file && s->total <= (cof_s3_sending_wants_hash(s) ? WHOLE_HASHED_MAX : WHOLE_MAX))
         err = read_whole(s, &text);
     put.length = s->total;
     /* In the clear the body's hash is signed, over TLS its bytes are not copied once more. */
     put.streaming = !s->is_whole || s->aws->endpoints[COF_AWS_S3].https;
+    if (err == COF_OK && s->is_whole && s->total > WHOLE_MAX) { /* too long to be copied into the request */
+        err = cof_hash_once(COF_SHA256, cof_view_of(s->filling, (size_t)s->total), digest);
+        cof_hex_encode(digest, sizeof digest, hex);
+        put.sha256 = cof_view_str(hex);
+        put.streaming = true;
+    }
     put.body = put.streaming ? (struct cof_view){0} : cof_view_of(s->filling, (size_t)s->total);
     put.checksum = s->alg;
     put.sum = cof_buf_view(&text);
@@ -131,7 +140,8 @@ static void single_done(void *ctx, struct cof_s3_upload *upload, enum cof_err er
     if (err == COF_OK) {
         cof_s3_sending_moved(s, (int64_t)(s->total - s->single_at));
         s->object = *object;
-        cof_s3_sending_finish(s);
+        s->is_told = cof_s3_object_has_sum(object, s->alg, s->sum);
+        cof_s3_sending_stored(s);
     } else if (err == COF_E_PRECONDITION && (attempts > 1 || s->opts.same_is_done) && s->sum[0] != '\0') {
         cof_s3_sending_settle(s, err, diag);
     } else {

@@ -55,6 +55,7 @@ struct cof_s3_send {
     bool is_single, is_whole;   /* is_whole: all of it is in filling */
     struct cof_s3_object object;
     char sum[COF_S3_SUM_MAX];   /* of the object, as S3 writes it */
+    bool is_told;               /* S3 told a checksum that is ours: it has understood how the bytes came */
     enum cof_err err;
     struct cof_diag diag;
 };
@@ -69,6 +70,11 @@ COF_MUST_USE enum cof_err cof_s3_sending_ask(struct cof_s3_send *s, struct cof_a
 void cof_s3_sending_finish(struct cof_s3_send *s);
 void cof_s3_sending_fail(struct cof_s3_send *s, enum cof_err err, const struct cof_diag *diag);
 void cof_s3_sending_failed(struct cof_s3_send *s, enum cof_err err);
+/* All is stored, s->object filled. A server that told no checksum of streamed bytes is asked for their number first: some store the
+ * framing of such a body as if it were the body. */
+void cof_s3_sending_stored(struct cof_s3_send *s);
+/* The SHA-256 of bytes that are signed in one piece: those for a server in the clear that is not to get checksums. */
+bool cof_s3_sending_wants_hash(const struct cof_s3_send *s);
 /* S3 refuses what it may have done already by an earlier request that we had no answer to: is it there, and the same? */
 void cof_s3_sending_settle(struct cof_s3_send *s, enum cof_err err, const struct cof_diag *diag);
 

@@ -156,6 +156,8 @@ enum cof_err cof_s3_put_object(struct cof_aws_request *out, const struct cof_s3_
     out->streaming = put->streaming;
     out->length = put->streaming ? put->length : put->body.len;
     out->replayable = !put->streaming;
+    if (put->sha256.len == sizeof out->payload_sha256 - 1)
+        memcpy(out->payload_sha256, put->sha256.data, put->sha256.len);
     if (!put->streaming)
         cof_buf_add(&out->body, put->body);
     return cof_s3_finish(out, err);
@@ -175,7 +177,7 @@ enum cof_err cof_s3_get_object(struct cof_aws_request *out, const struct cof_s3_
         cof_s3_add_number(out, "partNumber", get->part);
     if (get->range.len > 0)
         cof_headers_add(&out->headers, COF_LIT("Range"), get->range);
-    else
+    else if (!get->no_checksum)
         cof_headers_add_str(&out->headers, "x-amz-checksum-mode", "ENABLED");
     out->replayable = true;
     return cof_s3_finish(out, err);

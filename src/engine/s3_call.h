@@ -44,6 +44,7 @@ struct cof_s3_put {
     uint64_t length;
     enum cof_checksum_alg checksum; /* what the bytes are checked by; none: what the client has by default */
     struct cof_view sum; /* its value in base64, when known before; may be empty */
+    struct cof_view sha256; /* streaming in the clear: hex of the body's hash, so that it is signed in one piece; may be empty */
 };
 COF_MUST_USE enum cof_err cof_s3_put_object(struct cof_aws_request *out, const struct cof_s3_put *put);
 
@@ -51,6 +52,7 @@ struct cof_s3_get {
     struct cof_view bucket, key, version_id; /* version_id may be empty */
     struct cof_s3_sse sse; /* SSE-C: the key is needed again */
     bool head;             /* HeadObject */
+    bool no_checksum;      /* S3 is not asked for the checksum it keeps */
     struct cof_view range; /* "bytes=0-9", or empty */
     unsigned part;         /* with checksum: this part of a multipart upload; 0: none */
     struct cof_view if_match; /* an ETag; COF_E_PRECONDITION when it is another one. May be empty */

@@ -190,7 +190,8 @@ static enum cof_err parse_reply(struct cof_view body, const char *name, struct c
 {
     enum cof_err err = cof_xml_parse(body, REPLY_MAX, REPLY_NODES, root);
 
-    if (err == COF_OK && strcmp((*root)->name, name) != 0 && strcmp((*root)->name, "Error") != 0) {
+    /* "CompleteMultipartUploadResult"; some servers call it "...Response". */
+    if (err == COF_OK && strncmp((*root)->name, name, strlen(name) - strlen("Result")) != 0 && strcmp((*root)->name, "Error") != 0) {
         cof_xml_free(*root);
         err = COF_E_FORMAT;
     }
