@@ -85,8 +85,10 @@ static const struct known table[] = {
     {"ConditionalRequestConflict", COF_E_RETRY, NULL},
     {"InvalidCiphertextException", COF_E_AUTH, "the sealed data key, its key or its encryption context was altered"},
     {"IncorrectKeyException", COF_E_AUTH, "the data was sealed under another KMS key than the one named"},
-    {"BadDigest", COF_E_AUTH, "the body was altered on its way"},
-    {"XAmzContentSHA256Mismatch", COF_E_AUTH, "the body was altered on its way"},
+    {"BadDigest", COF_E_AUTH, "the body was altered on its way, or this server knows no streamed checksums (AWS_REQUEST_CHECKSUM_CALCULATION=when_required "
+                                             "leaves them out)"},
+    {"XAmzContentSHA256Mismatch", COF_E_AUTH, "the body was altered on its way, or this server knows no streamed checksums (AWS_REQUEST_CHECKSUM_CALCULATION=when_required "
+                                             "leaves them out)"},
     {"DisabledException", COF_E_REMOTE, "the KMS key is disabled"},
     {"KMSInvalidStateException", COF_E_REMOTE, "the KMS key is disabled or pending deletion"},
     {"SlowDown", COF_E_THROTTLED, NULL},

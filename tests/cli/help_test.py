@@ -39,6 +39,15 @@ def main():
             code, _, err = run('groff', '-man', '-Tutf8', '-ww', stdin=page.encode())
             good = good and code == 0 and not err
         results.append((f'{name}: help, manual page, wrong option', good, err))
+    if shutil.which('bash'):
+        def complete(*words):
+            script = (f'source <({PROG}/coffer/coffer --completion); COMP_WORDS=({" ".join(words)}); COMP_CWORD={len(words) - 1}; '
+                      '_coffer; echo "${COMPREPLY[@]}"')
+            return run('bash', '-c', script)[1].split()
+        results.append(('bash completes verbs', complete('coffer', 'ro') == ['roundtrip'] and complete('coffer', 'att') == ['attest'], ''))
+        results.append(('and second words', complete('coffer', 'attest', '""') == ['verify'], str(complete('coffer', 'attest', '""'))))
+        results.append(('and options', complete('coffer', 'put', '--checksum') == ['--checksum-algorithm']
+                        and '--pcr' in complete('coffer', 'attest', 'verify', '--p'), str(complete('coffer', 'attest', 'verify', '--p'))))
     print(f'1..{len(results)}')
     for i, (name, ok, detail) in enumerate(results, 1):
         print(f'{"ok" if ok else "not ok"} {i} - {name}')

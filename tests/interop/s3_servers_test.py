@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """coffer put, get, ls, rm and presign against S3 servers of other people's making: moto_server and npm's s3rver, each where it can be
 had, and one that is running already ($COFFER_JUDGE_URL with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; $COFFER_JUDGE_KMS_KEY for
-SSE-KMS); boto3 reads there what coffer wrote, and the reverse. What a server cannot do is skipped with a word."""
+SSE-KMS; Ceph RGW before 18 wants AWS_REQUEST_CHECKSUM_CALCULATION=when_required); boto3 reads there what coffer wrote, and the reverse. What a server cannot do is skipped with a word."""
 import hashlib, json, os, random, shutil, signal, socket, subprocess, sys, tempfile, time, urllib.request
 from pathlib import Path
 
@@ -223,7 +223,8 @@ def given():
         return
     kms = os.environ.get('COFFER_JUDGE_KMS_KEY')
     can = set(os.environ.get('COFFER_JUDGE_CAN', 'sse-c tags signatures resume create-only').split()) | ({'sse-kms'} if kms else set())
-    judge(Server('given', url, (os.environ['AWS_ACCESS_KEY_ID'], os.environ['AWS_SECRET_ACCESS_KEY']), can, kms_key=kms))
+    env = {k: v for k, v in os.environ.items() if k in ('AWS_REQUEST_CHECKSUM_CALCULATION', 'AWS_RESPONSE_CHECKSUM_VALIDATION')}
+    judge(Server('given', url, (os.environ['AWS_ACCESS_KEY_ID'], os.environ['AWS_SECRET_ACCESS_KEY']), can, env, kms))
 
 
 def main():

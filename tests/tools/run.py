@@ -27,6 +27,15 @@ def find(build):
                 yield f'{room}/{script.stem}', ['/bin/sh', str(script)]
 
 
+def untracked():
+    """Files of the source tree that git does not know; tests write elsewhere. None: git is not here."""
+    try:
+        p = subprocess.run(['git', '-C', str(ROOT), 'status', '--porcelain', '--untracked-files=all'], capture_output=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return {line[3:] for line in p.stdout.decode(errors='replace').splitlines() if line[:2] == '??'} if p.returncode == 0 else None
+
+
 def run(name, command, build, timeout):
     env = dict(os.environ, CMOCKA_MESSAGE_OUTPUT='TAP', COFFER_BUILD=str(build), COFFER_SOURCE=str(ROOT),
                PYTHONDONTWRITEBYTECODE='1')
@@ -84,6 +93,7 @@ def main():
     tests = [t for t in find(a.build.resolve()) if not a.only or any(text in t[0] for text in a.only)]
     passed = failed = skipped = 0
     reasons, slow = {}, []
+    before = None if a.only else untracked() # a whole run; who runs a few may be writing meanwhile
     with cf.ThreadPoolExecutor(a.jobs) as pool:
         for done in cf.as_completed([pool.submit(run, n, c, a.build.resolve(), a.timeout) for n, c in tests]):
             name, text, code, seconds = done.result()
@@ -98,6 +108,10 @@ def main():
                 for what, _ in f:
                     print(f'     not ok: {what}')
                 print('     | ' + '\n     | '.join(text.splitlines()[-60:]), flush=True)
+    left = sorted((untracked() or set()) - before) if before is not None else []
+    if left:
+        print(f'FAIL the source tree: tests left {", ".join(left[:5])}')
+    failed += len(left)
     for why, which in sorted(reasons.items()):
         print(f'skipped ({why}): {len(which)}: {"; ".join(which[:4])}{" ..." if len(which) > 4 else ""}')
     print('slowest: ' + ', '.join(f'{n} {s:.0f} s' for s, n in sorted(slow, reverse=True)[:4]))

@@ -6,6 +6,7 @@
 
 #include "crypto/start.h"
 #include "io/harden.h"
+#include "prog/complete.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,12 +19,21 @@ static const struct verb *const verbs[] = {
     &verb_eif_build, &verb_eif_ramdisk, &verb_eif_describe, &verb_eif_verify, &verb_eif_split, &verb_model_measure,
 };
 
+static void complete(void)
+{
+    struct cof_verb_name names[sizeof verbs / sizeof verbs[0]];
+
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+        names[i] = (struct cof_verb_name){verbs[i]->name, verbs[i]->command};
+    cof_complete_bash("coffer", names, sizeof verbs / sizeof verbs[0]);
+}
+
 static void usage(FILE *f)
 {
     (void)fprintf(f, "usage: coffer VERB [options] ...\n\n");
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
         (void)fprintf(f, "  %-16s %s\n", verbs[i]->name, verbs[i]->command->summary);
-    (void)fprintf(f, "\n'coffer VERB --help' tells more. Exit codes: 0 done, 1 failed, 2 wrong use, 3 verification refused, "
+    (void)fprintf(f, "\n'coffer VERB --help' tells more; 'coffer --completion' prints bash's completion. Exit codes: 0 done, 1 failed, 2 wrong use, 3 verification refused, "
                      "4 try later.\n");
 }
 
@@ -61,6 +71,10 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "--version") == 0) {
         (void)printf("coffer " COF_VERSION "\n");
+        return COF_EXIT_DONE;
+    }
+    if (strcmp(argv[1], "--completion") == 0) {
+        complete();
         return COF_EXIT_DONE;
     }
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
