@@ -393,6 +393,7 @@ static void listed(void *ctx, unsigned number, const struct cof_s3_part *part)
     if (number <= s->n_parts && part->has_sum && part->length == s->parts[number - 1].length && part->etag[0] != '\0') {
         s->parts[number - 1] = *part;
         s->parts[number - 1].is_stored = true;
+        s->is_told = true;
     }
 }
 

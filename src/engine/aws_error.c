@@ -74,6 +74,8 @@ static const struct known table[] = {
     {"UnrecognizedClientException", COF_E_DENIED, "the access key is not known: check AWS_ACCESS_KEY_ID or the profile"},
     {"ExpiredToken", COF_E_DENIED, "the session has expired: fetch new credentials"},
     {"ExpiredTokenException", COF_E_DENIED, "the session has expired: fetch new credentials"},
+    {"InvalidToken", COF_E_DENIED, "the session token does not belong to these keys"},
+    {"AuthorizationHeaderMalformed", COF_E_DENIED, "the region is another one: check AWS_REGION or --region"},
     {"RequestTimeTooSkewed", COF_E_DENIED, "this machine's clock is wrong: set it"},
     {"NoSuchBucket", COF_E_NOT_FOUND, "the bucket does not exist, or lives in another region or account"},
     {"NoSuchKey", COF_E_NOT_FOUND, NULL},

@@ -88,15 +88,32 @@ static enum cof_err send_data(struct world *w, struct end *e, uint64_t length, b
     return e->err;
 }
 
+static void crc64_text(const uint8_t *bytes, size_t len, char out[16])
+{
+    struct cof_s3_part part = {.length = len};
+    struct cof_checksum sum;
+    char text[64];
+
+    assert_ok(cof_checksum_init(&sum, COF_CHECKSUM_CRC64NVME));
+    assert_ok(cof_checksum_update(&sum, cof_view_of(bytes, len)));
+    assert_ok(cof_checksum_final(&sum, part.sum));
+    cof_checksum_done(&sum);
+    assert_ok(cof_s3_join_checksum(COF_CHECKSUM_CRC64NVME, &part, 1, text));
+    (void)snprintf(out, 16, "%.15s", text);
+}
+
 static void in_parts(void **state)
 {
     struct world *w = *state;
     struct end e = {0};
+    char sum[16], told[100];
 
+    crc64_text(data, 5 * MIB, sum);
+    (void)snprintf(told, sizeof told, "ETag: \"1\"\nx-amz-checksum-crc64nvme: %s", sum);
     for (int stream = 0; stream < 2; stream++) {
         e = (struct end){.shorts = 2};
         script(w, 200, NULL, CREATED);
-        script(w, 200, "ETag: \"1\"", "");
+        script(w, 200, told, "");
         script(w, 200, "ETag: \"2\"", "");
         script(w, 200, "x-amz-version-id: v1", COMPLETED);
         assert_ok(send_data(w, &e, sizeof data, stream == 1, (struct cof_s3_send_opts){0}));
@@ -117,11 +134,14 @@ static void small_ones_go_in_one(void **state)
     struct world *w = *state;
     struct end e = {0};
     uint64_t sizes[] = {0, 1, 100000};
+    char sum[16], told[100];
 
     for (int stream = 0; stream < 2; stream++)
         for (size_t i = 0; i < 3; i++) {
             e = (struct end){0};
-            script(w, 200, "ETag: \"1\"", "");
+            crc64_text(data, (size_t)sizes[i], sum);
+            (void)snprintf(told, sizeof told, "ETag: \"1\"\nx-amz-checksum-crc64nvme: %s", sum);
+            script(w, 200, told, "");
             assert_ok(send_data(w, &e, sizes[i], stream == 1, (struct cof_s3_send_opts){0}));
             assert_string_equal(w->seen[w->n_seen - 1].target, "/bucket/key");
             assert_int_equal(e.moved, sizes[i]);
@@ -196,20 +216,6 @@ static void error_in_a_good_reply(void **state)
     assert_int_equal(w->n_seen, 4); /* kept for another run */
 }
 
-static void crc64_text(const uint8_t *bytes, size_t len, char out[16])
-{
-    struct cof_s3_part part = {.length = len};
-    struct cof_checksum sum;
-    char text[64];
-
-    assert_ok(cof_checksum_init(&sum, COF_CHECKSUM_CRC64NVME));
-    assert_ok(cof_checksum_update(&sum, cof_view_of(bytes, len)));
-    assert_ok(cof_checksum_final(&sum, part.sum));
-    cof_checksum_done(&sum);
-    assert_ok(cof_s3_join_checksum(COF_CHECKSUM_CRC64NVME, &part, 1, text));
-    (void)snprintf(out, 16, "%.15s", text);
-}
-
 /* Of two parts S3 has both, but one is of other bytes. */
 static void goes_on(void **state)
 {
@@ -231,7 +237,8 @@ static void goes_on(void **state)
     assert_string_equal(w->seen[1].target, "/bucket/key?uploadId=u9&partNumber=2");
     script(w, 404, NULL, "<Error><Code>NoSuchUpload</Code></Error>"); /* gone meanwhile: from the beginning */
     script(w, 200, NULL, CREATED);
-    script(w, 200, "ETag: \"1\"", "");
+    (void)snprintf(list, sizeof list, "ETag: \"1\"\nx-amz-checksum-crc64nvme: %s", first);
+    script(w, 200, list, "");
     script(w, 200, "ETag: \"2\"", "");
     script(w, 200, NULL, COMPLETED);
     e = (struct end){0};
