@@ -4,6 +4,7 @@
  */
 #include "base/codec.h"
 #include "base/date.h"
+#include "standin/s3_find.h"
 #include "standin/s3_record.h"
 
 #include <stdio.h>
@@ -340,24 +341,32 @@ static void say_version(
     cof_buf_add_str(&w->items, marker ? "</DeleteMarker>" : "</Version>");
 }
 
-/* Goes on behind one version of a key, whose older ones are then no latest. */
+/* Goes on behind one version of a key. That version may be gone since: its id tells where it was, but for "null", in whose
+ * place all of the key is said. What comes next is the latest unless a newer one is left. */
 static enum cof_err start_after_version(struct walk *w, struct cof_view key, struct cof_view id)
 {
-    json_t *record = NULL;
+    json_t *record = NULL, *newest = NULL;
+    char order[COF_S3_VERSION_ID / 2 + 1] = "";
     enum cof_err err;
 
+    if (!cof_s3_version_id_ok(w->c, id))
+        return COF_OK;
     cof_buf_reset(&w->c->key);
     cof_buf_add(&w->c->key, key);
     err = cof_s3_object_get(w->c, id, &record);
-    cof_buf_reset(&w->c->key);
-    if (err == COF_E_NOT_FOUND)
-        return cof_s3_fail(w->c, 400, "InvalidArgument", "Invalid version id specified");
     if (err == COF_OK)
-        cof_s3_key_of3(&w->from, w->c->bucket, key, cof_view_str(cof_s3_text(record, "order")));
+        (void)snprintf(order, sizeof order, "%s", cof_s3_text(record, "order"));
+    else if (err == COF_E_NOT_FOUND && id.len == COF_S3_VERSION_ID)
+        (void)snprintf(order, sizeof order, "%.*s", COF_S3_VERSION_ID / 2, (const char *)id.data);
+    if (err == COF_OK || err == COF_E_NOT_FOUND)
+        err = cof_s3_object_newest(w->c, &newest);
+    cof_buf_reset(&w->c->key);
+    cof_s3_key_of3(&w->from, w->c->bucket, key, cof_view_str(order));
+    w->seen_any = newest != NULL && strcmp(cof_s3_text(newest, "order"), order) <= 0;
     set_buf(&w->seen, key);
-    w->seen_any = true;
     json_decref(record);
-    return err;
+    json_decref(newest);
+    return err == COF_E_NOT_FOUND ? COF_OK : err;
 }
 
 enum cof_err cof_s3_list_versions(struct cof_s3_call *c)

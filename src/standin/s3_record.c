@@ -268,14 +268,14 @@ static uint64_t next_order(int64_t now_ms, const json_t *newest)
 static enum cof_err name_version(struct cof_s3_call *c, json_t *record, const json_t *newest)
 {
     char order[17], id[40];
-    uint8_t random[12];
+    uint8_t random[8];
     enum cof_err err = cof_rng_fill(cof_standin_rng(c->s), random, sizeof random);
 
     if (err != COF_OK)
         return err;
     (void)snprintf(order, sizeof order, "%016llx", (unsigned long long)next_order(c->req->now_ms, newest));
-    (void)snprintf(id, sizeof id, "%.8s", order + 8);
-    cof_hex_encode(random, sizeof random, id + 8);
+    (void)snprintf(id, sizeof id, "%s", order); /* so that a listing goes on behind a version that is gone */
+    cof_hex_encode(random, sizeof random, id + 16);
     if (cof_s3_versioning_of(c) != COF_S3_VERSIONED)
         (void)snprintf(id, sizeof id, "null");
     return json_object_set_new(record, "order", json_string(order)) == 0 &&

@@ -10,7 +10,7 @@
  *   s3.part     UPLOAD 00 NUMBER                its parts, number in five digits
  *   s3.setting  account                         what the manifest says of all of S3 (s3_setup.c)
  *
- * An object's record: {"id": version id, "order", "marker": delete marker, "size", "etag", "modified", "head": {headers},
+ * An object's record: {"id": version id ("null", or the order and 16 random hex digits), "order", "marker": delete marker, "size", "etag", "modified", "head": {headers},
  * "meta": {...}, "tags": {...}, "sse": {...} (s3_sse.h), "sum": {"alg", "value", "type"}, "parts": [segment, ...]}
  * "lock" (s3_lock.h), "multipart": true, "upload": the upload it was made by
  * A segment: {"n": part number, "size", "blob", "key": wrapped key in hex; of a multipart object also "alg", "sum"}
@@ -47,6 +47,8 @@ COF_MUST_USE enum cof_err cof_s3_object_update(struct cof_s3_call *call, const j
 COF_MUST_USE enum cof_err cof_s3_object_erase(struct cof_s3_call *call, const json_t *record);
 /* Removes the blobs of a record's segments. */
 COF_MUST_USE enum cof_err cof_s3_segments_remove(const struct cof_store *store, const json_t *parts);
+
+#define COF_S3_VERSION_ID 32 /* characters of a version id that is not "null" */
 
 enum cof_s3_versioning { COF_S3_UNVERSIONED, COF_S3_VERSIONED, COF_S3_SUSPENDED };
 enum cof_s3_versioning cof_s3_versioning_of(const struct cof_s3_call *call);
