@@ -9,38 +9,50 @@
 
 /* Texts that the condition context's views point to. */
 struct texts {
-    struct cof_buf names; /* of the encryption context and of tags, one after another */
+    struct cof_buf tag_names, context_names; /* one after another; each is filled once, since it may move while it grows */
     struct cof_view keys[COF_STANDIN_CONTEXT_MAX], aliases[COF_STANDIN_CONTEXT_MAX];
     char via[128];
     char pcrs[COF_ATTEST_PCRS][2 * COF_ATTEST_PCR_SIZE + 1];
     char pcr_names[COF_ATTEST_PCRS][64];
 };
 
+static void texts_init(struct texts *t)
+{
+    cof_buf_init(&t->tag_names, 65536);
+    cof_buf_init(&t->context_names, 65536);
+}
+
+static void texts_done(struct texts *t)
+{
+    cof_buf_done(&t->tag_names);
+    cof_buf_done(&t->context_names);
+}
+
 static struct cof_view text_of(const json_t *value)
 {
     return cof_view_of(json_string_value(value), json_string_length(value));
 }
 
-/* PREFIX + name -> value for each member; the names come first, since the builder may move while it grows. */
-static void add_members(const char *prefix, const json_t *object, struct texts *t, struct cof_standin_context *out)
+/* PREFIX + name -> value for each member; all names are put into the empty builder before the first view is taken. */
+static void add_members(const char *prefix, const json_t *object, struct cof_buf *names, struct cof_standin_context *out)
 {
     json_t *mutable = (json_t *)(uintptr_t)object;
-    size_t at = t->names.len, prefix_len = strlen(prefix);
+    size_t at = 0, prefix_len = strlen(prefix);
     const char *name;
     json_t *value;
 
     json_object_foreach(mutable, name, value) {
-        cof_buf_add_str(&t->names, prefix);
-        cof_buf_add_str(&t->names, name);
+        cof_buf_add_str(names, prefix);
+        cof_buf_add_str(names, name);
     }
-    if (cof_buf_err(&t->names) != COF_OK) {
+    if (cof_buf_err(names) != COF_OK) {
         out->over = true;
         return;
     }
     json_object_foreach(mutable, name, value) {
         size_t len = prefix_len + strlen(name);
 
-        cof_standin_context_add(out, cof_view_sub(cof_buf_view(&t->names), at, len), text_of(value));
+        cof_standin_context_add(out, cof_view_sub(cof_buf_view(names), at, len), text_of(value));
         at += len;
     }
 }
@@ -58,7 +70,7 @@ static void add_encryption_context(const json_t *context, struct texts *t, struc
         out->over = true;
         return;
     }
-    add_members("kms:EncryptionContext:", context, t, out);
+    add_members("kms:EncryptionContext:", context, &t->context_names, out);
     json_object_foreach(mutable, name, value)
         t->keys[n++] = cof_view_str(name);
     cof_standin_context_add_list(out, COF_LIT("kms:EncryptionContextKeys"), t->keys, n);
@@ -96,7 +108,7 @@ static void add_key(const struct cof_kms_key *key, struct texts *t, struct cof_s
     if (n > 0)
         cof_standin_context_add_list(out, COF_LIT("kms:ResourceAliases"), t->aliases,
                                      n < COF_STANDIN_CONTEXT_MAX ? n : COF_STANDIN_CONTEXT_MAX);
-    add_members("aws:ResourceTag/", json_object_get(key->record, "tags"), t, out);
+    add_members("aws:ResourceTag/", json_object_get(key->record, "tags"), &t->tag_names, out);
 }
 
 static void add_all(struct cof_standin *s, const struct cof_standin_request *req, const struct cof_kms_asking *asking,
@@ -159,7 +171,7 @@ enum cof_err cof_kms_permit(struct cof_standin *s, struct cof_standin_request *r
 
     conditions.n = 0;
     conditions.over = false;
-    cof_buf_init(&t.names, 65536);
+    texts_init(&t);
     cof_buf_init(&granting.text, 4096);
     add_all(s, req, asking, &t, &conditions);
     access.context = &conditions;
@@ -170,7 +182,7 @@ enum cof_err cof_kms_permit(struct cof_standin *s, struct cof_standin_request *r
         access.more_ctx = &granting;
     }
     err = cof_standin_authorize(s, req, &access, why);
-    cof_buf_done(&t.names);
+    texts_done(&t);
     cof_buf_done(&granting.text);
     return err;
 }
@@ -191,7 +203,7 @@ enum cof_err cof_kms_permit_later(struct cof_standin *s, struct cof_standin_requ
     memcpy(action, req->action, sizeof action);
     conditions.n = 0;
     conditions.over = false;
-    cof_buf_init(&t.names, 65536);
+    texts_init(&t);
     add_all(s, req, asking, &t, &conditions);
     access.context = &conditions;
     access.rule = COF_RESOURCE_AUTHORITATIVE;
@@ -204,6 +216,6 @@ enum cof_err cof_kms_permit_later(struct cof_standin *s, struct cof_standin_requ
     }
     cof_buf_truncate(&req->audit, audited); /* the question was ours, not the caller's */
     memcpy(req->action, action, sizeof action);
-    cof_buf_done(&t.names);
+    texts_done(&t);
     return err;
 }
