@@ -8,6 +8,7 @@
 #include "standin/bootstrap.h"
 #include "standin/kms.h"
 #include "standin/reply.h"
+#include "standin/trail.h"
 
 #include <jansson.h>
 
@@ -57,7 +58,7 @@ static void request(struct cof_standin *s, const struct cof_iam_principal *root,
     if (mentions(body, COF_LIT("RSA_")))
         return; /* generating such keys takes seconds */
     cof_headers_init(&head.headers);
-    cof_buf_init(&req.audit, 16384);
+    cof_trail_init(&req);
     cof_buf_init(&target, 4096);
     cof_buf_add_str(&target, "TrentService.");
     cof_buf_add(&target, operation);
@@ -74,7 +75,7 @@ static void request(struct cof_standin *s, const struct cof_iam_principal *root,
     }
     cof_reply_done(&reply);
     cof_buf_done(&target);
-    cof_buf_done(&req.audit);
+    cof_trail_done(&req);
     cof_headers_done(&head.headers);
 }
 

@@ -7,6 +7,7 @@
 #include "standin/bootstrap.h"
 #include "standin/reply.h"
 #include "standin/sts.h"
+#include "standin/trail.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -79,7 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         cof_iam_principal_anonymous(&principal);
     else if (cof_iam_principal_init(&store.ops, "111122223333", &key, &principal) != COF_OK)
         abort();
-    cof_buf_init(&req.audit, 65536);
+    cof_trail_init(&req);
     cof_headers_init(&head.headers);
     cof_reply_init(&reply);
     req.body = cof_view_of(data + 1, size - 1);
@@ -89,7 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     cof_reply_done(&reply);
     cof_headers_done(&head.headers);
-    cof_buf_done(&req.audit);
+    cof_trail_done(&req);
     cof_iam_principal_done(&principal);
     cof_standin_free(s);
     memory_store_done(&store);

@@ -153,7 +153,7 @@ static inline bool world_tls(struct world *w)
 {
     const char *names[] = {"localhost", "127.0.0.1"};
     char cert[128], key[128], ca[128];
-    struct cof_tls_server_opts ts = {cert, key, false};
+    struct cof_tls_server_opts ts = {.cert_file = cert, .key_file = key};
     struct cof_tls_client_opts tc = {.ca_file = ca};
 
     (void)snprintf(w->dir, sizeof w->dir, "/tmp/coffer-http-XXXXXX");

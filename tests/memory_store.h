@@ -107,6 +107,11 @@ static inline enum cof_err memory_commit(void *ctx)
     return COF_OK;
 }
 
+static inline void memory_abandon(void *ctx)
+{
+    ((struct memory_store *)ctx)->dirty = false; /* no transaction beyond the savepoint's */
+}
+
 static inline bool memory_dirty(void *ctx)
 {
     return ((struct memory_store *)ctx)->dirty;
@@ -305,7 +310,7 @@ static inline void memory_store_init(struct memory_store *m)
     *m = (struct memory_store){.ops = {
         .ctx = m,
         .begin = memory_begin,
-        .commit = memory_commit,
+        .commit = memory_commit, .abandon = memory_abandon,
         .dirty = memory_dirty,
         .savepoint = memory_savepoint,
         .rollback = memory_rollback,

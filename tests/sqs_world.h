@@ -11,6 +11,7 @@
 #include "standin/reply.h"
 #include "standin/sqs.h"
 #include "standin/sqs_store.h"
+#include "standin/trail.h"
 
 #define SQS_WORLD_NOW 1795464000000LL /* 2026-11-23T20:00:00Z */
 #define SQS_WORLD_URL "http://localhost/111122223333/q"
@@ -95,7 +96,7 @@ static inline int sqs_world_call(struct sqs_world *w, const char *operation, str
     cof_buf_add_str(&raw, "\r\n");
     if (cof_http1_request(cof_buf_view(&raw), 4096, &head, &used) != COF_OK)
         abort();
-    cof_buf_init(&req.audit, 65536);
+    cof_trail_init(&req);
     req.head = &head;
     cof_reply_reset(&w->reply);
     if (store->savepoint(store->ctx) != COF_OK)
@@ -110,7 +111,7 @@ static inline int sqs_world_call(struct sqs_world *w, const char *operation, str
     if (err != COF_OK || cof_buf_err(&w->reply.body) != COF_OK || (w->reply.status < 400 && w->reply.status != 0 && !req.authorized) ||
         (w->reply.status == 0 && w->reply.wait_until_ms == 0))
         w->reply.status = 500;
-    cof_buf_done(&req.audit);
+    cof_trail_done(&req);
     cof_buf_done(&raw);
     cof_http1_head_done(&head);
     return w->reply.status;

@@ -29,9 +29,10 @@ struct fixture {
     struct cof_buf audit;
 };
 
-static inline void fixture_audit(void *ctx, struct cof_view line)
+static inline enum cof_err fixture_audit(void *ctx, struct cof_view lines)
 {
-    cof_buf_add(&((struct fixture *)ctx)->audit, line);
+    cof_buf_add(&((struct fixture *)ctx)->audit, lines);
+    return COF_OK;
 }
 
 static inline enum cof_err fixture_key(void *ctx, const char *name, struct cof_view id, struct cof_view secret, struct cof_view token)
@@ -96,7 +97,7 @@ static inline void fixture_send(struct fixture *f, struct cof_view raw, struct c
     cof_buf_init(&a->body, (size_t)1 << 26);
     if (cof_http1_request(raw, 65536, &head, &used) != COF_OK)
         return;
-    if (cof_standin_open(f->s, &head, &(struct cof_standin_peer){false, "127.0.0.1", f->only_service}, f->now_ms, &call) != COF_OK)
+    if (cof_standin_open(f->s, &head, &(struct cof_standin_peer){.source_ip = "127.0.0.1", .service = f->only_service}, f->now_ms, &call) != COF_OK)
         abort();
     for (size_t i = 0; i < body.len && !cof_standin_call_ready(call); i += step)
         cof_standin_body(call, cof_view_sub(body, i, step));

@@ -3,6 +3,7 @@
  * The reply side of an exchange: heads, framing of bodies, what keeps a connection alive.
  */
 #include "io/http_conn.h"
+#include "io/tls_conn.h"
 
 #include "base/date.h"
 #include "io/clock.h"
@@ -175,6 +176,13 @@ const struct cof_http_head *cof_xchg_head(const struct cof_xchg *x)
 bool cof_xchg_is_tls(const struct cof_xchg *x)
 {
     return x->conn->tls;
+}
+
+void cof_xchg_tls_names(const struct cof_xchg *x, const char **version, const char **cipher)
+{
+    *version = *cipher = NULL;
+    if (x->conn->stream.tls != NULL)
+        cof_tls_conn_names(x->conn->stream.tls, version, cipher);
 }
 
 void cof_xchg_peer(const struct cof_xchg *x, char out[static 64])

@@ -64,6 +64,7 @@ void cof_http_server_free(struct cof_http_server *server); /* not from its own c
 /* The request. */
 const struct cof_http_head *cof_xchg_head(const struct cof_xchg *x);
 bool cof_xchg_is_tls(const struct cof_xchg *x);
+void cof_xchg_tls_names(const struct cof_xchg *x, const char **version, const char **cipher); /* NULL when plain */
 void cof_xchg_peer(const struct cof_xchg *x, char out[static 64]); /* "127.0.0.1" or "unix" */
 void cof_xchg_set_user(struct cof_xchg *x, void *user);
 void *cof_xchg_user(const struct cof_xchg *x);

@@ -63,11 +63,12 @@ struct cof_disk_store {
     sqlite3_stmt *statements[N_STATEMENTS];
     int lock_fd;
     bool open, dirty, dirty_at_savepoint;
+    enum cof_err broken; /* SQLite gave the transaction up by itself: nothing more may be done in it */
 };
 
-static enum cof_err of_sqlite(int rc)
+static enum cof_err code_of(int rc)
 {
-    switch (rc) {
+    switch (rc & 0xff) {
     case SQLITE_OK:
     case SQLITE_ROW:
     case SQLITE_DONE:
@@ -83,13 +84,24 @@ static enum cof_err of_sqlite(int rc)
     }
 }
 
+/* After some failures (no room, no memory, the disk) SQLite ends the whole transaction. What came after would then be kept
+ * at once, statement by statement, so nothing does until commit has said so. */
+static enum cof_err of_sqlite(struct cof_disk_store *st, int rc)
+{
+    enum cof_err err = code_of(rc);
+
+    if (err != COF_OK && st->open && st->broken == COF_OK && sqlite3_get_autocommit(st->db) != 0)
+        st->broken = err;
+    return err;
+}
+
 /* Runs a statement that gives no rows. */
 static enum cof_err run(struct cof_disk_store *st, enum statement which)
 {
     int rc = sqlite3_step(st->statements[which]);
 
     (void)sqlite3_reset(st->statements[which]);
-    return of_sqlite(rc);
+    return of_sqlite(st, rc);
 }
 
 static int bind_view(sqlite3_stmt *stmt, int at, struct cof_view v)
@@ -121,11 +133,21 @@ static enum cof_err op_begin(void *ctx)
     enum cof_err err;
 
     if (st->open)
-        return COF_OK;
+        return st->broken;
     err = run(st, ST_BEGIN);
     st->open = err == COF_OK;
     st->dirty = false;
     return err;
+}
+
+static void end(struct cof_disk_store *st, bool kept)
+{
+    if (!kept)
+        (void)run(st, ST_UNDO); /* fails when the transaction ended by itself */
+    cof_blob_files_end(&st->files, kept);
+    st->open = false;
+    st->dirty = false;
+    st->broken = COF_OK;
 }
 
 static enum cof_err op_commit(void *ctx)
@@ -135,15 +157,21 @@ static enum cof_err op_commit(void *ctx)
 
     if (!st->open)
         return COF_OK;
-    err = cof_blob_files_sync(&st->files);
+    err = st->broken;
+    if (err == COF_OK)
+        err = cof_blob_files_sync(&st->files);
     if (err == COF_OK)
         err = run(st, ST_COMMIT);
-    if (err != COF_OK)
-        (void)run(st, ST_UNDO); /* fails when the transaction ended by itself */
-    cof_blob_files_end(&st->files, err == COF_OK);
-    st->open = false;
-    st->dirty = false;
+    end(st, err == COF_OK);
     return err;
+}
+
+static void op_abandon(void *ctx)
+{
+    struct cof_disk_store *st = ctx;
+
+    if (st->open)
+        end(st, false);
 }
 
 static bool op_dirty(void *ctx)
@@ -201,7 +229,7 @@ static enum cof_err op_get(void *ctx, const char *space, struct cof_view key, st
         cof_buf_add(out, column(stmt, 0));
         err = cof_buf_err(out);
     } else {
-        err = rc == SQLITE_DONE ? COF_E_NOT_FOUND : of_sqlite(rc);
+        err = rc == SQLITE_DONE ? COF_E_NOT_FOUND : of_sqlite(st, rc);
     }
 out:
     unbind(stmt);
@@ -223,7 +251,7 @@ static enum cof_err op_put(void *ctx, const char *space, struct cof_view key, st
         bind_view(stmt, 3, value) != SQLITE_OK)
         err = COF_E_IO;
     else
-        err = of_sqlite(sqlite3_step(stmt));
+        err = of_sqlite(st, sqlite3_step(stmt));
     unbind(stmt);
     return err;
 }
@@ -239,7 +267,7 @@ static enum cof_err op_remove(void *ctx, const char *space, struct cof_view key)
     if (bind_text(stmt, 1, space) != SQLITE_OK || bind_view(stmt, 2, key) != SQLITE_OK)
         err = COF_E_IO;
     else
-        err = of_sqlite(sqlite3_step(stmt));
+        err = of_sqlite(st, sqlite3_step(stmt));
     if (err != COF_OK || sqlite3_changes(st->db) > 0)
         st->dirty = true;
     unbind(stmt);
@@ -271,7 +299,7 @@ static enum cof_err op_scan(void *ctx, const char *space, struct cof_view prefix
         if (!cof_view_starts(key, prefix) || !each(arg, key, column(stmt, 1)))
             break;
     }
-    err = of_sqlite(rc);
+    err = of_sqlite(st, rc);
 out:
     unbind(stmt);
     (void)sqlite3_finalize(own);
@@ -333,7 +361,7 @@ static enum cof_err op_blob_close(void *ctx, struct cof_blob_writer *writer, str
         bind_place(stmt, 3, &place) != SQLITE_OK)
         err = COF_E_IO;
     else
-        err = of_sqlite(sqlite3_step(stmt));
+        err = of_sqlite(st, sqlite3_step(stmt));
     unbind(stmt);
 out:
     cof_blob_writer_free(writer);
@@ -359,7 +387,7 @@ static enum cof_err op_blob_open(void *ctx, const struct cof_blob_id *id, struct
         goto out;
     rc = sqlite3_step(stmt);
     if (rc != SQLITE_ROW) {
-        err = rc == SQLITE_DONE ? COF_E_NOT_FOUND : of_sqlite(rc);
+        err = rc == SQLITE_DONE ? COF_E_NOT_FOUND : of_sqlite(st, rc);
         goto out;
     }
     *size = (uint64_t)sqlite3_column_int64(stmt, 0);
@@ -401,12 +429,13 @@ static enum cof_err op_blob_remove(void *ctx, const struct cof_blob_id *id)
         err = cof_blob_files_drop(&st->files, id, &place);
     }
     unbind(stmt);
-    return err == COF_OK ? of_sqlite(rc) : err;
+    return err == COF_OK ? of_sqlite(st, rc) : err;
 }
 
 static const struct cof_store ops = {
     .begin = op_begin,
     .commit = op_commit,
+    .abandon = op_abandon,
     .dirty = op_dirty,
     .savepoint = op_savepoint,
     .rollback = op_rollback,
@@ -503,7 +532,7 @@ static enum cof_err claim_slots(struct cof_disk_store *st, uint64_t *n_missing)
         }
     }
     (void)sqlite3_finalize(stmt);
-    return err == COF_OK ? of_sqlite(rc) : err;
+    return err == COF_OK ? of_sqlite(st, rc) : err;
 }
 
 static enum cof_err check_all(struct cof_disk_store *st, struct cof_disk_store_check *check)

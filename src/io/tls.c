@@ -157,6 +157,20 @@ enum cof_err cof_tls_client_new(const struct cof_tls_client_opts *opts, struct c
     return COF_OK;
 }
 
+/* Clients must show a certificate of these authorities; the list of names tells them which to take. */
+static enum cof_err demand_client(SSL_CTX *ssl, const char *ca_file, struct cof_diag *diag)
+{
+    STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(ca_file);
+
+    if (names == NULL || SSL_CTX_load_verify_file(ssl, ca_file) != 1) {
+        sk_X509_NAME_pop_free(names, X509_NAME_free);
+        return ssl_failed(diag, COF_E_CONFIG, "cannot use the file of client certificate authorities");
+    }
+    SSL_CTX_set_client_CA_list(ssl, names); /* which owns them now */
+    SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    return COF_OK;
+}
+
 enum cof_err cof_tls_server_new(const struct cof_tls_server_opts *opts, struct cof_tls_ctx **out, struct cof_diag *diag)
 {
     struct cof_tls_ctx *ctx;
@@ -175,6 +189,8 @@ enum cof_err cof_tls_server_new(const struct cof_tls_server_opts *opts, struct c
     else if (SSL_CTX_use_PrivateKey_file(ctx->ssl, opts->key_file, SSL_FILETYPE_PEM) != 1 ||
              SSL_CTX_check_private_key(ctx->ssl) != 1)
         err = ssl_failed(diag, COF_E_CONFIG, "cannot use the TLS key file");
+    if (err == COF_OK && opts->client_ca_file != NULL)
+        err = demand_client(ctx->ssl, opts->client_ca_file, diag);
     if (err != COF_OK) {
         cof_tls_unref(ctx);
         return err;
@@ -294,6 +310,12 @@ enum cof_tls_want cof_tls_conn_write(struct cof_tls_conn *conn, const uint8_t *d
     ERR_clear_error();
     *n = 0;
     return want(conn, SSL_write_ex(conn->ssl, data, len, n));
+}
+
+void cof_tls_conn_names(const struct cof_tls_conn *conn, const char **version, const char **cipher)
+{
+    *version = SSL_get_version(conn->ssl);
+    *cipher = SSL_get_cipher_name(conn->ssl);
 }
 
 void cof_tls_conn_shutdown(struct cof_tls_conn *conn)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * TLS contexts (OpenSSL). Client: TLS 1.2+ with name check and roots from a bundle, a hashed directory or memory;
- * server: TLS 1.3 (1.2 by option). Sessions are resumed. No verification can be switched off.
+ * server: TLS 1.3 (1.2 by option), with client certificates where demanded. Sessions are resumed. No verification can be switched off.
  */
 #ifndef COF_IO_TLS_H
 #define COF_IO_TLS_H
@@ -18,6 +18,7 @@ struct cof_tls_client_opts {
 struct cof_tls_server_opts {
     const char *cert_file, *key_file; /* PEM */
     bool allow_tls12;
+    const char *client_ca_file; /* PEM: a client certificate signed by one of these is demanded; NULL: none is asked for */
 };
 COF_MUST_USE enum cof_err cof_tls_client_new(const struct cof_tls_client_opts *opts, struct cof_tls_ctx **out,
                                              struct cof_diag *diag);

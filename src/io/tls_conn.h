@@ -18,6 +18,8 @@ COF_MUST_USE enum cof_err cof_tls_conn_new(struct cof_tls_ctx *ctx, int fd, cons
 enum cof_tls_want cof_tls_conn_handshake(struct cof_tls_conn *conn, enum cof_err *err, struct cof_diag *diag);
 enum cof_tls_want cof_tls_conn_read(struct cof_tls_conn *conn, uint8_t *out, size_t len, size_t *n);
 enum cof_tls_want cof_tls_conn_write(struct cof_tls_conn *conn, const uint8_t *data, size_t len, size_t *n);
+/* "TLSv1.3" and "TLS_AES_128_GCM_SHA256"; static storage. */
+void cof_tls_conn_names(const struct cof_tls_conn *conn, const char **version, const char **cipher);
 /* Sends close_notify, best effort. */
 void cof_tls_conn_shutdown(struct cof_tls_conn *conn);
 void cof_tls_conn_free(struct cof_tls_conn *conn);

@@ -2,6 +2,7 @@
 #include "base/date.h"
 #include "crypto/hash.h"
 #include "standin/state.h"
+#include "standin/trail.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -221,7 +222,7 @@ static void explain(const struct cof_access *a, const struct cof_decision *d, st
     }
 }
 
-/* The audit line says which statement of ours decided; the caller is told only what AWS tells. */
+/* The audit record says which statement of ours decided; the caller is told only what AWS tells. */
 static void note(struct cof_standin_request *req, const struct cof_decision *d)
 {
     if (d->verdict == COF_VERDICT_ALLOW)
@@ -260,6 +261,7 @@ enum cof_err cof_standin_authorize(struct cof_standin *s, struct cof_standin_req
     if (err == COF_E_MEMORY)
         return err;
     note(req, &d);
+    cof_trail_resource(req, access->action, access->resource, d.verdict == COF_VERDICT_ALLOW);
     if (d.verdict == COF_VERDICT_ALLOW) {
         req->authorized = true;
         return COF_OK;
@@ -273,13 +275,4 @@ void cof_standin_public(struct cof_standin_request *req, const char *action)
 {
     (void)snprintf(req->action, sizeof req->action, "%s", action);
     req->authorized = true;
-}
-
-void cof_standin_audit(struct cof_standin_request *req, const char *name, struct cof_view value)
-{
-    cof_buf_add_str(&req->audit, ",\"");
-    cof_buf_add_str(&req->audit, name);
-    cof_buf_add_str(&req->audit, "\":\"");
-    cof_json_escape(&req->audit, cof_view_sub(value, 0, 1024));
-    cof_buf_add_str(&req->audit, "\"");
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One request from head to reply: which service, who, body whole or piece by piece, savepoint, audit line.
+ * One request from head to reply: which service, who, body whole or piece by piece, savepoint, audit record.
  */
 #include "base/codec.h"
-#include "base/date.h"
 #include "crypto/hash.h"
 #include "standin/call.h"
 #include "standin/reply.h"
+#include "standin/trail.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,56 +69,45 @@ static void refuse(struct cof_standin_call *c, int status, const char *code, con
     }
 }
 
-static void add_audit_text(struct cof_buf *line, const char *name, struct cof_view value)
+static void name_reply(struct cof_standin_call *c)
 {
-    if (value.len == 0)
-        return;
-    cof_buf_printf(line, ",\"%s\":\"", name);
-    cof_json_escape(line, value);
-    cof_buf_add_str(line, "\"");
+    bool s3 = shape_of(c) == COF_AUTH_SHAPE_S3;
+
+    cof_headers_set(&c->reply.headers, s3 ? "x-amz-request-id" : "x-amzn-RequestId", c->req.id);
+    if (s3)
+        cof_headers_set(&c->reply.headers, "x-amz-id-2", "coffer-local");
+    if (cof_view_eq_str(c->req.head->method, "HEAD") && c->reply.status >= 300)
+        cof_buf_reset(&c->reply.body); /* spec: the answer to HEAD has no body, so only the status tells */
 }
 
-static void audit(struct cof_standin_call *c)
+/* The records leave before the reply stands: what cannot be recorded is not answered as done. */
+static enum cof_err audit(struct cof_standin_call *c)
 {
-    struct cof_standin *s = c->s;
-    char time[COF_DATE_MAX];
-    struct cof_buf line;
+    struct cof_buf lines;
+    enum cof_err err;
 
-    if (s->opts.audit == NULL)
-        return;
-    cof_buf_init(&line, 65536);
-    cof_date_iso(c->req.now_ms, time);
-    cof_buf_printf(&line, "{\"time\":\"%s\",\"request\":\"%s\",\"status\":%d", time, c->req.id, c->reply.status);
-    add_audit_text(&line, "service", cof_view_str(c->req.service));
-    add_audit_text(&line, "action", cof_view_str(c->req.action));
-    add_audit_text(&line, "error", cof_view_str(c->reply.error_code));
-    add_audit_text(&line, "principal", c->principal.caller.arn);
-    add_audit_text(&line, "access_key", c->auth.claim.access_key_id);
-    add_audit_text(&line, "source_ip", cof_view_str(c->req.source_ip));
-    add_audit_text(&line, "method", c->req.head->method);
-    add_audit_text(&line, "path", cof_view_sub(c->req.head->path, 0, 1024));
-    cof_buf_add(&line, cof_buf_view(&c->req.audit));
-    cof_buf_add_str(&line, "}\n");
-    if (cof_buf_err(&line) == COF_OK)
-        s->opts.audit(s->opts.ctx, cof_buf_view(&line));
-    cof_buf_done(&line);
+    if (c->s->opts.audit == NULL || strcmp(c->req.service, "coffer") == 0) /* health and metrics are no calls of AWS's */
+        return COF_OK;
+    cof_buf_init(&lines, COF_TRAIL_MAX);
+    err = cof_trail_records(c->s, &c->req, &c->reply, &lines);
+    if (err == COF_OK)
+        err = c->s->opts.audit(c->s->opts.ctx, cof_buf_view(&lines));
+    cof_buf_done(&lines);
+    return err;
 }
 
 /* The reply stands. */
 static void finish(struct cof_standin_call *c)
 {
-    const char *name = shape_of(c) == COF_AUTH_SHAPE_S3 ? "x-amz-request-id" : "x-amzn-RequestId";
-
     if (cof_buf_err(&c->reply.body) != COF_OK || cof_headers_err(&c->reply.headers) != COF_OK)
         refuse(c, 500, c->service != NULL && c->service->json ? "InternalFailure" : "InternalError",
             "We encountered an internal error. Please try again.");
-    cof_headers_set(&c->reply.headers, name, c->req.id);
-    if (shape_of(c) == COF_AUTH_SHAPE_S3)
-        cof_headers_set(&c->reply.headers, "x-amz-id-2", "coffer-local");
-    if (cof_view_eq_str(c->req.head->method, "HEAD") && c->reply.status >= 300)
-        cof_buf_reset(&c->reply.body); /* spec: the answer to HEAD has no body, so only the status tells */
+    name_reply(c);
     c->state = CALL_READY;
-    audit(c);
+    if (audit(c) != COF_OK) {
+        refuse(c, 503, "ServiceUnavailable", "The request cannot be recorded now. Please try again later.");
+        name_reply(c);
+    }
 }
 
 static void refuse_auth(struct cof_standin_call *c, enum cof_auth_failure failure)
@@ -129,11 +118,19 @@ static void refuse_auth(struct cof_standin_call *c, enum cof_auth_failure failur
     finish(c);
 }
 
+static void refuse_fault(struct cof_standin_call *c, enum cof_err err)
+{
+    if (err == COF_E_NO_SPACE)
+        refuse(c, 503, "ServiceUnavailable", "There is no room left to keep what was asked for. Please try again later.");
+    else
+        refuse(c, 500, c->service != NULL && c->service->json ? "InternalFailure" : "InternalError",
+            "We encountered an internal error. Please try again.");
+}
+
 static void fail(struct cof_standin_call *c, enum cof_err err)
 {
     cof_standin_audit(&c->req, "fault", cof_view_str(cof_err_name(err)));
-    refuse(c, 500, c->service != NULL && c->service->json ? "InternalFailure" : "InternalError",
-        "We encountered an internal error. Please try again.");
+    refuse_fault(c, err);
     finish(c);
 }
 
@@ -250,7 +247,7 @@ enum cof_err cof_standin_open(struct cof_standin *s, const struct cof_http_head 
     c->state = CALL_BODY;
     cof_reply_init(&c->reply);
     cof_buf_init_secret(&c->body, COF_STANDIN_BODY_MAX);
-    cof_buf_init(&c->req.audit, 16384);
+    cof_trail_init(&c->req);
     cof_iam_principal_anonymous(&c->principal);
     (void)snprintf(c->source_ip, sizeof c->source_ip, "%s", peer->source_ip);
     err = cof_call_request_id(s->opts.rng, c->req.id);
@@ -262,6 +259,8 @@ enum cof_err cof_standin_open(struct cof_standin *s, const struct cof_http_head 
     c->req.principal = &c->principal;
     c->req.region = s->region;
     c->req.tls = peer->tls;
+    c->req.tls_version = peer->tls_version;
+    c->req.tls_cipher = peer->tls_cipher;
     c->req.source_ip = c->source_ip;
     c->req.now_ms = c->req.started_ms = now_ms;
     c->req.auth = &c->auth;
@@ -356,6 +355,8 @@ void cof_standin_end(struct cof_standin_call *c, const struct cof_headers *trail
     if (c->sink.write == NULL && !check_body(c))
         return;
     cof_reply_reset(&c->reply);
+    if (c->state == CALL_WAIT)
+        cof_trail_reset(&c->req);
     c->req.authorized = c->sink.write != NULL && c->req.authorized; /* a stream was authorised at its head */
     err = store->savepoint(store->ctx);
     if (err != COF_OK) {
@@ -380,6 +381,11 @@ void cof_standin_end(struct cof_standin_call *c, const struct cof_headers *trail
         c->state = CALL_WAIT;
 }
 
+void cof_standin_undo(struct cof_standin_call *c, enum cof_err why)
+{
+    fail(c, why);
+}
+
 struct cof_standin_reply *cof_standin_call_reply(struct cof_standin_call *c)
 {
     return &c->reply;
@@ -393,7 +399,7 @@ void cof_standin_close(struct cof_standin_call *c)
         c->sink.done(c->sink.ctx);
     cof_reply_done(&c->reply);
     cof_buf_done(&c->body);
-    cof_buf_done(&c->req.audit);
+    cof_trail_done(&c->req);
     cof_iam_principal_done(&c->principal);
     cof_auth_done(&c->auth);
     free(c);

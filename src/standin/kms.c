@@ -9,6 +9,7 @@
 #include "standin/kms_grants.h"
 #include "standin/kms_setup.h"
 #include "standin/reply.h"
+#include "standin/trail.h"
 
 #include <string.h>
 
@@ -124,6 +125,8 @@ static enum cof_err handle(struct cof_standin *s, struct cof_standin_request *re
     err = cof_json_parse_object(req->body, BODY_MAX, &c.in, NULL);
     if (err == COF_E_FORMAT || err == COF_E_LIMIT)
         err = cof_kms_fail(&c, "SerializationException", "The body is not a JSON object.");
+    if (err == COF_OK)
+        cof_trail_parameters(req, c.in);
     if (err == COF_OK)
         err = cof_kms_sweep(s, req->now_ms, &swept);
     if (err == COF_OK)

@@ -7,28 +7,9 @@
 #include "engine/kms_recipient.h"
 #include "standin/kms_api.h"
 #include "standin/kms_cache.h"
+#include "standin/trail.h"
 
 #include <stdio.h>
-
-/* As AWS logs an attested call: the module, the image, and the registers that say what runs where. */
-static void note(struct cof_kms_call *c)
-{
-    static const unsigned told[] = {1, 2, 3, 4, 8};
-    const struct cof_attest_doc *doc = &c->attest.doc;
-    char digest[2 * COF_ATTEST_PCR_SIZE + 1] = "", name[64];
-
-    cof_standin_audit(c->req, "attestationDocumentModuleId", doc->module_id);
-    if ((doc->pcr_mask & 1) != 0)
-        cof_hex_encode(doc->pcrs[0].data, COF_ATTEST_PCR_SIZE, digest);
-    cof_standin_audit(c->req, "attestationDocumentEnclaveImageDigest", cof_view_str(digest));
-    for (size_t i = 0; i < sizeof told / sizeof told[0]; i++) {
-        if ((doc->pcr_mask >> told[i] & 1) == 0)
-            continue;
-        cof_hex_encode(doc->pcrs[told[i]].data, COF_ATTEST_PCR_SIZE, digest);
-        (void)snprintf(name, sizeof name, "attestationDocumentEnclavePCR%u", told[i]);
-        cof_standin_audit(c->req, name, cof_view_str(digest));
-    }
-}
 
 /* Against the simulated root, and then AWS's. */
 static enum cof_err verify(struct cof_kms_call *c, struct cof_diag *diag)
@@ -80,7 +61,7 @@ enum cof_err cof_kms_read_recipient(struct cof_kms_call *c)
     cof_rsa_free(key);
     if (err == COF_OK) {
         c->has_recipient = true;
-        note(c);
+        cof_trail_recipient(c->req, &c->attest.doc);
         return COF_OK;
     }
     if (err == COF_E_MEMORY || err == COF_E_IO || err == COF_E_BUG)

@@ -194,7 +194,6 @@ enum cof_err cof_kms_permit_later(struct cof_standin *s, struct cof_standin_requ
     struct cof_caller root = {.kind = COF_CALLER_ROOT, .account = cof_view_str(cof_standin_account(s))};
     char root_arn[64], action[sizeof req->action];
     struct cof_standin_context conditions;
-    size_t audited = req->audit.len;
     struct texts t;
     enum cof_err err;
 
@@ -209,12 +208,13 @@ enum cof_err cof_kms_permit_later(struct cof_standin *s, struct cof_standin_requ
     access.rule = COF_RESOURCE_AUTHORITATIVE;
     access.resource_policy = policy;
     access.caller = &req->principal->caller;
+    req->notes.silent = true; /* the question is ours, not the caller's */
     err = cof_standin_authorize(s, req, &access, NULL);
     if (err == COF_E_DENIED) {
         access.caller = &root;
         err = cof_standin_authorize(s, req, &access, NULL);
     }
-    cof_buf_truncate(&req->audit, audited); /* the question was ours, not the caller's */
+    req->notes.silent = false;
     memcpy(req->action, action, sizeof action);
     texts_done(&t);
     return err;

@@ -187,6 +187,12 @@ static enum cof_err memo_commit(void *ctx)
     return err;
 }
 
+static void memo_abandon(void *ctx)
+{
+    forget_all(ctx);
+    below(ctx)->abandon(below(ctx)->ctx);
+}
+
 static bool memo_dirty(void *ctx)
 {
     return below(ctx)->dirty(below(ctx)->ctx);
@@ -276,6 +282,7 @@ static enum cof_err memo_blob_remove(void *ctx, const struct cof_blob_id *id)
 static const struct cof_store ops = {
     .begin = memo_begin,
     .commit = memo_commit,
+    .abandon = memo_abandon,
     .dirty = memo_dirty,
     .savepoint = memo_savepoint,
     .rollback = memo_rollback,

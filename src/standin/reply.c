@@ -42,11 +42,16 @@ void cof_reply_set(struct cof_standin_reply *reply, int status, const char *type
     cof_buf_add(&reply->body, body);
 }
 
-static void set_code(struct cof_standin_reply *reply, int status, const char *code)
+static void set_code(struct cof_standin_reply *reply, int status, const char *code, struct cof_view message)
 {
-    cof_reply_reset(reply);
+    char text[sizeof reply->error_message];
+    int len = message.len < sizeof text ? (int)message.len : (int)sizeof text - 1;
+
+    (void)snprintf(text, sizeof text, "%.*s", len, message.data == NULL ? "" : (const char *)message.data);
+    cof_reply_reset(reply); /* which may be where message comes from */
     reply->status = status;
     (void)snprintf(reply->error_code, sizeof reply->error_code, "%s", code);
+    memcpy(reply->error_message, text, sizeof text);
 }
 
 enum cof_err cof_reply_json_error(struct cof_standin_reply *reply, const char *type, int status, const char *code,
@@ -54,7 +59,7 @@ enum cof_err cof_reply_json_error(struct cof_standin_reply *reply, const char *t
 {
     char query[160];
 
-    set_code(reply, status, code);
+    set_code(reply, status, code, message);
     cof_headers_set(&reply->headers, "Content-Type", type == NULL ? "application/x-amz-json-1.1" : type);
     cof_headers_set(&reply->headers, "x-amzn-ErrorType", code);
     if (query_code != NULL) {
@@ -74,7 +79,7 @@ enum cof_err cof_reply_s3_error(struct cof_standin_reply *reply, const struct co
 {
     struct cof_buf *b = &reply->body;
 
-    set_code(reply, status, code);
+    set_code(reply, status, code, cof_view_str(message));
     cof_headers_set(&reply->headers, "Content-Type", "application/xml");
     cof_buf_add_str(b, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>");
     cof_xml_element(b, "Code", cof_view_str(code));
@@ -93,7 +98,7 @@ enum cof_err cof_reply_query_error(struct cof_standin_reply *reply, const struct
 {
     struct cof_buf *b = &reply->body;
 
-    set_code(reply, status, code);
+    set_code(reply, status, code, message);
     cof_headers_set(&reply->headers, "Content-Type", "text/xml");
     cof_buf_add_str(b, "<ErrorResponse xmlns=\"");
     cof_buf_add_str(b, xmlns);

@@ -5,6 +5,7 @@
 #include "standin/s3.h"
 
 #include "standin/s3_api.h"
+#include "standin/trail.h"
 
 #include <string.h>
 
@@ -131,7 +132,7 @@ static enum cof_err handle(struct cof_standin *s, struct cof_standin_request *re
     enum cof_err err;
 
     if (enter(&c, s, req, reply, &op, &err)) {
-        cof_standin_audit(req, "operation", cof_view_str(op->name));
+        cof_trail_operation(req, op->name);
         err = op->run == NULL ? COF_E_BUG : op->run(&c);
     }
     cof_s3_call_done(&c);
@@ -148,7 +149,7 @@ static enum cof_err stream(struct cof_standin *s, struct cof_standin_request *re
     if (!cof_view_eq_str(req->head->method, "PUT"))
         return COF_OK;
     if (enter(&c, s, req, reply, &op, &err) && op->run == NULL) {
-        cof_standin_audit(req, "operation", cof_view_str(op->name));
+        cof_trail_operation(req, op->name);
         err = cof_s3_put_stream(&c, sink);
     }
     cof_s3_call_done(&c);

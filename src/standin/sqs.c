@@ -6,6 +6,7 @@
 
 #include "standin/reply.h"
 #include "standin/sqs_api.h"
+#include "standin/trail.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,6 +137,8 @@ static enum cof_err handle(struct cof_standin *s, struct cof_standin_request *re
     operation = c.query ? read_form(&c, &err) : read_json(&c, target);
     if (err == COF_OK && operation != NULL) {
         c.operation = operation->name;
+        cof_trail_operation(req, operation->name);
+        cof_trail_parameters(req, c.in);
         err = operation->run(&c);
     }
     if (err == COF_OK)

@@ -32,6 +32,19 @@ struct json_t;
 struct cof_standin;
 struct cof_standin_call; /* one request in progress */
 
+/* What is noted of a call for its audit record (trail.h); JSON, ready made. */
+struct cof_trail_notes {
+    char operation[64];         /* "PutObject" */
+    struct cof_buf data;        /* members of additionalEventData */
+    struct cof_buf parameters;  /* members of requestParameters */
+    struct cof_buf recipient;   /* members of additionalEventData.recipient */
+    struct cof_buf resources;   /* objects */
+    struct cof_buf arn;         /* the last resource of the service itself */
+    struct cof_buf behalf;      /* calls of other services in the caller's name */
+    unsigned n_resources;
+    bool silent;                /* nothing is noted now: a service asks for itself */
+};
+
 struct cof_standin_request {
     const struct cof_http_head *head;
     struct cof_view body;       /* whole; empty while a streaming body is on its way */
@@ -40,12 +53,13 @@ struct cof_standin_request {
     const char *region;         /* of the credential scope; the stand-in's own when unsigned */
     bool tls;
     const char *source_ip;
+    const char *tls_version, *tls_cipher; /* static; NULL: not known */
     const struct cof_auth *auth; /* what the signature said; never NULL (auth.h) */
     int64_t now_ms;
     int64_t started_ms;         /* when the request was first handled; earlier than now_ms after a wait */
     char id[40];                /* request id: a UUID */
-    struct cof_buf audit;       /* more members for the audit line; use cof_standin_audit */
-    char action[96];            /* the last action authorised, for the audit line */
+    struct cof_trail_notes notes; /* for the audit record */
+    char action[96];            /* the last action authorised, for the audit record */
     bool authorized;
 };
 
@@ -66,7 +80,8 @@ struct cof_standin_reply {
     uint64_t head_length;  /* HEAD: the length to state; only when has_head_length */
     bool has_head_length;
     bool keep;             /* keep the changes though the status is an error's */
-    char error_code[64];   /* AWS's code, for the audit line; set by the error helpers */
+    char error_code[64];   /* AWS's code, for the audit record; set by the error helpers */
+    char error_message[240];
     /* "Not yet": a handler sets wait_until_ms > 0 and wait_on, and returns COF_OK without a status. It is called again,
      * from the start, when it is its turn after cof_standin_notify named wait_on, or wait_until_ms has come.
      * wait_next_ms: when something may be there for one of that name without a notify; 0: not known. */
@@ -143,8 +158,9 @@ struct cof_standin_opts {
     size_t n_services;
     const char *instance_role;           /* the role of the instance metadata service (imds.h), or NULL; kept */
     bool sse_c_needs_tls;                /* refuse customer keys over plain HTTP, as AWS does */
-    /* One JSON line a request; may be NULL. */
-    void (*audit)(void *ctx, struct cof_view line);
+    /* The audit records of a request (trail.h), a line each, before its reply stands. When they cannot be kept the
+     * request is not answered as done. May be NULL. */
+    enum cof_err (*audit)(void *ctx, struct cof_view lines);
     /* One of those who wait on this name should be called again, now or at that time; set by the runtime. May be NULL. */
     void (*notify)(void *ctx, const char *wait_on, int64_t at_ms);
     void *ctx;
@@ -216,7 +232,7 @@ COF_MUST_USE enum cof_err cof_standin_authorize(struct cof_standin *s, struct co
 /* For the few calls that no policy governs (token endpoint, key sets, GetCallerIdentity). */
 void cof_standin_public(struct cof_standin_request *req, const char *action);
 
-/* Adds a member to the request's audit line (a CloudTrail event's place): names come from code, values are escaped. */
+/* Adds a member to additionalEventData of the request's audit record: names come from code, values are escaped. */
 void cof_standin_audit(struct cof_standin_request *req, const char *name, struct cof_view value);
 
 /* Keys at rest: AES-256-GCM under a key derived from the master key for that purpose ("kms", "s3"), bound to id.
@@ -230,7 +246,9 @@ COF_MUST_USE enum cof_err cof_standin_unseal(struct cof_standin *s, const char *
  * cof_standin_call_ready says so. COF_E_MEMORY and the like when there is none. */
 struct cof_standin_peer {
     bool tls;
-    const char *source_ip; /* "127.0.0.1", copied */
+    const char *source_ip;   /* "127.0.0.1", copied */
+    const char *tls_version; /* "TLSv1.3", static; may be NULL */
+    const char *tls_cipher;  /* "TLS_AES_128_GCM_SHA256", static; may be NULL */
     const char *service;   /* a listener for one service alone: its name; NULL: what the request asks for */
 };
 COF_MUST_USE enum cof_err cof_standin_open(struct cof_standin *s, const struct cof_http_head *head,
@@ -248,6 +266,8 @@ struct cof_md5_job *cof_standin_md5(struct cof_standin_call *call);
 void cof_standin_end(struct cof_standin_call *call, const struct cof_headers *trailers, int64_t now_ms);
 /* Lives until close. The reply must not leave before the store's changes are committed. */
 struct cof_standin_reply *cof_standin_call_reply(struct cof_standin_call *call);
+/* The changes of a finished call could not be kept: its reply becomes an error of AWS's kind, with a record of its own. */
+void cof_standin_undo(struct cof_standin_call *call, enum cof_err why);
 void cof_standin_close(struct cof_standin_call *call); /* takes NULL */
 
 #endif

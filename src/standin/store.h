@@ -32,8 +32,11 @@ struct cof_store {
     void *ctx;
     /* Opens a transaction when none is open. */
     enum cof_err (*begin)(void *ctx);
-    /* Makes everything since begin durable, then removes the files of deleted blobs. No transaction open: does nothing. */
+    /* Makes everything since begin durable, then removes the files of deleted blobs. No transaction open: does nothing.
+     * On failure nothing since begin was kept, and the transaction is over. */
     enum cof_err (*commit)(void *ctx);
+    /* Undoes everything since begin and ends the transaction. */
+    void (*abandon)(void *ctx);
     /* Whether something was changed since begin, so that replies must wait for commit. */
     bool (*dirty)(void *ctx);
     /* One level; rollback undoes what came after savepoint (blobs too) and ends it; release keeps it. */

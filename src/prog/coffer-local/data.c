@@ -58,12 +58,11 @@ static enum cof_err master_key(const char *data, bool make, struct cof_secret *k
     return err;
 }
 
-static void write_audit(void *ctx, struct cof_view line)
+static enum cof_err write_audit(void *ctx, struct cof_view lines)
 {
     const struct cof_local *local = ctx;
 
-    if (write(local->audit_fd, line.data, line.len) < 0)
-        return; /* a full disk must not stop the service; the store refuses writes then by itself */
+    return local->audit == NULL ? COF_OK : cof_audit_log_append(local->audit, lines);
 }
 
 static void pass_notify(void *ctx, const char *wait_on, int64_t at_ms)
@@ -241,15 +240,69 @@ static enum cof_err settings(struct cof_local *local, const json_t *manifest, bo
     return COF_OK;
 }
 
+/* The key that signs the audit log: sealed in the store, its public half in DIR/audit.pem. */
+static enum cof_err open_audit_key(struct cof_local *local, const char *data, struct cof_diag *diag)
+{
+    const struct cof_store *store = cof_disk_store_ops(local->disk);
+    const struct cof_view id = COF_LIT("audit-key");
+    struct cof_buf sealed, der, pem;
+    char path[4096];
+    enum cof_err err;
+
+    cof_buf_init(&sealed, 4096);
+    cof_buf_init_secret(&der, 4096);
+    cof_buf_init(&pem, 4096);
+    err = store->get(store->ctx, "local", id, &sealed);
+    if (err == COF_OK) {
+        err = cof_standin_unseal(local->standin, "audit", id, cof_buf_view(&sealed), &der);
+        if (err == COF_OK)
+            err = cof_ecdsa_from_pkcs8(cof_buf_view(&der), &local->audit_key);
+        if (err != COF_OK)
+            (void)cof_diag_set(diag, err, "the key that signs the audit log cannot be unsealed");
+    } else if (err == COF_E_NOT_FOUND && cof_local_path(path, data, "audit.pem")) {
+        err = cof_ecdsa_generate(COF_P256, &cof_rng_os, &local->audit_key);
+        if (err == COF_OK)
+            err = cof_ecdsa_pkcs8(local->audit_key, &der);
+        if (err == COF_OK)
+            err = cof_standin_seal(local->standin, "audit", id, cof_buf_view(&der), &sealed);
+        if (err == COF_OK)
+            err = cof_ecdsa_spki_pem(local->audit_key, &pem);
+        if (err == COF_OK)
+            err = cof_file_write(path, cof_buf_view(&pem), 0644, diag);
+        if (err == COF_OK)
+            err = store->put(store->ctx, "local", id, cof_buf_view(&sealed));
+        if (err == COF_OK)
+            err = store->commit(store->ctx);
+    }
+    cof_buf_done(&sealed);
+    cof_buf_done(&der);
+    cof_buf_done(&pem);
+    return err;
+}
+
+static enum cof_err open_audit(struct cof_local *local, const struct cof_local_config *config, struct cof_diag *diag)
+{
+    char path[4096];
+    enum cof_err err = open_audit_key(local, config->data, diag);
+
+    if (err == COF_OK && !cof_local_path(path, config->data, "audit.jsonl"))
+        err = COF_E_USAGE;
+    if (err == COF_OK)
+        err = cof_audit_log_open(&(struct cof_audit_log_opts){.path = config->audit != NULL ? config->audit : path,
+            .store = cof_disk_store_ops(local->disk), .rng = &cof_rng_os, .key = local->audit_key, .account = local->account,
+            .region = local->region, .rotate_bytes = config->audit_rotate, .repair = config->repair}, cof_clock_wall_ms(),
+            &local->audit, diag);
+    return err;
+}
+
 enum cof_err cof_local_open(struct cof_local *local, const struct cof_local_config *config, json_t *manifest, bool must_be_new,
                             struct cof_diag *diag)
 {
     bool is_new = cof_local_is_new(config->data);
     struct cof_disk_store_check check;
-    char path[4096];
     enum cof_err err;
 
-    *local = (struct cof_local){.audit_fd = -1};
+    *local = (struct cof_local){.disk = NULL};
     if (!is_new && must_be_new)
         return cof_diag_set(diag, COF_E_EXISTS, "%s is set up already (`coffer-local reset` empties it)", config->data);
     if (is_new && manifest == NULL)
@@ -261,11 +314,6 @@ enum cof_err cof_local_open(struct cof_local *local, const struct cof_local_conf
         err = master_key(config->data, is_new, &local->master, diag);
     if (err == COF_OK)
         err = settings(local, manifest, is_new, diag);
-    if (err == COF_OK && cof_local_path(path, config->data, "audit.jsonl")) {
-        local->audit_fd = open(config->audit != NULL ? config->audit : path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-        if (local->audit_fd < 0)
-            err = cof_diag_set(diag, COF_E_IO, "cannot open %s: %s", config->audit != NULL ? config->audit : path, strerror(errno));
-    }
     if (err == COF_OK)
         err = cof_standin_new(&(struct cof_standin_opts){.kms = &cof_service_kms_hooks, .store = cof_disk_store_ops(local->disk), .rng = &cof_rng_os,
             .master_key = &local->master, .account = local->account, .region = local->region, .services = cof_local_services,
@@ -274,6 +322,8 @@ enum cof_err cof_local_open(struct cof_local *local, const struct cof_local_conf
             .ctx = local}, &local->standin, diag);
     if (err == COF_OK && is_new)
         err = fill(local, config->data, manifest, diag);
+    if (err == COF_OK)
+        err = open_audit(local, config, diag);
     if (err != COF_OK)
         cof_local_close(local);
     return err;
@@ -281,12 +331,12 @@ enum cof_err cof_local_open(struct cof_local *local, const struct cof_local_conf
 
 void cof_local_close(struct cof_local *local)
 {
+    cof_audit_log_close(local->audit, cof_clock_wall_ms());
+    cof_ecdsa_free(local->audit_key);
     cof_standin_free(local->standin);
     cof_disk_store_close(local->disk);
     cof_secret_done(&local->master);
-    if (local->audit_fd >= 0)
-        (void)close(local->audit_fd);
-    *local = (struct cof_local){.audit_fd = -1};
+    *local = (struct cof_local){.disk = NULL};
 }
 
 /* Removes the files of a folder, and the folder. */
@@ -312,9 +362,25 @@ static void remove_folder(const char *path, int depth)
     (void)rmdir(path);
 }
 
+/* Older parts of the audit log, and what was put aside of it. */
+static void remove_rotated(const char *data)
+{
+    DIR *dir = opendir(data);
+    const struct dirent *entry;
+    char path[4096];
+
+    if (dir == NULL)
+        return;
+    while ((entry = readdir(dir)) != NULL)
+        if ((strncmp(entry->d_name, "audit-", 6) == 0 || strncmp(entry->d_name, "audit.jsonl.damaged-", 20) == 0) &&
+            cof_local_path(path, data, entry->d_name))
+            (void)unlink(path);
+    (void)closedir(dir);
+}
+
 enum cof_err cof_local_reset(const char *data, struct cof_diag *diag)
 {
-    static const char *const files[] = {"ready", "store.db", "store.db-wal", "store.db-shm", "master.key", "audit.jsonl", "endpoint"};
+    static const char *const files[] = {"ready", "store.db", "store.db-wal", "store.db-shm", "master.key", "audit.jsonl", "audit.pem", "endpoint"};
     struct cof_disk_store *disk;
     char path[4096];
     enum cof_err err;
@@ -327,6 +393,7 @@ enum cof_err cof_local_reset(const char *data, struct cof_diag *diag)
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
         if (cof_local_path(path, data, files[i]) && unlink(path) != 0 && errno != ENOENT)
             err = cof_diag_set(diag, COF_E_IO, "cannot remove %s: %s", path, strerror(errno));
+    remove_rotated(data);
     if (cof_local_path(path, data, "blobs"))
         remove_folder(path, 0);
     if (cof_local_path(path, data, "credentials"))

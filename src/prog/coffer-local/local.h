@@ -5,6 +5,7 @@
 #ifndef COF_PROG_LOCAL_H
 #define COF_PROG_LOCAL_H
 
+#include "io/audit_log.h"
 #include "io/store.h"
 #include "prog/options.h"
 #include "standin/standin.h"
@@ -17,8 +18,10 @@ struct cof_local_config {
     struct cof_text_list set; /* NAME=VALUE for the manifest's holes */
     const char *listen;
     uint64_t ready_fd;        /* UINT64_MAX: standard output */
-    bool plain, tls_only, sse_c_over_http, force;
+    bool plain, tls_only, sse_c_over_http, repair, json;
     const char *audit;        /* file; NULL: DIR/audit.jsonl */
+    uint64_t audit_rotate;    /* bytes; 0: never */
+    const char *client_ca;    /* PEM; NULL: no client certificates */
     const char *enclave, *config, *processor; /* files to measure */
     const char *imds, *imds_role; /* address of the instance metadata service, and the instance's role; or NULL */
     char **args;              /* what stands on the command line beside options */
@@ -34,7 +37,8 @@ struct cof_local {
     struct cof_standin *standin;
     struct cof_secret master;
     char account[16], region[32];
-    int audit_fd;
+    struct cof_audit_log *audit;
+    struct cof_ecdsa_key *audit_key; /* signs it */
     void (*notify)(void *ctx, const char *wait_on, int64_t at_ms); /* set by the server */
     void *notify_ctx;
 };

@@ -36,7 +36,9 @@ static const struct cof_option serve_options[] = {
     {"plain", 0, COF_OPT_FLAG, NULL, "no TLS at all", O(plain)},
     {"tls-only", 0, COF_OPT_FLAG, NULL, "no plain HTTP beside TLS", O(tls_only)},
     {"sse-c-over-http", 0, COF_OPT_FLAG, NULL, "take customer keys over plain HTTP, which AWS refuses", O(sse_c_over_http)},
-    {"audit", 0, COF_OPT_TEXT, "FILE", "one JSON line a request (default DIR/audit.jsonl)", O(audit)},
+    {"client-ca", 0, COF_OPT_TEXT, "FILE", "demand client certificates of these authorities (PEM); then no plain HTTP either", O(client_ca)},
+    {"audit", 0, COF_OPT_TEXT, "FILE", "where the audit log is (default DIR/audit.jsonl)", O(audit)},
+    {"audit-rotate", 0, COF_OPT_SIZE, "SIZE", "begin a new file after so many bytes (default 256M; 0: never)", O(audit_rotate)},
     {"vmm", 0, COF_OPT_TEXT, "PROGRAM", "runs enclave images in virtual machines (deploy/vm/monitor)", O(vmm)},
 };
 
@@ -203,7 +205,7 @@ int main(int argc, char **argv)
 {
     static enum cof_err (*const verbs[])(struct cof_local_config *config, struct cof_diag *diag) = {do_init, do_serve, do_totp, do_status, do_reset,
                                                                                                   do_tls, do_root, do_measure};
-    struct cof_local_config config = {.data = "coffer-data", .listen = "tcp:127.0.0.1:4566", .ready_fd = UINT64_MAX};
+    struct cof_local_config config = {.data = "coffer-data", .listen = "tcp:127.0.0.1:4566", .ready_fd = UINT64_MAX, .audit_rotate = (uint64_t)256 << 20};
     struct cof_diag diag = {.text = ""};
     bool exit_now = false;
     char **args;

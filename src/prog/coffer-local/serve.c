@@ -24,6 +24,7 @@
 #define PULL_BYTES 262144
 #define CONNECTIONS 12000 /* as far as descriptors allow */
 #define HASHED_MAX 64 /* uploads whose MD5s are computed together */
+#define AUDIT_SYNC_MS 2000
 
 #define OWNER(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 
@@ -47,6 +48,7 @@ struct server {
     struct cof_http_server *metadata; /* NULL: not asked for */
     struct cof_timer commit;
     struct cof_timer work; /* what services do of themselves */
+    struct cof_timer sync; /* of the audit log */
     struct cof_watch signals;
     struct cof_wait_room *room;
     struct exchange *held, **held_end;
@@ -101,6 +103,13 @@ static void arm_commit(struct server *sv)
         sv->commit.fire(&sv->commit);
 }
 
+/* The audit log is synced and signed a while after it grew. */
+static void arm_sync(struct server *sv)
+{
+    if (!sv->sync.armed && cof_loop_arm(sv->loop, &sv->sync, AUDIT_SYNC_MS) != COF_OK)
+        sv->sync.armed = false; /* the next record tries again */
+}
+
 /* The reply stands: out it goes, or it waits for the commit of what it may tell of. */
 static void answer(struct exchange *e)
 {
@@ -108,6 +117,8 @@ static void answer(struct exchange *e)
     const struct cof_store *store = cof_standin_store(sv->local->standin);
 
     if (!store->dirty(store->ctx)) {
+        (void)cof_audit_log_flush(sv->local->audit); /* what cannot be written waits, up to a limit */
+        arm_sync(sv);
         send_reply(e);
         return;
     }
@@ -212,38 +223,79 @@ static void finish_hashed(struct server *sv)
     }
 }
 
-/* The end of a turn: one commit for all that was done in it. */
+/* One commit for all that was done in a turn, the records of it included. */
+static enum cof_err commit(struct server *sv)
+{
+    const struct cof_store *store = cof_standin_store(sv->local->standin);
+    struct cof_audit_log *audit = sv->local->audit;
+    char data[64];
+    uint64_t n_dropped;
+    enum cof_err err;
+
+    if (!store->dirty(store->ctx)) {
+        (void)cof_audit_log_flush(audit);
+        return store->commit(store->ctx);
+    }
+    err = cof_audit_log_save(audit);
+    if (err == COF_OK)
+        err = store->commit(store->ctx);
+    else
+        store->abandon(store->ctx);
+    cof_audit_log_saved(audit, err == COF_OK, &n_dropped);
+    arm_sync(sv);
+    if (err == COF_OK)
+        return err;
+    (void)fprintf(stderr, "coffer-local: error: the store cannot commit: %s\n", cof_err_text(err));
+    (void)snprintf(data, sizeof data, "{\"recordsTakenBack\":%llu}", (unsigned long long)n_dropped);
+    (void)cof_audit_log_own(audit, "CommitFailed", cof_view_str(data), cof_clock_wall_ms());
+    return err;
+}
+
+/* The end of a turn. */
 static void on_commit(struct cof_timer *timer)
 {
     struct server *sv = OWNER(timer, struct server, commit);
-    const struct cof_store *store = cof_standin_store(sv->local->standin);
     struct exchange *e;
     enum cof_err err;
 
     finish_hashed(sv);
     cof_wait_room_run(sv->room);
     cof_loop_disarm(sv->loop, &sv->commit); /* armed by those who were woken */
-    err = store->commit(store->ctx);
+    err = commit(sv);
     e = sv->held;
     sv->held = NULL;
     sv->held_end = &sv->held;
+    for (struct exchange *i = e; err != COF_OK && i != NULL; i = i->next_held)
+        if (!i->gone)
+            cof_standin_undo(i->call, err); /* nothing was kept, and nothing is acknowledged */
+    if (err != COF_OK)
+        (void)cof_audit_log_flush(sv->local->audit);
     while (e != NULL) {
         struct exchange *next = e->next_held;
 
         e->held = false;
         if (e->gone)
             free(e);
-        else if (err == COF_OK)
-            send_reply(e);
         else
-            cof_xchg_abort(e->x); /* nothing was kept, and nothing is acknowledged */
+            send_reply(e);
         e = next;
     }
-    if (err != COF_OK) {
+    if (err != COF_OK)
         cof_standin_undone(sv->local->standin);
-        (void)fprintf(stderr, "coffer-local: error: the store cannot commit: %s\n", cof_err_text(err));
-    }
     arm_work(sv, cof_standin_due(sv->local->standin));
+}
+
+static void on_sync(struct cof_timer *timer)
+{
+    struct server *sv = OWNER(timer, struct server, sync);
+    const struct cof_store *store = cof_standin_store(sv->local->standin);
+
+    if (store->dirty(store->ctx)) {
+        cof_loop_disarm(sv->loop, &sv->commit);
+        on_commit(&sv->commit);
+    }
+    if (cof_audit_log_sync(sv->local->audit, cof_clock_wall_ms(), false) != COF_OK || !cof_audit_log_is_synced(sv->local->audit))
+        arm_sync(sv);
 }
 
 static void on_called(void *ctx)
@@ -263,6 +315,7 @@ static void on_notify(void *ctx, const char *wait_on, int64_t at_ms)
 static void begin(struct server *sv, struct cof_xchg *x, const char *service)
 {
     struct exchange *e = calloc(1, sizeof *e);
+    struct cof_standin_peer from = {.tls = cof_xchg_is_tls(x)};
     char peer[64];
 
     if (e == NULL) {
@@ -275,7 +328,10 @@ static void begin(struct server *sv, struct cof_xchg *x, const char *service)
     e->waiter.wake = on_turn;
     cof_buf_init_secret(&e->piece, (size_t)1 << 20);
     cof_xchg_peer(x, peer);
-    if (cof_standin_open(sv->local->standin, cof_xchg_head(x), &(struct cof_standin_peer){cof_xchg_is_tls(x), peer, service}, cof_clock_wall_ms(), &e->call) != COF_OK) {
+    from.service = service;
+    cof_xchg_tls_names(x, &from.tls_version, &from.tls_cipher);
+    from.source_ip = peer;
+    if (cof_standin_open(sv->local->standin, cof_xchg_head(x), &from, cof_clock_wall_ms(), &e->call) != COF_OK) {
         free(e);
         cof_xchg_reply(x, 503, NULL, COF_LIT(""));
         return;
@@ -447,15 +503,17 @@ static enum cof_err make_tls(const struct cof_local_config *config, struct cof_t
         return COF_E_USAGE;
     err = cof_local_tls(config->data, diag);
     if (err == COF_OK)
-        err = cof_tls_server_new(&(struct cof_tls_server_opts){.cert_file = cert, .key_file = key, .allow_tls12 = true}, out, diag);
+        err = cof_tls_server_new(&(struct cof_tls_server_opts){.cert_file = cert, .key_file = key, .allow_tls12 = true,
+            .client_ca_file = config->client_ca}, out, diag);
     return err;
 }
 
 enum cof_err cof_local_serve(struct cof_local *local, const struct cof_local_config *config, struct cof_diag *diag)
 {
-    struct server sv = {.local = local, .commit = {.fire = on_commit}, .work = {.fire = on_work}, .signals = {.fd = -1}};
+    struct server sv = {.local = local, .commit = {.fire = on_commit}, .work = {.fire = on_work}, .sync = {.fire = on_sync},
+        .signals = {.fd = -1}};
     struct enclaves *enclaves = NULL;
-    struct cof_http_server_opts opts = {.allow_plain = !config->tls_only,
+    struct cof_http_server_opts opts = {.allow_plain = !config->tls_only && config->client_ca == NULL,
         .handler = {on_head, on_body, on_end, on_writable, on_closed, &sv}, .limits = {.stall_ms = 60000, .connections = CONNECTIONS}};
     enum cof_err err = cof_addr_parse(config->listen, &opts.listen, diag);
 

@@ -405,7 +405,7 @@ static void certificates_out_of_date_are_refused(void **state)
             .listen = {.kind = COF_ADDR_TCP, .host = "127.0.0.1"},
         };
         char cert[128], key[128];
-        struct cof_tls_server_opts ts = {cert, key, false};
+        struct cof_tls_server_opts ts = {.cert_file = cert, .key_file = key};
 
         make_dated(w, cases[i].from, cases[i].to);
         (void)snprintf(cert, sizeof cert, "%s/server.pem", w->dir);

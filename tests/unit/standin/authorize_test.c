@@ -5,6 +5,7 @@
  * for everybody, which alone decides.
  */
 #include "identity_fixture.h"
+#include "standin/trail.h"
 
 #define MANIFEST                                                                                                       \
     "{\"users\":[{\"name\":\"ann\",\"tags\":{\"team\":\"blue\"}}],\"roles\":[{\"name\":\"r\",\"tags\":{\"team\":\"red\",\"own\":\"1\"},"           \
@@ -66,12 +67,12 @@ static bool allowed(struct fixture *f, enum who who, bool tls, const char *via, 
     cof_headers_init(&head.headers);
     cof_headers_add_str(&head.headers, "User-Agent", "camera/1");
     cof_headers_add_str(&head.headers, "Referer", "https://a.example/");
-    cof_buf_init(&req.audit, 4096);
+    cof_trail_init(&req);
     err = cof_standin_authorize(f->s, &req, &access, NULL);
     if (err != COF_OK && err != COF_E_DENIED)
         fail_msg("%s: %s", condition, cof_err_name(err));
     assert_int_equal(req.authorized, err == COF_OK);
-    cof_buf_done(&req.audit);
+    cof_trail_done(&req);
     cof_headers_done(&head.headers);
     cof_iam_principal_done(&asked.principal);
     return err == COF_OK;

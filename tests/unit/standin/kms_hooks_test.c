@@ -4,6 +4,7 @@
  * made when it is first needed and serves its service alone; disabled and dying keys are refused by S3's codes.
  */
 #include "kms_fixture.h"
+#include "standin/trail.h"
 
 struct asked {
     struct cof_secret key;
@@ -24,7 +25,7 @@ static enum cof_err generate(struct kms_fixture *f, const char *via, const char 
     assert_ok(cof_iam_key_get(&f->base.store.ops, cof_view_str(f->who[0].id), &key));
     assert_ok(cof_iam_principal_init(&f->base.store.ops, KMS_ACCOUNT, &key, &who));
     cof_headers_init(&head.headers);
-    cof_buf_init(&req.audit, 65536);
+    cof_trail_init(&req);
     *a = (struct asked){.error = ""};
     cof_buf_init(&a->blob, 6144);
     cof_buf_init(&a->arn, 2048);
@@ -37,7 +38,7 @@ static enum cof_err generate(struct kms_fixture *f, const char *via, const char 
         assert_ok(cof_service_kms_hooks.decrypt(f->base.s, &req, via, cof_buf_view(&a->arn), NULL, cof_buf_view(&a->blob), &back, a->error, &a->why));
         assert_true(cof_equal_ct(cof_secret_view(&back), cof_secret_view(&a->key)));
     }
-    cof_buf_done(&req.audit);
+    cof_trail_done(&req);
     cof_headers_done(&head.headers);
     cof_iam_principal_done(&who);
     cof_iam_key_done(&key);

@@ -249,22 +249,6 @@ static void signed_chunks_follow_from_one_another(void **state)
     cof_buf_done(&text);
 }
 
-static void the_audit_line_tells_who_did_what(void **state)
-{
-    struct fixture f;
-    json_t *line;
-
-    fixture_init(&f, NULL);
-    assert_int_equal(status_of(&f, "PUT", "/bbb/k%22%0A", "", COF_LIT("x")), 200);
-    line = json_loads(cof_buf_cstr(&f.audit), 0, NULL);
-    assert_non_null(line);
-    assert_string_equal(json_string_value(json_object_get(line, "action")), "s3:PutObject");
-    assert_string_equal(json_string_value(json_object_get(line, "principal")), "arn:aws:iam::111122223333:root");
-    assert_string_equal(json_string_value(json_object_get(line, "access_key")), f.id);
-    json_decref(line);
-    fixture_done(&f);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,7 +260,6 @@ int main(void)
         cmocka_unit_test(chunks_are_taken_apart_however_they_come),
         cmocka_unit_test(bad_chunks_are_refused),
         cmocka_unit_test(signed_chunks_follow_from_one_another),
-        cmocka_unit_test(the_audit_line_tells_who_did_what),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
