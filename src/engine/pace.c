@@ -2,6 +2,7 @@
 #include "engine/pace.h"
 
 #define PIECE_MIN 1024
+#define LATE_US 100000 /* that a late timer may cost is made up for */
 
 int64_t cof_pace_book(struct cof_pace *pace, size_t bytes, int64_t now_ms)
 {
@@ -9,9 +10,11 @@ int64_t cof_pace_book(struct cof_pace *pace, size_t bytes, int64_t now_ms)
 
     if (pace == NULL || pace->bytes_per_s == 0)
         return 0;
-    if (pace->free_us < now)
+    if (pace->free_us == 0)
         pace->free_us = now;
-    wait = pace->free_us - now;
+    if (pace->free_us < now - LATE_US)
+        pace->free_us = now - LATE_US;
+    wait = pace->free_us > now ? pace->free_us - now : 0;
     pace->free_us += (int64_t)((double)bytes * 1e6 / (double)pace->bytes_per_s);
     return (wait + 999) / 1000;
 }

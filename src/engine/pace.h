@@ -13,7 +13,8 @@ struct cof_pace {
     int64_t free_us;      /* when the next piece may go */
 };
 
-/* Milliseconds (rounded up) until bytes may be moved; the time they take is booked. now_ms: of any monotonic clock. */
+/* Milliseconds (rounded up) until bytes may be moved; the time they take is booked. Who comes late by a little catches up. now_ms: of
+ * any monotonic clock. */
 int64_t cof_pace_book(struct cof_pace *pace, size_t bytes, int64_t now_ms);
 /* How large pieces should be: at most a quarter of a second's, at least 1 KiB. */
 size_t cof_pace_piece(const struct cof_pace *pace, size_t wished);

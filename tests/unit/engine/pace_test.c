@@ -11,7 +11,7 @@ static void shares_the_rate(void **state)
     assert_int_equal(cof_pace_book(&pace, 500, 10000), 500);
     assert_int_equal(cof_pace_book(&pace, 500, 10000), 1000);
     assert_int_equal(cof_pace_book(&pace, 500, 11500), 0); /* what was booked is over */
-    assert_int_equal(cof_pace_book(&pace, 1, 60000), 0);   /* time unused is not saved up */
+    assert_int_equal(cof_pace_book(&pace, 101, 60000), 0); /* of time unused a tenth of a second is made up for, not more */
     assert_int_equal(cof_pace_book(&pace, 1, 60000), 1);
     assert_int_equal(cof_pace_book(&none, 1 << 30, 0), 0);
     assert_int_equal(cof_pace_book(NULL, 1 << 30, 0), 0);
