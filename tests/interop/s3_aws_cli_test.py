@@ -19,7 +19,7 @@ class Cli:
         self.env = local.env(AWS_ENDPOINT_URL=f'{scheme}://localhost:{local.port}', AWS_MAX_ATTEMPTS='1', AWS_PAGER='')
         self.dir.mkdir()
         config = self.dir / 'config'
-        config.write_text('[default]\ns3 =\n  multipart_threshold = 6MB\n  multipart_chunksize = 5MB\n  addressing_style = path\n')
+        config.write_text('[default]\ns3 =\n  multipart_threshold = 6MB\n  multipart_chunksize = 5MB\n  addressing_style = path\n  signature_version = s3v4\n')
         self.env['AWS_CONFIG_FILE'] = str(config)
 
     def __call__(self, *argv, code=0):
