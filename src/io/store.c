@@ -2,36 +2,17 @@
 #include "io/store.h"
 
 #include "base/codec.h"
-#include "io/store_blob.h"
+#include "io/store_state.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum statement {
-    ST_BEGIN,
-    ST_COMMIT,
-    ST_UNDO,
-    ST_SAVEPOINT,
-    ST_ROLLBACK,
-    ST_RELEASE,
-    ST_GET,
-    ST_PUT,
-    ST_REMOVE,
-    ST_SCAN_FROM,
-    ST_SCAN_AFTER,
-    ST_BLOB_PUT,
-    ST_BLOB_GET,
-    ST_BLOB_REMOVE,
-    N_STATEMENTS,
-};
 
 static const char *const sql[N_STATEMENTS] = {
     [ST_BEGIN] = "BEGIN IMMEDIATE",
@@ -55,16 +36,6 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS kv (space TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,"
     " PRIMARY KEY (space, key)) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS blob (id TEXT PRIMARY KEY NOT NULL, size INTEGER NOT NULL, body BLOB);";
-
-struct cof_disk_store {
-    struct cof_store ops;
-    struct cof_blob_files files;
-    sqlite3 *db;
-    sqlite3_stmt *statements[N_STATEMENTS];
-    int lock_fd;
-    bool open, dirty, dirty_at_savepoint;
-    enum cof_err broken; /* SQLite gave the transaction up by itself: nothing more may be done in it */
-};
 
 static enum cof_err code_of(int rc)
 {
@@ -537,7 +508,7 @@ static enum cof_err claim_slots(struct cof_disk_store *st, uint64_t *n_missing)
 
 static enum cof_err check_all(struct cof_disk_store *st, struct cof_disk_store_check *check)
 {
-    uint64_t n_files = 0, n_named = 0;
+    uint64_t n_files = 0, n_named = 0, n_lost = 0;
     enum cof_err err = cof_blob_files_sweep(&st->files, names_file, st, &n_files, &check->n_orphans_removed);
 
     if (err == COF_OK)
@@ -547,7 +518,12 @@ static enum cof_err check_all(struct cof_disk_store *st, struct cof_disk_store_c
     if (err == COF_OK)
         err = count(st, "SELECT count(*) FROM blob WHERE body IS NULL", &n_named);
     check->n_blobs_missing = n_named > n_files ? n_named - n_files : 0;
-    return err == COF_OK ? claim_slots(st, &check->n_blobs_missing) : err;
+    if (err == COF_OK)
+        err = claim_slots(st, &check->n_blobs_missing);
+    if (err == COF_OK) /* those that were noted as lost (store_check.c) are known */
+        err = count(st, "SELECT count(*) FROM blob WHERE id IN (SELECT CAST(key AS TEXT) FROM kv WHERE space = 'lost')", &n_lost);
+    check->n_blobs_missing -= n_lost < check->n_blobs_missing ? n_lost : check->n_blobs_missing;
+    return err;
 }
 
 enum cof_err cof_disk_store_open(const char *dir, const struct cof_rng *rng, struct cof_disk_store_check *check,

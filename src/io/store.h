@@ -26,6 +26,18 @@ COF_MUST_USE enum cof_err cof_disk_store_open(const char *dir, const struct cof_
                                               struct cof_diag *diag);
 /* What was not committed is lost; takes NULL. */
 void cof_disk_store_close(struct cof_disk_store *store);
+/* Looks at everything: the database's own structure, each body's place and size, bodies that nothing names, records that
+ * are no JSON. Each finding is told by found: what (static text), which, and whether repair mends it. repair: bodies that
+ * nothing names are removed, and those that are missing are noted as lost, so that the store opens again (reading such
+ * an object fails, deleting it does not). Nothing is ever made up. COF_OK with *n_found 0: in order. */
+typedef void cof_disk_store_found_fn(void *ctx, const char *what, const char *which, bool mended);
+COF_MUST_USE enum cof_err cof_disk_store_verify(struct cof_disk_store *store, bool repair, cof_disk_store_found_fn *found,
+                                                void *ctx, uint64_t *n_found, struct cof_diag *diag);
+
+/* Writes a copy of database and bodies, as of now, into the empty folder target; no transaction may be open. The copy is
+ * synced. Files of bodies are linked where they can be, since they never change. */
+COF_MUST_USE enum cof_err cof_disk_store_backup(struct cof_disk_store *store, const char *target, struct cof_diag *diag);
+
 const struct cof_store *cof_disk_store_ops(const struct cof_disk_store *store);
 
 #endif

@@ -104,6 +104,7 @@ static void finish(struct cof_standin_call *c)
             "We encountered an internal error. Please try again.");
     name_reply(c);
     c->state = CALL_READY;
+    cof_trail_name(&c->req);
     if (audit(c) != COF_OK) {
         refuse(c, 503, "ServiceUnavailable", "The request cannot be recorded now. Please try again later.");
         name_reply(c);
@@ -206,6 +207,34 @@ static bool checked_at_head(const struct cof_standin_call *c)
     return c->auth.payload != COF_PAYLOAD_ABSENT;
 }
 
+/* Asks the scripted faults, once the operation is known. True: the reply stands. */
+static bool judge(struct cof_standin_call *c)
+{
+    struct cof_fault_effect *f = &c->fault;
+    int status;
+
+    if (c->judged || c->s->opts.faults == NULL || c->s->opts.faults->n == 0 || by_path(c))
+        return false;
+    if (c->service->name_operation != NULL)
+        c->service->name_operation(c->s, &c->req);
+    else
+        cof_trail_name(&c->req);
+    if (c->req.notes.operation[0] == '\0')
+        return false;
+    c->judged = true;
+    cof_faults_judge(c->s->opts.faults, c->service->name, c->req.notes.operation, f);
+    if (f->any)
+        cof_standin_audit(&c->req, "scriptedFault", COF_LIT("true"));
+    c->req.now_ms += f->skew_s * 1000;
+    if (!f->throttle && f->status == 0)
+        return false;
+    status = f->status != 0 ? f->status : strcmp(c->service->name, "s3") == 0 ? 503 : 400;
+    refuse(c, status, f->code[0] != '\0' ? f->code : !f->throttle ? (status == 503 ? "ServiceUnavailable" : "InternalError") :
+        strcmp(c->service->name, "s3") == 0 ? "SlowDown" : "ThrottlingException", f->throttle ? "Rate exceeded" : "Scripted fault.");
+    finish(c);
+    return true;
+}
+
 static void begin(struct cof_standin_call *c, enum cof_auth_failure failure)
 {
     enum cof_err err = COF_OK;
@@ -214,6 +243,8 @@ static void begin(struct cof_standin_call *c, enum cof_auth_failure failure)
         refuse_auth(c, failure != COF_AUTH_FINE ? failure : COF_AUTH_SCOPE); /* signed for a service that is not here */
         return;
     }
+    if (judge(c))
+        return;
     if (by_path(c)) { /* no AWS service: what it does with credentials of its own kind is its business */
         c->auth.is_signed = false;
     } else if (failure != COF_AUTH_FINE && !(failure == COF_AUTH_MISSING && c->service->anonymous)) {
@@ -245,6 +276,7 @@ enum cof_err cof_standin_open(struct cof_standin *s, const struct cof_http_head 
         return COF_E_MEMORY;
     c->s = s;
     c->state = CALL_BODY;
+    c->fault = (struct cof_fault_effect){.cut_after = -1, .code = ""};
     cof_reply_init(&c->reply);
     cof_buf_init_secret(&c->body, COF_STANDIN_BODY_MAX);
     cof_trail_init(&c->req);
@@ -342,7 +374,10 @@ void cof_standin_end(struct cof_standin_call *c, const struct cof_headers *trail
 
     if (c->state == CALL_READY)
         return;
-    c->req.now_ms = now_ms;
+    c->req.body = cof_buf_view(&c->body);
+    if (judge(c))
+        return;
+    c->req.now_ms = now_ms + c->fault.skew_s * 1000;
     if (c->err == COF_E_LIMIT && c->sink.write == NULL) {
         refuse(c, 413, "RequestEntityTooLarge", "The request is too large.");
         finish(c);
@@ -384,6 +419,21 @@ void cof_standin_end(struct cof_standin_call *c, const struct cof_headers *trail
 void cof_standin_undo(struct cof_standin_call *c, enum cof_err why)
 {
     fail(c, why);
+}
+
+const struct cof_fault_effect *cof_standin_call_fault(const struct cof_standin_call *c)
+{
+    return &c->fault;
+}
+
+const char *cof_standin_call_service(const struct cof_standin_call *c)
+{
+    return c->req.service;
+}
+
+const char *cof_standin_call_operation(const struct cof_standin_call *c)
+{
+    return c->req.notes.operation;
 }
 
 struct cof_standin_reply *cof_standin_call_reply(struct cof_standin_call *c)

@@ -5,6 +5,7 @@
 #ifndef COF_STANDIN_CALL_H
 #define COF_STANDIN_CALL_H
 
+#include "standin/fault.h"
 #include "standin/state.h"
 
 enum cof_call_state { CALL_BODY, CALL_WAIT, CALL_READY };
@@ -22,6 +23,8 @@ struct cof_standin_call {
     enum cof_call_state state;
     enum cof_err err; /* the first failure of the body */
     bool body_checked;
+    bool judged;             /* faults were asked */
+    struct cof_fault_effect fault;
 };
 
 COF_MUST_USE enum cof_err cof_call_request_id(const struct cof_rng *rng, char out[static 40]);

@@ -4,6 +4,7 @@
  */
 #include "standin/s3.h"
 
+#include "standin/reply.h"
 #include "standin/s3_api.h"
 #include "standin/trail.h"
 
@@ -117,6 +118,7 @@ static bool enter(struct cof_s3_call *c, struct cof_standin *s, struct cof_stand
     *op = NULL;
     if (!cof_s3_call_init(c, s, req, reply))
         return false;
+    cof_trail_object(req, c->bucket, cof_buf_view(&c->key));
     *op = cof_s3_route(c);
     if (*op == NULL)
         return false;
@@ -137,6 +139,22 @@ static enum cof_err handle(struct cof_standin *s, struct cof_standin_request *re
     }
     cof_s3_call_done(&c);
     return err;
+}
+
+/* The name of the operation, whatever becomes of it. */
+static void name_operation(struct cof_standin *s, struct cof_standin_request *req)
+{
+    struct cof_standin_reply unused;
+    const struct cof_s3_op *op = NULL;
+    struct cof_s3_call c;
+
+    cof_reply_init(&unused);
+    if (cof_s3_call_init(&c, s, req, &unused))
+        op = cof_s3_route(&c);
+    if (op != NULL)
+        cof_trail_operation(req, op->name);
+    cof_s3_call_done(&c);
+    cof_reply_done(&unused);
 }
 
 static enum cof_err stream(struct cof_standin *s, struct cof_standin_request *req, struct cof_standin_sink *sink,
@@ -162,6 +180,7 @@ enum cof_err cof_s3_bootstrap(
 const struct cof_service cof_service_s3 = {
     .name = "s3",
     .anonymous = true,
+    .name_operation = name_operation,
     .handle = handle,
     .stream = stream,
     .bootstrap = cof_s3_bootstrap,

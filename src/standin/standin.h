@@ -28,6 +28,7 @@
 
 struct cof_auth;
 struct cof_md5_job;
+struct cof_faults;
 struct json_t;
 struct cof_standin;
 struct cof_standin_call; /* one request in progress */
@@ -40,6 +41,7 @@ struct cof_trail_notes {
     struct cof_buf recipient;   /* members of additionalEventData.recipient */
     struct cof_buf resources;   /* objects */
     struct cof_buf arn;         /* the last resource of the service itself */
+    struct cof_buf object;      /* S3: bucket/key of the request */
     struct cof_buf behalf;      /* calls of other services in the caller's name */
     unsigned n_resources;
     bool silent;                /* nothing is noted now: a service asks for itself */
@@ -110,6 +112,8 @@ struct cof_service {
     const char *json_type;  /* content type of those, "application/x-amz-json-1.1" */
     const char *query_xmlns; /* json, but requests without X-Amz-Target are answered as the query protocol does; or NULL */
     size_t body_max;        /* of bodies taken whole; 0: COF_STANDIN_BODY_MAX */
+    /* Sets req->notes.operation from the head alone, where no other protocol tells it. NULL: they do. */
+    void (*name_operation)(struct cof_standin *s, struct cof_standin_request *req);
     /* Answers. COF_OK with a reply (also for errors of AWS's kind), or an error: then 500 InternalFailure is sent.
      * The changes are kept when the status is below 400 or reply->keep. */
     enum cof_err (*handle)(struct cof_standin *s, struct cof_standin_request *req, struct cof_standin_reply *reply);
@@ -157,6 +161,7 @@ struct cof_standin_opts {
     const struct cof_service *const *services;
     size_t n_services;
     const char *instance_role;           /* the role of the instance metadata service (imds.h), or NULL; kept */
+    struct cof_faults *faults;           /* scripted ones (fault.h), which may change at any time; NULL: none */
     bool sse_c_needs_tls;                /* refuse customer keys over plain HTTP, as AWS does */
     /* The audit records of a request (trail.h), a line each, before its reply stands. When they cannot be kept the
      * request is not answered as done. May be NULL. */
@@ -264,6 +269,12 @@ struct cof_md5_job *cof_standin_md5(struct cof_standin_call *call);
 /* The body is whole, or a wait is over: runs the service in a savepoint. Afterwards cof_standin_call_ready is true, or
  * the reply's wait_until_ms and wait_on say what is waited for. */
 void cof_standin_end(struct cof_standin_call *call, const struct cof_headers *trailers, int64_t now_ms);
+/* What the runtime is to do to the reply besides (fault.h): latency, cut and tamper. */
+struct cof_fault_effect;
+const struct cof_fault_effect *cof_standin_call_fault(const struct cof_standin_call *call);
+/* For counting: the service's name ("" for none) and the operation's. Known once the reply stands. */
+const char *cof_standin_call_service(const struct cof_standin_call *call);
+const char *cof_standin_call_operation(const struct cof_standin_call *call);
 /* Lives until close. The reply must not leave before the store's changes are committed. */
 struct cof_standin_reply *cof_standin_call_reply(struct cof_standin_call *call);
 /* The changes of a finished call could not be kept: its reply becomes an error of AWS's kind, with a record of its own. */

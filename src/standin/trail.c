@@ -26,6 +26,7 @@ void cof_trail_init(struct cof_standin_request *req)
     cof_buf_init(&n->recipient, NOTES_MAX);
     cof_buf_init(&n->resources, 2 * NOTES_MAX);
     cof_buf_init(&n->arn, 4096);
+    cof_buf_init(&n->object, 8192);
     cof_buf_init(&n->behalf, NOTES_MAX);
 }
 
@@ -38,6 +39,7 @@ void cof_trail_done(struct cof_standin_request *req)
     cof_buf_done(&n->recipient);
     cof_buf_done(&n->resources);
     cof_buf_done(&n->arn);
+    cof_buf_done(&n->object);
     cof_buf_done(&n->behalf);
 }
 
@@ -57,6 +59,14 @@ void cof_trail_reset(struct cof_standin_request *req)
 void cof_trail_operation(struct cof_standin_request *req, const char *name)
 {
     (void)snprintf(req->notes.operation, sizeof req->notes.operation, "%s", name);
+}
+
+void cof_trail_object(struct cof_standin_request *req, const char *bucket, struct cof_view key)
+{
+    cof_buf_reset(&req->notes.object);
+    cof_buf_add_str(&req->notes.object, bucket);
+    cof_buf_add_u8(&req->notes.object, '/');
+    cof_buf_add(&req->notes.object, key);
 }
 
 void cof_standin_audit(struct cof_standin_request *req, const char *name, struct cof_view value)

@@ -21,8 +21,13 @@ struct cof_attest_doc;
 void cof_trail_init(struct cof_standin_request *req);
 void cof_trail_done(struct cof_standin_request *req);
 
+/* Finds the operation's name in what a JSON or query protocol says, when it is not known yet; it stays empty when neither
+ * does. */
+void cof_trail_name(struct cof_standin_request *req);
 /* The operation's name ("PutObject"). Those of JSON and query protocols are found without. */
 void cof_trail_operation(struct cof_standin_request *req, const char *name);
+/* S3's bucket and key of the request; a copy's source is another resource. */
+void cof_trail_object(struct cof_standin_request *req, const char *bucket, struct cof_view key);
 /* The parsed request of a JSON protocol, for requestParameters. A later call replaces an earlier one. */
 void cof_trail_parameters(struct cof_standin_request *req, const struct json_t *parameters);
 /* The attestation document of a call with a recipient that was found genuine. */

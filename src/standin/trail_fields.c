@@ -5,6 +5,7 @@
 #include "format/json.h"
 #include "format/uri.h"
 #include "standin/auth.h"
+#include "standin/trail.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,28 +75,43 @@ static void set_text(char *out, size_t size, struct cof_view v)
     (void)snprintf(out, size, "%.*s", v.len < size ? (int)v.len : (int)size - 1, v.data == NULL ? "" : (const char *)v.data);
 }
 
-/* ...its name, from where its protocol keeps it. */
-static void name_event(const struct cof_standin_request *req, struct cof_trail_event *e)
+static bool is_word(struct cof_view v)
 {
+    for (size_t i = 0; i < v.len; i++)
+        if (!((v.data[i] >= 'A' && v.data[i] <= 'Z') || (v.data[i] >= 'a' && v.data[i] <= 'z') || (v.data[i] >= '0' && v.data[i] <= '9')))
+            return false;
+    return v.len > 0;
+}
+
+void cof_trail_name(struct cof_standin_request *req)
+{
+    char *out = req->notes.operation;
     struct cof_view target, service, name;
     struct cof_buf action;
 
-    if (req->notes.operation[0] != '\0') {
-        (void)snprintf(e->name, sizeof e->name, "%s", req->notes.operation);
+    if (out[0] != '\0' || strcmp(req->service, "s3") == 0)
+        return;
+    if (cof_headers_get(&req->head->headers, "x-amz-target", &target)) {
+        if (cof_view_split(target, '.', &service, &name) && is_word(name))
+            set_text(out, sizeof req->notes.operation, name);
         return;
     }
-    if (strcmp(req->service, "s3") != 0 && cof_headers_get(&req->head->headers, "x-amz-target", &target) &&
-        cof_view_split(target, '.', &service, &name)) {
-        set_text(e->name, sizeof e->name, name);
-        return;
-    }
-    cof_buf_init(&action, sizeof e->name - 1);
-    if (strcmp(req->service, "s3") != 0 && cof_query_get(req->body.len > 0 ? req->body : req->head->query, "Action", &action) == COF_OK)
-        (void)snprintf(e->name, sizeof e->name, "%s", cof_buf_cstr(&action));
+    cof_buf_init(&action, sizeof req->notes.operation - 1);
+    if (cof_query_get(req->body.len > 0 ? req->body : req->head->query, "Action", &action) == COF_OK && is_word(cof_buf_view(&action)))
+        set_text(out, sizeof req->notes.operation, cof_buf_view(&action));
     cof_buf_done(&action);
-    if (e->name[0] == '\0' && cof_view_split(cof_view_str(req->action), ':', &service, &name))
+}
+
+/* ...else what was authorised, else the method. */
+static void name_event(const struct cof_standin_request *req, struct cof_trail_event *e)
+{
+    struct cof_view service, name;
+
+    if (req->notes.operation[0] != '\0')
+        (void)snprintf(e->name, sizeof e->name, "%s", req->notes.operation);
+    else if (cof_view_split(cof_view_str(req->action), ':', &service, &name))
         set_text(e->name, sizeof e->name, name);
-    if (e->name[0] == '\0')
+    else
         (void)snprintf(e->name, sizeof e->name, "%.*sRequest", (int)(req->head->method.len < 16 ? req->head->method.len : 16),
             (const char *)req->head->method.data);
 }
@@ -183,13 +199,13 @@ static void add_form(struct cof_view form, const char *const *list, struct cof_b
     cof_buf_done(&value);
 }
 
-/* Bucket and key: of the resource that was asked for, else of the path. */
+/* Bucket and key, as S3 read them; else the path. */
 static void add_bucket(const struct cof_standin_request *req, struct cof_buf *out)
 {
-    struct cof_view arn = cof_buf_view(&req->notes.arn), prefix = COF_LIT("arn:aws:s3:::"), bucket, key, host;
+    struct cof_view bucket, key, host;
 
-    if (cof_view_starts(arn, prefix)) {
-        (void)cof_view_split(cof_view_sub(arn, prefix.len, SIZE_MAX), '/', &bucket, &key);
+    if (req->notes.object.len > 1) {
+        (void)cof_view_split(cof_buf_view(&req->notes.object), '/', &bucket, &key);
         cof_json_add_member(out, "bucketName", bucket);
         if (key.len > 0)
             cof_json_add_member(out, "key", cof_view_sub(key, 0, TEXT_MAX));

@@ -309,7 +309,8 @@ enum cof_err cof_local_open(struct cof_local *local, const struct cof_local_conf
         return cof_diag_set(diag, COF_E_NOT_FOUND, "%s is not set up", config->data);
     err = cof_disk_store_open(config->data, &cof_rng_os, &check, &local->disk, diag);
     if (err == COF_OK && check.n_blobs_missing > 0)
-        err = cof_diag_set(diag, COF_E_IO, "%s is damaged: %llu bodies are missing", config->data, (unsigned long long)check.n_blobs_missing);
+        err = cof_diag_set(diag, COF_E_IO, "%s is damaged: %llu bodies are missing (`coffer-local check` names them)", config->data,
+                           (unsigned long long)check.n_blobs_missing);
     if (err == COF_OK)
         err = master_key(config->data, is_new, &local->master, diag);
     if (err == COF_OK)
@@ -318,7 +319,7 @@ enum cof_err cof_local_open(struct cof_local *local, const struct cof_local_conf
         err = cof_standin_new(&(struct cof_standin_opts){.kms = &cof_service_kms_hooks, .store = cof_disk_store_ops(local->disk), .rng = &cof_rng_os,
             .master_key = &local->master, .account = local->account, .region = local->region, .services = cof_local_services,
             .n_services = cof_local_n_services, .sse_c_needs_tls = !config->sse_c_over_http,
-            .instance_role = config->imds_role, .audit = write_audit, .notify = pass_notify,
+            .instance_role = config->imds_role, .audit = write_audit, .faults = &local->faults, .notify = pass_notify,
             .ctx = local}, &local->standin, diag);
     if (err == COF_OK && is_new)
         err = fill(local, config->data, manifest, diag);

@@ -8,6 +8,7 @@
 #include "io/audit_log.h"
 #include "io/store.h"
 #include "prog/options.h"
+#include "standin/fault.h"
 #include "standin/standin.h"
 
 #include <jansson.h>
@@ -25,6 +26,9 @@ struct cof_local_config {
     const char *enclave, *config, *processor; /* files to measure */
     const char *imds, *imds_role; /* address of the instance metadata service, and the instance's role; or NULL */
     char **args;              /* what stands on the command line beside options */
+    const char *service, *operation, *latency, *code, *skew, *probability; /* of fault add */
+    uint64_t status, cut_after, count, skip, seed;
+    bool throttle, tamper;
     const char *vmm;          /* the program that runs enclave images, or NULL */
 };
 
@@ -38,6 +42,7 @@ struct cof_local {
     struct cof_secret master;
     char account[16], region[32];
     struct cof_audit_log *audit;
+    struct cof_faults faults;
     struct cof_ecdsa_key *audit_key; /* signs it */
     void (*notify)(void *ctx, const char *wait_on, int64_t at_ms); /* set by the server */
     void *notify_ctx;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "admin.h"
 #include "enclaves.h"
 
 #include "engine/totp.h"
@@ -42,6 +43,32 @@ static const struct cof_option serve_options[] = {
     {"vmm", 0, COF_OPT_TEXT, "PROGRAM", "runs enclave images in virtual machines (deploy/vm/monitor)", O(vmm)},
 };
 
+static const struct cof_option check_options[] = {
+    {"data", 'd', COF_OPT_TEXT, "DIR", "where everything is kept (default coffer-data)", O(data)},
+    {"repair", 0, COF_OPT_FLAG, NULL, "mend what can be mended without guessing", O(repair)},
+    {"json", 0, COF_OPT_FLAG, NULL, "one JSON object a finding", O(json)},
+};
+static const struct cof_option status_options[] = {
+    {"data", 'd', COF_OPT_TEXT, "DIR", "where everything is kept (default coffer-data)", O(data)},
+    {"json", 0, COF_OPT_FLAG, NULL, "all that a running server says of itself, as JSON", O(json)},
+};
+static const struct cof_option fault_options[] = {
+    {"data", 'd', COF_OPT_TEXT, "DIR", "where everything is kept (default coffer-data)", O(data)},
+    {"service", 0, COF_OPT_TEXT, "NAME", "s3, kms, sqs, sts (default: each)", O(service)},
+    {"operation", 0, COF_OPT_TEXT, "NAME", "as AWS calls it, PutObject (default: each)", O(operation)},
+    {"latency", 0, COF_OPT_TEXT, "TIME", "answer so much later: 200ms, 3s", O(latency)},
+    {"status", 0, COF_OPT_NUMBER, "N", "answer with this HTTP error, and do nothing", O(status)},
+    {"code", 0, COF_OPT_TEXT, "CODE", "the error's code (SlowDown)", O(code)},
+    {"throttle", 0, COF_OPT_FLAG, NULL, "answer as the service does when asked too often", O(throttle)},
+    {"cut-after", 0, COF_OPT_NUMBER, "BYTES", "cut the connection after so much of the answer's body", O(cut_after)},
+    {"skew", 0, COF_OPT_TEXT, "SECONDS", "judge signatures by a clock that is so much ahead (or, -N, behind)", O(skew)},
+    {"tamper", 0, COF_OPT_FLAG, NULL, "flip a bit in the answer's body", O(tamper)},
+    {"count", 0, COF_OPT_NUMBER, "N", "so many times (default: always)", O(count)},
+    {"skip", 0, COF_OPT_NUMBER, "N", "not the first N", O(skip)},
+    {"probability", 0, COF_OPT_TEXT, "P", "0 to 1 (default 1)", O(probability)},
+    {"seed", 0, COF_OPT_NUMBER, "S", "of the lots that are drawn (default 1): the same seed draws the same", O(seed)},
+};
+
 static const struct cof_option measure_options[] = {
     {"enclave", 'e', COF_OPT_TEXT, "FILE", "the enclave's program", O(enclave)},
     {"config", 'c', COF_OPT_TEXT, "FILE", "its configuration", O(config)},
@@ -59,7 +86,17 @@ static const struct cof_command commands[] = {
     {"totp", "USER", "Prints the present code of a user's virtual MFA device.",
      "The seed is in DIR/credentials/USER.mfa, as an otpauth:// address for authenticators. A code is good once, for a"
      " minute or so.", &opt_data, 1, 1, 1},
-    {"status", "", "Says whether a data directory is set up and being served.", NULL, &opt_data, 1, 0, 0},
+    {"status", "", "Says whether a data directory is set up and being served.", NULL, status_options, COUNT(status_options), 0, 0},
+    {"env", "NAME", "Prints the environment of an identity, to paste into a shell.", "eval \"$(coffer-local env root)\"", &opt_data, 1, 1, 1},
+    {"check", "", "Looks at everything in a data directory that is not being served.",
+     "Database structure, bodies missing, of the wrong size or that nothing names, damaged records, keys that cannot be unsealed, the\n"
+     "audit log against what the store knows. --repair removes bodies that nothing names, notes missing ones as lost (so that the\n"
+     "rest can be served), and puts an audit log that was changed aside, which a record tells. Exit code 3: something is wrong.",
+     check_options, COUNT(check_options), 0, 0},
+    {"backup", "TARGET", "Copies a data directory, served or not, as it is now.",
+     "TARGET is made. While the copy is made a running server answers nobody else. The copy holds the master key: guard it as such.",
+     &opt_data, 1, 1, 1},
+    {"fault", "add|list|clear", "Scripts faults of a running server, for tests of its clients.", NULL, fault_options, COUNT(fault_options), 1, 1},
     {"reset", "", "Empties a data directory that is not being served.", NULL, &opt_data, 1, 0, 0},
     {"tls", "", "Makes the certificate authority and the certificate (serve does it too).",
      "An enclave's configuration holds the authority, DIR/tls/ca.pem, and so must be written after it.", &opt_data, 1, 0, 0},
@@ -148,8 +185,18 @@ static enum cof_err do_status(struct cof_local_config *config, struct cof_diag *
     served = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
     if (fd >= 0)
         (void)close(fd);
-    cof_buf_init(&endpoint, 1000);
-    if (served && cof_local_path(path, config->data, "endpoint") && cof_file_read(path, &endpoint, NULL) == COF_OK)
+    cof_buf_init(&endpoint, 65536);
+    if (served && config->json) {
+        enum cof_err err = admin_ask(config->data, "GET", "/status", (struct cof_view){0}, &endpoint, diag);
+
+        if (err == COF_OK)
+            (void)fputs(cof_buf_cstr(&endpoint), stdout);
+        cof_buf_done(&endpoint);
+        return err;
+    }
+    if (config->json)
+        (void)printf("{\"serving\":false}\n");
+    else if (served && cof_local_path(path, config->data, "endpoint") && cof_file_read(path, &endpoint, NULL) == COF_OK)
         (void)printf("serving %s\n", cof_buf_cstr(&endpoint));
     else
         (void)printf("%s\n", served ? "in use" : "not served");
@@ -203,9 +250,9 @@ static void usage(FILE *out)
 
 int main(int argc, char **argv)
 {
-    static enum cof_err (*const verbs[])(struct cof_local_config *config, struct cof_diag *diag) = {do_init, do_serve, do_totp, do_status, do_reset,
+    static enum cof_err (*const verbs[])(struct cof_local_config *config, struct cof_diag *diag) = {do_init, do_serve, do_totp, do_status, do_env, do_check, do_backup, do_fault, do_reset,
                                                                                                   do_tls, do_root, do_measure};
-    struct cof_local_config config = {.data = "coffer-data", .listen = "tcp:127.0.0.1:4566", .ready_fd = UINT64_MAX, .audit_rotate = (uint64_t)256 << 20};
+    struct cof_local_config config = {.data = "coffer-data", .listen = "tcp:127.0.0.1:4566", .ready_fd = UINT64_MAX, .audit_rotate = (uint64_t)256 << 20, .cut_after = UINT64_MAX};
     struct cof_diag diag = {.text = ""};
     bool exit_now = false;
     char **args;

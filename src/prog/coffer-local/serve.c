@@ -2,15 +2,18 @@
  *
  * The server: HTTP exchanges drive calls of the stand-in; replies wait for the commit at the end of the turn.
  */
+#include "admin.h"
 #include "enclaves.h"
 
 #include "crypto/md5_many.h"
+#include "format/json.h"
 #include "io/clock.h"
 #include "io/file.h"
 #include "io/http_server.h"
 #include "io/wait_room.h"
 #include "local.h"
 #include "standin/imds.h"
+#include "standin/fault.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -35,6 +38,8 @@ struct exchange {
     struct cof_xchg *x;
     struct cof_standin_call *call;
     struct cof_timer wait;    /* until when it waits */
+    struct cof_timer delay; /* a scripted one */
+    uint64_t body_sent;
     struct cof_waiter waiter; /* in whose line */
     struct exchange *next_held, *next_hashed;
     struct cof_buf piece;
@@ -46,6 +51,7 @@ struct server {
     struct cof_loop *loop;
     struct cof_http_server *http;
     struct cof_http_server *metadata; /* NULL: not asked for */
+    int64_t started_ms;
     struct cof_timer commit;
     struct cof_timer work; /* what services do of themselves */
     struct cof_timer sync; /* of the audit log */
@@ -55,6 +61,24 @@ struct server {
     struct exchange *hashed; /* bodies are whole, their MD5 is wanted */
     size_t n_hashed;
 };
+
+/* A scripted cut or bit flip, before a piece of body goes out. False: the connection was cut. */
+static bool spoil(struct exchange *e, struct cof_buf *piece)
+{
+    const struct cof_fault_effect *f = cof_standin_call_fault(e->call);
+    uint64_t from = e->body_sent;
+
+    e->body_sent += piece->len;
+    if (f->tamper && from == 0 && piece->len > 0)
+        piece->data[piece->len / 2] ^= 1;
+    if (f->cut_after < 0 || e->body_sent <= (uint64_t)f->cut_after)
+        return true;
+    cof_buf_truncate(piece, (size_t)((uint64_t)f->cut_after - from));
+    (void)cof_xchg_write(e->x, cof_buf_view(piece));
+    e->streaming = false;
+    cof_xchg_abort(e->x);
+    return false;
+}
 
 /* Streams what fits. */
 static void pump(struct exchange *e)
@@ -76,6 +100,8 @@ static void pump(struct exchange *e)
             cof_xchg_end(e->x);
             return;
         }
+        if (!spoil(e, &e->piece))
+            return;
         if (!cof_xchg_write(e->x, cof_buf_view(&e->piece)))
             return; /* writable() goes on */
     }
@@ -92,9 +118,31 @@ static void send_reply(struct exchange *e)
         cof_xchg_start(e->x, reply->status, &reply->headers, (int64_t)reply->stream.length);
         e->streaming = true;
         pump(e);
+    } else if (cof_standin_call_fault(e->call)->any) {
+        uint64_t length = reply->body.len;
+
+        cof_xchg_start(e->x, reply->status, &reply->headers, (int64_t)length);
+        if (length > 0 && spoil(e, &reply->body))
+            (void)cof_xchg_write(e->x, cof_buf_view(&reply->body));
+        if (cof_standin_call_fault(e->call)->cut_after < 0 || length <= (uint64_t)cof_standin_call_fault(e->call)->cut_after)
+            cof_xchg_end(e->x);
     } else {
         cof_xchg_reply(e->x, reply->status, &reply->headers, cof_buf_view(&reply->body));
     }
+}
+
+static void on_delayed(struct cof_timer *timer)
+{
+    send_reply(OWNER(timer, struct exchange, delay));
+}
+
+/* Now, or after a scripted delay. */
+static void send_soon(struct exchange *e)
+{
+    int64_t latency_ms = cof_standin_call_fault(e->call)->latency_ms;
+
+    if (latency_ms == 0 || cof_loop_arm(e->server->loop, &e->delay, latency_ms) != COF_OK)
+        send_reply(e);
 }
 
 static void arm_commit(struct server *sv)
@@ -119,7 +167,7 @@ static void answer(struct exchange *e)
     if (!store->dirty(store->ctx)) {
         (void)cof_audit_log_flush(sv->local->audit); /* what cannot be written waits, up to a limit */
         arm_sync(sv);
-        send_reply(e);
+        send_soon(e);
         return;
     }
     e->held = true;
@@ -277,7 +325,7 @@ static void on_commit(struct cof_timer *timer)
         if (e->gone)
             free(e);
         else
-            send_reply(e);
+            send_soon(e);
         e = next;
     }
     if (err != COF_OK)
@@ -325,6 +373,7 @@ static void begin(struct server *sv, struct cof_xchg *x, const char *service)
     e->server = sv;
     e->x = x;
     e->wait.fire = on_wait_over;
+    e->delay.fire = on_delayed;
     e->waiter.wake = on_turn;
     cof_buf_init_secret(&e->piece, (size_t)1 << 20);
     cof_xchg_peer(x, peer);
@@ -398,6 +447,7 @@ static void on_closed(void *ctx, struct cof_xchg *x, enum cof_err why)
     if (e == NULL)
         return;
     cof_loop_disarm(sv->loop, &e->wait);
+    cof_loop_disarm(sv->loop, &e->delay);
     cof_wait_leave(sv->room, &e->waiter);
     e->streaming = false;
     cof_standin_close(e->call);
@@ -508,11 +558,40 @@ static enum cof_err make_tls(const struct cof_local_config *config, struct cof_t
     return err;
 }
 
+static enum cof_err commit_now(void *ctx)
+{
+    struct server *sv = ctx;
+    const struct cof_store *store = cof_standin_store(sv->local->standin);
+
+    cof_loop_disarm(sv->loop, &sv->commit);
+    on_commit(&sv->commit);
+    (void)cof_audit_log_sync(sv->local->audit, cof_clock_wall_ms(), false);
+    return store->dirty(store->ctx) ? COF_E_STATE : store->commit(store->ctx);
+}
+
+static void describe(void *ctx, struct cof_buf *out)
+{
+    const struct server *sv = ctx;
+    struct cof_audit_log_stat audit;
+
+    cof_audit_log_stat(sv->local->audit, &audit);
+    cof_json_add_member(out, "endpoint", cof_view_str(cof_standin_endpoint(sv->local->standin)));
+    cof_json_add_member(out, "account", cof_view_str(sv->local->account));
+    cof_json_add_member(out, "region", cof_view_str(sv->local->region));
+    cof_json_add_member_int(out, "connections", (int64_t)cof_http_server_open_connections(sv->http));
+    cof_json_add_member_int(out, "uptimeMs", cof_loop_now_ms(sv->loop) - sv->started_ms);
+    cof_json_add_member_int(out, "faults", (int64_t)sv->local->faults.n);
+    cof_json_add_member_int(out, "auditRecords", (int64_t)audit.chain.next - 1);
+    cof_json_add_member_int(out, "auditFileBytes", (int64_t)audit.bytes);
+    cof_json_add_member_int(out, "auditWaitingBytes", (int64_t)audit.waiting_bytes);
+}
+
 enum cof_err cof_local_serve(struct cof_local *local, const struct cof_local_config *config, struct cof_diag *diag)
 {
     struct server sv = {.local = local, .commit = {.fire = on_commit}, .work = {.fire = on_work}, .sync = {.fire = on_sync},
         .signals = {.fd = -1}};
     struct enclaves *enclaves = NULL;
+    struct admin *admin = NULL;
     struct cof_http_server_opts opts = {.allow_plain = !config->tls_only && config->client_ca == NULL,
         .handler = {on_head, on_body, on_end, on_writable, on_closed, &sv}, .limits = {.stall_ms = 60000, .connections = CONNECTIONS}};
     enum cof_err err = cof_addr_parse(config->listen, &opts.listen, diag);
@@ -535,11 +614,16 @@ enum cof_err cof_local_serve(struct cof_local *local, const struct cof_local_con
     if (err == COF_OK)
         err = listen_metadata(&sv, config, diag);
     if (err == COF_OK)
+        err = admin_new(&(struct admin_opts){sv.loop, local, config->data, commit_now, describe, &sv}, &admin, diag);
+    if (err == COF_OK)
+        sv.started_ms = cof_loop_now_ms(sv.loop);
+    if (err == COF_OK)
         err = announce(&sv, config, diag);
     if (err == COF_OK) {
         arm_work(&sv, cof_standin_due(local->standin));
         err = cof_loop_run(sv.loop);
     }
+    admin_free(admin);
     enclaves_free(enclaves);
     cof_http_server_free(sv.metadata);
     cof_http_server_free(sv.http);

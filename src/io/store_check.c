@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/codec.h"
+#include "io/store_state.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct checking {
+    struct cof_disk_store *st;
+    bool repair;
+    cof_disk_store_found_fn *found;
+    void *ctx;
+    uint64_t n;
+};
+
+static void tell(struct checking *c, const char *what, const char *which, bool mended)
+{
+    c->n++;
+    c->found(c->ctx, what, which, mended);
+}
+
+static enum cof_err of_rc(int rc)
+{
+    return rc == SQLITE_OK || rc == SQLITE_DONE || rc == SQLITE_ROW ? COF_OK : rc == SQLITE_NOMEM ? COF_E_MEMORY : COF_E_IO;
+}
+
+static enum cof_err check_structure(struct checking *c)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = sqlite3_prepare_v2(c->st->db, "PRAGMA integrity_check(100)", -1, &stmt, NULL);
+
+    while (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+        const char *text = (const char *)sqlite3_column_text(stmt, 0);
+
+        rc = SQLITE_OK;
+        if (text != NULL && strcmp(text, "ok") != 0)
+            tell(c, "the database is damaged", text, false);
+    }
+    (void)sqlite3_finalize(stmt);
+    if ((rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB) {
+        tell(c, "the database is damaged", sqlite3_errmsg(c->st->db), false);
+        return COF_OK;
+    }
+    return of_rc(rc);
+}
+
+/* Words of 32 hex digits in a record: the bodies it names. */
+static int note_names(sqlite3_stmt *insert, struct cof_view value)
+{
+    size_t run = 0;
+    int rc = SQLITE_OK;
+
+    for (size_t i = 0; i <= value.len && rc == SQLITE_OK; i++) {
+        uint8_t ch = i < value.len ? value.data[i] : 0;
+
+        if ((ch >= '0' && ch <= '9') || (ch >= 'a' && ch <= 'f')) {
+            run++;
+            continue;
+        }
+        if (run == 32) {
+            rc = sqlite3_bind_text(insert, 1, (const char *)value.data + i - 32, 32, SQLITE_STATIC);
+            if (rc == SQLITE_OK && (rc = sqlite3_step(insert)) == SQLITE_DONE)
+                rc = SQLITE_OK;
+            (void)sqlite3_reset(insert);
+        }
+        run = 0;
+    }
+    return rc;
+}
+
+/* Braces, brackets and quotes in balance: what a torn or altered record is not. The services parse the rest strictly. */
+static bool looks_like_json(struct cof_view v)
+{
+    size_t depth = 0;
+    bool quoted = false;
+
+    for (size_t i = 0; i < v.len; i++) {
+        uint8_t ch = v.data[i];
+
+        if (quoted && ch == '\\')
+            i++;
+        else if (ch == '"')
+            quoted = !quoted;
+        else if (!quoted && (ch == '{' || ch == '['))
+            depth++;
+        else if (!quoted && (ch == '}' || ch == ']') && depth-- == 0)
+            return false;
+        if (!quoted && depth == 0)
+            return i + 1 == v.len;
+    }
+    return false;
+}
+
+static enum cof_err read_records(struct checking *c)
+{
+    sqlite3_stmt *all = NULL, *insert = NULL;
+    sqlite3 *db = c->st->db;
+    int rc = sqlite3_exec(db, "CREATE TEMP TABLE IF NOT EXISTS named (id TEXT PRIMARY KEY) WITHOUT ROWID; DELETE FROM temp.named;", NULL, NULL, NULL);
+
+    if (rc == SQLITE_OK)
+        rc = sqlite3_prepare_v2(db, "INSERT OR IGNORE INTO temp.named VALUES (?1)", -1, &insert, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_prepare_v2(db, "SELECT space, key, value FROM kv", -1, &all, NULL);
+    while (rc == SQLITE_OK && (rc = sqlite3_step(all)) == SQLITE_ROW) {
+        struct cof_view value = cof_view_of(sqlite3_column_blob(all, 2), (size_t)sqlite3_column_bytes(all, 2));
+        bool own = strcmp((const char *)sqlite3_column_text(all, 0), "audit") == 0; /* lines, which have their chain */
+        char which[200];
+
+        if (!own && value.len > 0 && value.data[0] == '{' && !looks_like_json(value)) {
+            (void)snprintf(which, sizeof which, "%s: %.*s", (const char *)sqlite3_column_text(all, 0),
+                sqlite3_column_bytes(all, 1) > 120 ? 120 : sqlite3_column_bytes(all, 1), (const char *)sqlite3_column_blob(all, 1));
+            tell(c, "a record is damaged", which, false);
+        }
+        rc = own ? SQLITE_OK : note_names(insert, value);
+    }
+    (void)sqlite3_finalize(all);
+    (void)sqlite3_finalize(insert);
+    return of_rc(rc);
+}
+
+/* Whether the body is where it should be, whole. */
+static bool is_there(struct cof_disk_store *st, const char *id, int64_t size, sqlite3_stmt *row)
+{
+    struct cof_blob_id name = {{0}};
+    char path[64];
+    struct stat file;
+
+    switch (sqlite3_column_type(row, 2)) {
+    case SQLITE_BLOB:
+        return sqlite3_column_bytes(row, 2) == size;
+    case SQLITE_INTEGER: {
+        int fd;
+        uint64_t offset;
+        bool there = cof_slots_pin(&st->files.slots, sqlite3_column_int64(row, 2), &fd, &offset) == COF_OK;
+
+        if (there)
+            cof_slots_unpin(&st->files.slots, sqlite3_column_int64(row, 2));
+        return there && fstat(fd, &file) == 0 && file.st_size >= (off_t)offset + size;
+    }
+    case SQLITE_NULL:
+        if (strlen(id) != sizeof name.text - 1)
+            return false;
+        (void)snprintf(path, sizeof path, "%.2s/%s", id, id);
+        return fstatat(st->files.root_fd, path, &file, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(file.st_mode) && file.st_size == size;
+    default:
+        return false;
+    }
+}
+
+static enum cof_err note_lost(struct cof_disk_store *st, const char *id)
+{
+    return st->ops.put(st->ops.ctx, "lost", cof_view_str(id), COF_LIT("1"));
+}
+
+static bool is_lost(struct cof_disk_store *st, const char *id)
+{
+    struct cof_buf out;
+    bool lost;
+
+    cof_buf_init(&out, 16);
+    lost = st->ops.get(st->ops.ctx, "lost", cof_view_str(id), &out) == COF_OK;
+    cof_buf_done(&out);
+    return lost;
+}
+
+static enum cof_err check_bodies(struct checking *c)
+{
+    sqlite3_stmt *all = NULL;
+    struct cof_disk_store *st = c->st;
+    int rc = sqlite3_prepare_v2(st->db, "SELECT id, size, body, id IN (SELECT id FROM temp.named) FROM blob", -1, &all, NULL);
+    enum cof_err err = COF_OK;
+
+    while (rc == SQLITE_OK && err == COF_OK && (rc = sqlite3_step(all)) == SQLITE_ROW) {
+        const char *id = (const char *)sqlite3_column_text(all, 0);
+        bool named = sqlite3_column_int(all, 3) != 0;
+        struct cof_blob_id name = {{0}};
+        char which[120];
+
+        rc = SQLITE_OK;
+        (void)snprintf(which, sizeof which, "%s (%lld bytes)", id, (long long)sqlite3_column_int64(all, 1));
+        (void)snprintf(name.text, sizeof name.text, "%s", id);
+        if (!named) {
+            tell(c, "a body belongs to nothing", which, c->repair);
+            if (c->repair)
+                err = st->ops.blob_remove(st->ops.ctx, &name);
+        } else if (!is_there(st, id, sqlite3_column_int64(all, 1), all) && !is_lost(st, id)) {
+            tell(c, "a body is missing or of another size", which, c->repair);
+            if (c->repair)
+                err = note_lost(st, id);
+        }
+    }
+    (void)sqlite3_finalize(all);
+    return err == COF_OK ? of_rc(rc) : err;
+}
+
+enum cof_err cof_disk_store_verify(struct cof_disk_store *st, bool repair, cof_disk_store_found_fn *found, void *ctx,
+                                   uint64_t *n_found, struct cof_diag *diag)
+{
+    struct checking c = {.st = st, .repair = repair, .found = found, .ctx = ctx};
+    enum cof_err err = check_structure(&c);
+
+    if (err == COF_OK && c.n == 0) { /* a damaged database is not asked further */
+        err = st->ops.begin(st->ops.ctx);
+        if (err == COF_OK)
+            err = read_records(&c);
+        if (err == COF_OK)
+            err = check_bodies(&c);
+        if (err == COF_OK)
+            err = st->ops.commit(st->ops.ctx);
+        else
+            st->ops.abandon(st->ops.ctx);
+    }
+    *n_found = c.n;
+    return err == COF_OK ? err : cof_diag_set(diag, err, "the store cannot be checked: %s", sqlite3_errmsg(st->db));
+}

@@ -1,0 +1,384 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""How coffer-local is run: kill -9 at any moment, the audit log beside it, backup under load, check and repair, a full disk, scripted
+faults, client certificates. COFFER_LONG=1 kills several hundred times."""
+import json, os, random, resource, shutil, signal, subprocess, sys, tempfile, threading, time
+from pathlib import Path
+
+BUILD = Path(os.environ['COFFER_BUILD'])
+LOCAL = BUILD / 'src' / 'prog' / 'coffer-local' / 'coffer-local'
+COFFER = BUILD / 'src' / 'prog' / 'coffer' / 'coffer'
+try:
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import ClientError
+except ImportError:
+    print('1..0 # SKIP python3 has no boto3')
+    sys.exit(0)
+MANIFEST = {'account': '111122223333', 'region': 'us-east-1', 'buckets': [{'name': 'bbb'}], 'queues': [{'name': 'qqq'}],
+            'credentials': [{'name': 'root', 'root': True}]}
+KILLS = 300 if os.environ.get('COFFER_LONG') else 8
+ONLY = sys.argv[1:]
+TESTS = []
+
+
+def test(f):
+    if not ONLY or f.__name__ in ONLY:
+        TESTS.append(f)
+    return f
+
+
+class Server:
+    def __init__(self, folder, data='d', **popen):
+        self.folder, self.data, self.popen = Path(folder), Path(folder) / data, popen
+        if not (self.data / 'ready').exists():
+            (self.folder / 'manifest.json').write_text(json.dumps(MANIFEST))
+            subprocess.run([LOCAL, 'init', '-d', self.data, '-m', self.folder / 'manifest.json'], check=True, stdout=subprocess.DEVNULL)
+
+    def start(self, *args):
+        self.p = subprocess.Popen([LOCAL, 'serve', '-d', self.data, '--listen', 'tcp:127.0.0.1:0', *args], stdout=subprocess.PIPE,
+                                  stdin=subprocess.DEVNULL, **self.popen)
+        word, _, port = self.p.stdout.readline().decode().partition(' ')
+        assert word == 'ready', 'coffer-local did not start'
+        self.port = int(port)
+        return self
+
+    def end(self, how=signal.SIGTERM):
+        self.p.send_signal(how)
+        code = self.p.wait(30)
+        self.p.stdout.close()
+        return code
+
+    def client(self, service, attempts=1, scheme='http', **kw):
+        e = dict(line.split('=', 1) for line in (self.data / 'credentials' / 'root.env').read_text().split())
+        return boto3.client(service, endpoint_url=f'{scheme}://localhost:{self.port}', region_name='us-east-1', aws_access_key_id=e['AWS_ACCESS_KEY_ID'],
+                            aws_secret_access_key=e['AWS_SECRET_ACCESS_KEY'], verify=str(self.data / 'tls' / 'ca.pem'),
+                            config=Config(retries={'max_attempts': attempts - 1}, s3={'addressing_style': 'path'}, connect_timeout=10, read_timeout=20, **kw))
+
+    def run(self, *args, check=True):
+        p = subprocess.run([LOCAL, args[0], '-d', self.data, *args[1:]], capture_output=True, text=True)
+        assert not check or p.returncode == 0, p.stdout[-600:] + p.stderr
+        return p
+
+    def audit(self):
+        p = subprocess.run([COFFER, 'audit', 'verify', '--json', self.data], capture_output=True, text=True)
+        return p.returncode, json.loads(p.stdout)
+
+
+def refused(code, call, **args):
+    try:
+        call(**args)
+    except ClientError as e:
+        assert e.response['Error']['Code'] == code, e
+        return e.response
+    raise AssertionError(f'no {code}')
+
+
+def body_of(name):
+    r = random.Random(name)
+    return r.randbytes(r.choice([10, 5000, 70000, 300000]))
+
+
+@test
+def what_was_acknowledged_is_there_after_kill_9(folder):
+    sv = Server(folder)
+    there, gone, sent, uncertain, ids, keys = {}, set(), set(), set(), set(), []
+    rng = random.Random(4)
+    for turn in range(KILLS):
+        sv.start()
+        s3, sqs, kms = sv.client('s3'), sv.client('sqs'), sv.client('kms')
+        queue = sqs.get_queue_url(QueueName='qqq')['QueueUrl']
+        for name, text in there.items() if turn == KILLS - 1 or turn < 3 else list(there.items())[-8:]:
+            assert s3.get_object(Bucket='bbb', Key=name)['Body'].read() == text, name
+        for name in list(gone)[-8:]:
+            refused('NoSuchKey', s3.get_object, Bucket='bbb', Key=name)
+        for key in keys[-3:]:
+            assert kms.describe_key(KeyId=key)['KeyMetadata']['KeyState'] == 'Enabled'
+        uncertain.clear()
+        timer = threading.Timer(rng.uniform(0.05, 0.4), lambda: os.kill(sv.p.pid, signal.SIGKILL))
+        timer.start()
+        n, doing = 0, None
+        try:
+            while True:
+                n += 1
+                name = f't{turn}-{n}'
+                doing = name
+                text = body_of(name)
+                if n % 4 == 0:
+                    up = s3.create_multipart_upload(Bucket='bbb', Key=name)['UploadId']
+                    part = s3.upload_part(Bucket='bbb', Key=name, UploadId=up, PartNumber=1, Body=text)
+                    s3.complete_multipart_upload(Bucket='bbb', Key=name, UploadId=up, MultipartUpload={'Parts': [{'PartNumber': 1, 'ETag': part['ETag']}]})
+                else:
+                    s3.put_object(Bucket='bbb', Key=name, Body=text)
+                there[name] = text
+                if n % 5 == 0:
+                    s3.copy_object(Bucket='bbb', Key=name + 'c', CopySource={'Bucket': 'bbb', 'Key': name})
+                    there[name + 'c'] = text
+                if n % 3 == 0:
+                    del there[name] # from here on either is right until the answer is here
+                    s3.delete_object(Bucket='bbb', Key=name)
+                    gone.add(name)
+                sqs.send_message(QueueUrl=queue, MessageBody=name)
+                sent.add(name)
+                if n == 2:
+                    keys.append(kms.create_key()['KeyMetadata']['KeyId'])
+        except Exception as e: # the connection went with the server
+            assert 'onnect' in str(e) or 'closed' in str(e) or 'endpoint' in str(e).lower() or 'ended' in str(e) or 'reset' in str(e), f'{doing}: {e!r}'
+        timer.join()
+        sv.p.wait(20)
+        sv.p.stdout.close()
+    sv.run('check')
+    sv.start()
+    sqs = sv.client('sqs')
+    queue, got = sqs.get_queue_url(QueueName='qqq')['QueueUrl'], set()
+    for _ in range(len(sent) + 20):
+        m = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get('Messages')
+        if not m:
+            break
+        got |= {x['Body'] for x in m}
+    assert sent <= got, sent - got
+    assert sv.end() == 0
+    code, found = sv.audit()
+    assert code == 0 and found['signatures'] > 0, found
+    recorded = set()
+    for line in (sv.data / 'audit.jsonl').read_text(errors='replace').splitlines():
+        try:
+            r = json.loads(line)
+        except ValueError:
+            continue
+        if r['eventName'] in ('PutObject', 'CompleteMultipartUpload', 'CopyObject') and 'errorCode' not in r:
+            recorded.add(r['requestParameters']['key'])
+    assert set(there) | gone <= recorded, (set(there) | gone) - recorded
+
+
+@test
+def a_backup_under_load_is_a_data_directory(folder):
+    sv = Server(folder).start()
+    stop, done = threading.Event(), []
+
+    def load(who):
+        s3 = sv.client('s3')
+        n = 0
+        while not stop.is_set():
+            name = f'l{who}-{n}'
+            s3.put_object(Bucket='bbb', Key=name, Body=body_of(name))
+            done.append(name)
+            if n % 3 == 2:
+                s3.delete_object(Bucket='bbb', Key=f'l{who}-{n - 1}')
+            n += 1
+
+    threads = [threading.Thread(target=load, args=(i,)) for i in range(3)]
+    [t.start() for t in threads]
+    while len(done) < 30:
+        time.sleep(0.01)
+    before = len(done)
+    sv.run('backup', str(sv.folder / 'copy'))
+    stop.set()
+    [t.join() for t in threads]
+    assert sv.end() == 0
+    assert sv.run('backup', str(sv.folder / 'copy'), check=False).returncode == 1, 'a backup does not replace another'
+    sv.run('backup', str(sv.folder / 'second'))
+    copy = Server(folder, 'copy')
+    copy.run('check')
+    copy.start()
+    s3 = copy.client('s3')
+    seen = 0
+    for page in s3.get_paginator('list_objects_v2').paginate(Bucket='bbb'):
+        for o in page.get('Contents', []):
+            assert s3.get_object(Bucket='bbb', Key=o['Key'])['Body'].read() == body_of(o['Key'])
+            seen += 1
+    assert seen >= before // 2, (seen, before)
+    assert copy.end() == 0
+    assert copy.audit()[0] == 0
+
+
+@test
+def damage_is_found_named_and_mended_without_guessing(folder):
+    sv = Server(folder).start()
+    s3 = sv.client('s3')
+    s3.put_object(Bucket='bbb', Key='large', Body=b'x' * 1000000)
+    s3.put_object(Bucket='bbb', Key='other', Body=b'y' * 1000000)
+    assert sv.end() == 0
+    sv.run('check')
+    files = [f for f in (sv.data / 'blobs').glob('??/*')]
+    assert len(files) == 2
+    files[0].unlink()
+    assert sv.run('check', check=False).returncode == 3
+    p = sv.run('check', '--json', check=False)
+    assert json.loads(p.stdout.splitlines()[0])['which'].startswith(files[0].name), p.stdout
+    p = subprocess.run([LOCAL, 'serve', '-d', sv.data, '--listen', 'tcp:127.0.0.1:0'], capture_output=True, text=True, timeout=30)
+    assert p.returncode == 1 and 'missing' in p.stderr, p
+    sv.run('check', '--repair')
+    sv.start()
+    s3 = sv.client('s3')
+    got = {}
+    for key in ('large', 'other'):
+        try:
+            got[key] = len(s3.get_object(Bucket='bbb', Key=key)['Body'].read())
+        except Exception as e: # 500, or cut short where the answer had begun
+            assert not isinstance(e, ClientError) or e.response['ResponseMetadata']['HTTPStatusCode'] == 500, e
+            got[key] = None
+    assert sorted(got.values(), key=str) == [1000000, None], got
+    for key in got:
+        s3.delete_object(Bucket='bbb', Key=key)
+    assert sv.end() == 0
+    lines = (sv.data / 'audit.jsonl').read_bytes().splitlines(keepends=True)
+    (sv.data / 'audit.jsonl').write_bytes(b''.join(lines[:-2]))
+    p = subprocess.run([LOCAL, 'serve', '-d', sv.data, '--listen', 'tcp:127.0.0.1:0'], capture_output=True, text=True, timeout=30)
+    assert p.returncode != 0 and 'audit log' in p.stderr and 'hint' in p.stderr, p
+    sv.run('check', '--repair')
+    sv.start()
+    assert sv.end() == 0
+    assert sv.audit()[0] == 0
+
+
+@test
+def altering_the_audit_log_is_noticed(folder):
+    sv = Server(folder).start()
+    s3 = sv.client('s3')
+    for i in range(5):
+        s3.put_object(Bucket='bbb', Key=f'k{i}', Body=b'x')
+    assert sv.end() == 0
+    code, found = sv.audit()
+    assert code == 0 and found['whole'] and found['signedTo'] == found['lastRecord'] == 6, found
+    path = sv.data / 'audit.jsonl'
+    text = path.read_bytes()
+    path.write_bytes(text.replace(b'"key":"k2"', b'"key":"k9"'))
+    code, found = sv.audit()
+    assert code == 3 and found['line'] == 4 and not found['whole'], found
+
+
+@test
+def a_full_disk_refuses_and_goes_on(folder):
+    limit = 3 << 20 # a file's size, in place of a disk's: writing beyond it fails as on a full one, with another word
+
+    def small():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+
+    Server(folder)
+    sv = Server(folder, preexec_fn=small).start()
+    s3, kept, failed = sv.client('s3'), {}, 0
+    for i in range(400):
+        name, text = f'f{i}', os.urandom(20000 if i % 2 else 200000)
+        try:
+            s3.put_object(Bucket='bbb', Key=name, Body=text)
+            kept[name] = text
+        except ClientError as e:
+            assert e.response['ResponseMetadata']['HTTPStatusCode'] in (500, 503), e
+            failed += 1
+            if failed > 5:
+                break
+    assert failed > 5 and len(kept) > 5
+    resource.prlimit(sv.p.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    s3.put_object(Bucket='bbb', Key='after', Body=b'room')
+    for name, text in kept.items():
+        assert s3.get_object(Bucket='bbb', Key=name)['Body'].read() == text, name
+    assert sv.end() == 0
+    sv.popen = {}
+    sv.run('check')
+    assert sv.audit()[0] == 0
+
+
+@test
+def scripted_faults_come_as_they_were_asked_for(folder):
+    sv = Server(folder).start()
+    s3 = sv.client('s3')
+    assert (sv.data / 'admin.sock').stat().st_mode & 0o777 == 0o600
+    s3.put_object(Bucket='bbb', Key='k', Body=b'0' * 100000)
+    sv.run('fault', 'add', '--service', 's3', '--operation', 'PutObject', '--status', '503', '--code', 'SlowDown', '--count', '2', '--skip', '1')
+    for want in (None, 'SlowDown', 'SlowDown', None):
+        if want:
+            refused(want, s3.put_object, Bucket='bbb', Key=f'n{want}', Body=b'x')
+        else:
+            s3.put_object(Bucket='bbb', Key='n', Body=b'x')
+    refused('NoSuchKey', s3.get_object, Bucket='bbb', Key='nSlowDown')
+    assert json.loads(sv.run('fault', 'list').stdout)[0]['hits'] == 2
+    sv.run('fault', 'clear')
+    sv.run('fault', 'add', '--operation', 'GetObject', '--tamper', '--count', '1')
+    try: # botocore compares the checksum
+        assert s3.get_object(Bucket='bbb', Key='k')['Body'].read() != b'0' * 100000
+    except Exception as e:
+        assert 'checksum' in str(e).lower()
+    assert s3.get_object(Bucket='bbb', Key='k')['Body'].read() == b'0' * 100000
+    sv.run('fault', 'add', '--operation', 'GetObject', '--cut-after', '5000', '--count', '1')
+    try:
+        s3.get_object(Bucket='bbb', Key='k')['Body'].read()
+        raise AssertionError('not cut')
+    except AssertionError:
+        raise
+    except Exception:
+        pass
+    sv.run('fault', 'add', '--service', 'kms', '--latency', '300ms', '--count', '1')
+    kms, at = sv.client('kms'), time.monotonic()
+    kms.list_keys()
+    assert time.monotonic() - at >= 0.3
+    sv.run('fault', 'add', '--service', 'sqs', '--throttle', '--count', '1')
+    refused('ThrottlingException', sv.client('sqs').list_queues)
+    sv.run('fault', 'add', '--skew', '-2000', '--operation', 'ListBuckets', '--count', '1')
+    refused('RequestTimeTooSkewed', s3.list_buckets)
+    s3.list_buckets()
+    draws = []
+    for _ in range(2):
+        sv.run('fault', 'clear')
+        sv.run('fault', 'add', '--operation', 'HeadObject', '--status', '500', '--probability', '0.5', '--seed', '9')
+        draw = []
+        for _ in range(12):
+            try:
+                s3.head_object(Bucket='bbb', Key='k')
+                draw.append(0)
+            except ClientError:
+                draw.append(1)
+        draws.append(draw)
+    assert draws[0] == draws[1] and 0 < sum(draws[0]) < 12, draws
+    status = json.loads(sv.run('status', '--json').stdout)
+    assert status['serving'] and status['faults'] == 1 and status['account'] == '111122223333', status
+    assert sv.run('fault', 'add', check=False).returncode != 0
+    assert sv.end() == 0
+
+
+@test
+def client_certificates_are_demanded_where_asked_for(folder):
+    if not shutil.which('openssl'):
+        return 'no openssl program'
+    sv = Server(folder)
+    f = sv.folder
+
+    def sh(*args):
+        subprocess.run(['openssl', *args], cwd=f, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    for name in ('ca', 'stranger'):
+        sh('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', f'{name}.key', '-out', f'{name}.pem', '-subj', f'/CN={name}', '-days', '2')
+        sh('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', f'{name}-client.key', '-out', f'{name}-client.csr', '-subj', '/CN=client')
+        sh('x509', '-req', '-in', f'{name}-client.csr', '-CA', f'{name}.pem', '-CAkey', f'{name}.key', '-CAcreateserial', '-out', f'{name}-client.pem', '-days', '2')
+        (f / f'{name}-both.pem').write_text((f / f'{name}-client.pem').read_text() + (f / f'{name}-client.key').read_text())
+    sv.start('--client-ca', str(f / 'ca.pem'))
+    assert sv.client('s3', scheme='https', client_cert=str(f / 'ca-both.pem')).list_buckets()['Buckets'][0]['Name'] == 'bbb'
+    for scheme, cert in (('https', None), ('https', 'stranger-both.pem'), ('http', None)):
+        try:
+            sv.client('s3', scheme=scheme, client_cert=cert and str(f / cert)).list_buckets()
+        except Exception as e:
+            assert not isinstance(e, ClientError), e
+        else:
+            raise AssertionError(f'{scheme} with {cert} got in')
+    assert sv.end() == 0
+
+
+def main():
+    print(f'1..{len(TESTS)}')
+    failed = 0
+    for i, t in enumerate(TESTS, 1):
+        name = t.__name__.replace('_', ' ')
+        with tempfile.TemporaryDirectory(prefix='co-') as folder:
+            try:
+                skip = t(folder)
+                print(f'ok {i} - {name}' + (f' # SKIP {skip}' if skip else ''), flush=True)
+            except Exception as e:
+                import traceback
+                failed += 1
+                print(f'not ok {i} - {name}', flush=True)
+                print('# ' + traceback.format_exc().replace('\n', '\n# '), flush=True)
+    return 1 if failed else 0
+
+
+sys.exit(main())
