@@ -172,12 +172,14 @@ static void begin_exchange(struct cof_http_conn *c)
     handler->head(handler->ctx, x);
     if (x->finished)
         return;
-    if (!has_body) {
-        handler->end(handler->ctx, x);
-    } else if (x->head.expect_continue && !x->started) {
+    /* Without a body too, where nobody needs it: botocore takes a final status that comes in its place for the status of the
+     * next request on this connection as well. */
+    if (x->head.expect_continue && !x->started) {
         cof_stream_write(&c->stream, COF_LIT("HTTP/1.1 100 Continue\r\n\r\n"));
         x->head.expect_continue = false; /* from here on the body is coming */
     }
+    if (!has_body)
+        handler->end(handler->ctx, x);
 }
 
 /* Refusals before there is an exchange. */

@@ -219,7 +219,7 @@ def names(commands, tmp):
 
 
 def make(folder, arches, env):
-    code, out, err = run(SOURCE / 'packaging/package', folder, *arches, env=env)
+    code, out, err = run(SOURCE / 'packaging/package', folder, *arches, env=env, timeout=300)
     if code != 0:
         check('packages are made', False, out.decode() + err)
         return {}

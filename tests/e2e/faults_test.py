@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """coffer put and get over a network and a service that fail in every way the fault proxy knows: what can be mended is tried again,
 what cannot ends in a clear error and the right exit code, and a failed get leaves no file and no change in one."""
-import concurrent.futures as cf, json, os, re, shutil, socket, subprocess, sys, tempfile, time, traceback
+import base64, concurrent.futures as cf, json, os, re, shutil, socket, subprocess, sys, tempfile, time, traceback
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -244,13 +244,24 @@ def signed_at(request):
     return datetime.strptime(request['headers']['x-amz-date'], '%Y%m%dT%H%M%SZ').replace(tzinfo=timezone.utc).timestamp()
 
 
+def crc64nvme(data):
+    """Base64, bit by bit: another way than ours."""
+    crc = 0xffffffffffffffff
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x9a6c9329ac4bc9b5 if crc & 1 else 0)
+    return base64.b64encode((crc ^ 0xffffffffffffffff).to_bytes(8, 'big')).decode()
+
+
 def skew(c, hours, verb):
     """The service says it is another hour: the next attempt is signed with that. (The rest is answered in coffer-local's place,
     whose clock is right.)"""
     body = b'set right'
     c.rule('answer', status=403, code='RequestTimeTooSkewed', date_offset=3600 * hours)
-    c.rule('answer', status=200, body=body if verb == 'get' else '', headers={'x-amz-server-side-encryption': 'AES256'})
-    code, err, _ = c.get() if verb == 'get' else c.put('large')
+    c.rule('answer', status=200, body=body if verb == 'get' else '', headers={'x-amz-server-side-encryption': 'AES256',
+           'x-amz-checksum-crc64nvme': crc64nvme(body if verb == 'get' else c.world.file['small'].read_bytes())})
+    code, err, _ = c.get() if verb == 'get' else c.put('small')
     first, second = c.requests()
     assert code == 0, err
     assert abs(signed_at(second) - signed_at(first) - 3600 * hours) < 30, (first, second)

@@ -88,7 +88,7 @@ def main():
     ap.add_argument('build', type=Path)
     ap.add_argument('--jobs', type=int, default=os.cpu_count() or 2)
     ap.add_argument('--only', action='append', default=[], help='run only programs whose name contains this text; repeatable')
-    ap.add_argument('--timeout', type=int, default=240, help='seconds a program may take')
+    ap.add_argument('--timeout', type=int, default=480, help='seconds a program may take')
     a = ap.parse_args()
     tests = [t for t in find(a.build.resolve()) if not a.only or any(text in t[0] for text in a.only)]
     passed = failed = skipped = 0
