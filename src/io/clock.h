@@ -9,5 +9,6 @@
 
 int64_t cof_clock_wall_ms(void);      /* since 1970-01-01T00:00:00Z */
 int64_t cof_clock_monotonic_ms(void); /* for durations and deadlines */
+int64_t cof_clock_monotonic_us(void); /* for short ones */
 
 #endif

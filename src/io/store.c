@@ -29,7 +29,7 @@ static const char *const sql[N_STATEMENTS] = {
     [ST_BLOB_PUT] = "INSERT INTO blob (id, size, body) VALUES (?1, ?2, ?3)",
     [ST_BLOB_GET] = "SELECT size, body FROM blob WHERE id = ?1",
     /* body: the bytes themselves, or the number of a slot (store_slots.h), or null: a file */
-    [ST_BLOB_REMOVE] = "DELETE FROM blob WHERE id = ?1 RETURNING CASE typeof(body) WHEN 'blob' THEN x'' ELSE body END",
+    [ST_BLOB_REMOVE] = "DELETE FROM blob WHERE id = ?1 RETURNING CASE typeof(body) WHEN 'blob' THEN x'' ELSE body END, size",
 };
 
 static const char schema[] =
@@ -108,6 +108,7 @@ static enum cof_err op_begin(void *ctx)
     err = run(st, ST_BEGIN);
     st->open = err == COF_OK;
     st->dirty = false;
+    st->bodies_at_begin = st->bodies;
     return err;
 }
 
@@ -115,6 +116,7 @@ static void end(struct cof_disk_store *st, bool kept)
 {
     if (!kept)
         (void)run(st, ST_UNDO); /* fails when the transaction ended by itself */
+    st->bodies = kept ? st->bodies : st->bodies_at_begin;
     cof_blob_files_end(&st->files, kept);
     st->open = false;
     st->dirty = false;
@@ -161,6 +163,7 @@ static enum cof_err op_savepoint(void *ctx)
         err = run(st, ST_SAVEPOINT);
     if (err == COF_OK) {
         st->dirty_at_savepoint = st->dirty;
+        st->bodies_at_savepoint = st->bodies;
         cof_blob_files_mark(&st->files);
     }
     return err;
@@ -175,6 +178,7 @@ static enum cof_err op_rollback(void *ctx)
         err = run(st, ST_RELEASE);
     cof_blob_files_unmark(&st->files, false);
     st->dirty = st->dirty_at_savepoint;
+    st->bodies = st->bodies_at_savepoint;
     return err;
 }
 
@@ -333,6 +337,10 @@ static enum cof_err op_blob_close(void *ctx, struct cof_blob_writer *writer, str
         err = COF_E_IO;
     else
         err = of_sqlite(st, sqlite3_step(stmt));
+    if (err == COF_OK) {
+        st->bodies.n++;
+        st->bodies.bytes += (int64_t)size;
+    }
     unbind(stmt);
 out:
     cof_blob_writer_free(writer);
@@ -397,6 +405,8 @@ static enum cof_err op_blob_remove(void *ctx, const struct cof_blob_id *id)
     while ((rc = sqlite3_step(stmt)) == SQLITE_ROW && err == COF_OK) {
         struct cof_blob_place place = place_of(stmt, 0);
 
+        st->bodies.n--;
+        st->bodies.bytes -= sqlite3_column_int64(stmt, 1);
         err = cof_blob_files_drop(&st->files, id, &place);
     }
     unbind(stmt);
@@ -508,13 +518,16 @@ static enum cof_err claim_slots(struct cof_disk_store *st, uint64_t *n_missing)
 
 static enum cof_err check_all(struct cof_disk_store *st, struct cof_disk_store_check *check)
 {
-    uint64_t n_files = 0, n_named = 0, n_lost = 0;
+    uint64_t n_files = 0, n_named = 0, n_lost = 0, n_bytes = 0;
     enum cof_err err = cof_blob_files_sweep(&st->files, names_file, st, &n_files, &check->n_orphans_removed);
 
     if (err == COF_OK)
         err = count(st, "SELECT count(*) FROM kv", &check->n_keys);
     if (err == COF_OK)
         err = count(st, "SELECT count(*) FROM blob", &check->n_blobs);
+    if (err == COF_OK)
+        err = count(st, "SELECT COALESCE(sum(size), 0) FROM blob", &n_bytes);
+    st->bodies = (struct cof_body_totals){(int64_t)check->n_blobs, (int64_t)n_bytes};
     if (err == COF_OK)
         err = count(st, "SELECT count(*) FROM blob WHERE body IS NULL", &n_named);
     check->n_blobs_missing = n_named > n_files ? n_named - n_files : 0;
@@ -572,6 +585,33 @@ void cof_disk_store_close(struct cof_disk_store *st)
     if (st->lock_fd >= 0)
         (void)close(st->lock_fd);
     free(st);
+}
+
+void cof_disk_store_stat(const struct cof_disk_store *st, struct cof_disk_store_stat *out)
+{
+    const char *name = sqlite3_db_filename(st->db, "main");
+    char log[PATH_MAX];
+    struct stat file;
+
+    *out = (struct cof_disk_store_stat){.n_bodies = (uint64_t)st->bodies.n, .body_bytes = (uint64_t)st->bodies.bytes};
+    if (name != NULL && stat(name, &file) == 0)
+        out->database_bytes += (uint64_t)file.st_size;
+    if (name != NULL && snprintf(log, sizeof log, "%s-wal", name) < (int)sizeof log && stat(log, &file) == 0)
+        out->database_bytes += (uint64_t)file.st_size;
+}
+
+enum cof_err cof_disk_store_count(struct cof_disk_store *st, const char *space, uint64_t *n)
+{
+    sqlite3_stmt *stmt = NULL;
+    enum cof_err err = COF_E_IO;
+
+    if (sqlite3_prepare_v2(st->db, "SELECT count(*) FROM kv WHERE space = ?1", -1, &stmt, NULL) == SQLITE_OK &&
+        bind_text(stmt, 1, space) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
+        *n = (uint64_t)sqlite3_column_int64(stmt, 0);
+        err = COF_OK;
+    }
+    (void)sqlite3_finalize(stmt);
+    return err;
 }
 
 const struct cof_store *cof_disk_store_ops(const struct cof_disk_store *st)

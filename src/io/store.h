@@ -38,6 +38,13 @@ COF_MUST_USE enum cof_err cof_disk_store_verify(struct cof_disk_store *store, bo
  * synced. Files of bodies are linked where they can be, since they never change. */
 COF_MUST_USE enum cof_err cof_disk_store_backup(struct cof_disk_store *store, const char *target, struct cof_diag *diag);
 
+struct cof_disk_store_stat {
+    uint64_t database_bytes, n_bodies, body_bytes; /* database: with its log; small bodies are in it, too */
+};
+void cof_disk_store_stat(const struct cof_disk_store *store, struct cof_disk_store_stat *out);
+/* Pairs in a space; looks at each of them. */
+COF_MUST_USE enum cof_err cof_disk_store_count(struct cof_disk_store *store, const char *space, uint64_t *n);
+
 const struct cof_store *cof_disk_store_ops(const struct cof_disk_store *store);
 
 #endif

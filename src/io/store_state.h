@@ -28,6 +28,10 @@ enum statement {
     N_STATEMENTS,
 };
 
+struct cof_body_totals {
+    int64_t n, bytes;
+};
+
 struct cof_disk_store {
     struct cof_store ops;
     struct cof_blob_files files;
@@ -35,6 +39,7 @@ struct cof_disk_store {
     sqlite3_stmt *statements[N_STATEMENTS];
     int lock_fd;
     bool open, dirty, dirty_at_savepoint;
+    struct cof_body_totals bodies, bodies_at_begin, bodies_at_savepoint;
     enum cof_err broken; /* SQLite gave the transaction up by itself: nothing more may be done in it */
 };
 

@@ -26,7 +26,7 @@ struct cof_wait_room {
     void (*called)(void *ctx);
     void *ctx;
     struct cof_wait_line **buckets;
-    size_t n_buckets, n_lines;
+    size_t n_buckets, n_lines, n_waiting;
     struct cof_wait_line *first_called, **last_called;
 };
 
@@ -169,6 +169,7 @@ enum cof_err cof_wait_join(struct cof_wait_room *room, struct cof_waiter *w, con
 
     if (err != COF_OK)
         return err;
+    room->n_waiting++;
     w->line = line;
     w->prev = at_head ? NULL : line->last;
     w->next = at_head ? line->first : NULL;
@@ -197,6 +198,7 @@ static void take_out(struct cof_waiter *w)
         line->last = w->prev;
     w->prev = w->next = NULL;
     w->line = NULL;
+    line->room->n_waiting--;
 }
 
 void cof_wait_leave(struct cof_wait_room *room, struct cof_waiter *w)
@@ -222,6 +224,20 @@ void cof_wait_call(struct cof_wait_room *room, const char *name, int64_t after_m
         return; /* whoever is called then says when the next call is due */
     else if (cof_loop_arm(room->loop, &line->timer, after_ms) != COF_OK)
         add_call(line); /* too early, but not never */
+}
+
+size_t cof_wait_room_waiting(const struct cof_wait_room *room)
+{
+    return room->n_waiting;
+}
+
+void cof_wait_room_call_all(struct cof_wait_room *room)
+{
+    for (size_t i = 0; i < room->n_buckets; i++)
+        for (struct cof_wait_line *line = room->buckets[i]; line != NULL; line = line->next) {
+            line->calls = UINT32_MAX;
+            add_call(line);
+        }
 }
 
 static void run_line(struct cof_wait_line *line)

@@ -39,6 +39,10 @@ COF_MUST_USE enum cof_err cof_wait_join(struct cof_wait_room *room, struct cof_w
 void cof_wait_leave(struct cof_wait_room *room, struct cof_waiter *waiter); /* idempotent */
 /* Calls one of that line now (after_ms 0), or so many ms from now; nobody waits there: does nothing. */
 void cof_wait_call(struct cof_wait_room *room, const char *name, int64_t after_ms);
+/* How many wait, in all lines. */
+size_t cof_wait_room_waiting(const struct cof_wait_room *room);
+/* Calls everybody: each is woken as long as nobody says COF_WAIT_AGAIN. */
+void cof_wait_room_call_all(struct cof_wait_room *room);
 /* Wakes those who were called. */
 void cof_wait_room_run(struct cof_wait_room *room);
 

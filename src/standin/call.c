@@ -436,6 +436,13 @@ const char *cof_standin_call_operation(const struct cof_standin_call *c)
     return c->req.notes.operation;
 }
 
+bool cof_standin_has_operation(const struct cof_standin *s, const char *service, const char *operation)
+{
+    const struct cof_service *of = service_named(s, cof_view_str(service));
+
+    return of != NULL && of->has_operation != NULL && of->has_operation(cof_view_str(operation));
+}
+
 struct cof_standin_reply *cof_standin_call_reply(struct cof_standin_call *c)
 {
     return &c->reply;

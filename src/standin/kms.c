@@ -36,6 +36,11 @@ static const struct cof_kms_operation *find_operation(struct cof_view name)
     return NULL;
 }
 
+static bool has_operation(struct cof_view name)
+{
+    return find_operation(name) != NULL;
+}
+
 static enum cof_err unknown(struct cof_kms_call *c, struct cof_view name)
 {
     for (size_t i = 0; i < sizeof elsewhere / sizeof elsewhere[0]; i++)
@@ -147,6 +152,7 @@ const struct cof_service cof_service_kms = {
     .target = "TrentService.",
     .json = true,
     .json_type = JSON_TYPE,
+    .has_operation = has_operation,
     .handle = handle,
     .bootstrap = cof_kms_bootstrap,
     .start = cof_kms_cache_start,

@@ -142,6 +142,14 @@ static enum cof_err handle(struct cof_standin *s, struct cof_standin_request *re
 }
 
 /* The name of the operation, whatever becomes of it. */
+static bool has_operation(struct cof_view name)
+{
+    for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++)
+        if (cof_view_eq_str(name, operations[i].name))
+            return true;
+    return false;
+}
+
 static void name_operation(struct cof_standin *s, struct cof_standin_request *req)
 {
     struct cof_standin_reply unused;
@@ -181,6 +189,7 @@ const struct cof_service cof_service_s3 = {
     .name = "s3",
     .anonymous = true,
     .name_operation = name_operation,
+    .has_operation = has_operation,
     .handle = handle,
     .stream = stream,
     .bootstrap = cof_s3_bootstrap,

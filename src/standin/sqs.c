@@ -51,6 +51,11 @@ static const struct operation *find(struct cof_view name)
     return NULL;
 }
 
+static bool has_operation(struct cof_view name)
+{
+    return find(name) != NULL;
+}
+
 static enum cof_err unknown(struct cof_sqs_call *c, struct cof_view name)
 {
     return cof_sqs_refuse(&c->refusal, COF_SQS_INVALID_ACTION, "The action %.*s is not valid for this endpoint.",
@@ -229,6 +234,7 @@ const struct cof_service cof_service_sqs = {
     .json_type = COF_SQS_JSON_TYPE,
     .query_xmlns = COF_SQS_XMLNS,
     .body_max = BODY_MAX,
+    .has_operation = has_operation,
     .handle = handle,
     .bootstrap = bootstrap,
     .start = cof_sqs_state_new,

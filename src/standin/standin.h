@@ -114,6 +114,8 @@ struct cof_service {
     size_t body_max;        /* of bodies taken whole; 0: COF_STANDIN_BODY_MAX */
     /* Sets req->notes.operation from the head alone, where no other protocol tells it. NULL: they do. */
     void (*name_operation)(struct cof_standin *s, struct cof_standin_request *req);
+    /* Whether it has an operation of that name. NULL: it has none that are counted by name. */
+    bool (*has_operation)(struct cof_view name);
     /* Answers. COF_OK with a reply (also for errors of AWS's kind), or an error: then 500 InternalFailure is sent.
      * The changes are kept when the status is below 400 or reply->keep. */
     enum cof_err (*handle)(struct cof_standin *s, struct cof_standin_request *req, struct cof_standin_reply *reply);
@@ -275,6 +277,8 @@ const struct cof_fault_effect *cof_standin_call_fault(const struct cof_standin_c
 /* For counting: the service's name ("" for none) and the operation's. Known once the reply stands. */
 const char *cof_standin_call_service(const struct cof_standin_call *call);
 const char *cof_standin_call_operation(const struct cof_standin_call *call);
+/* The operation's name may be the client's invention; here is told whether the service has it. */
+bool cof_standin_has_operation(const struct cof_standin *s, const char *service, const char *operation);
 /* Lives until close. The reply must not leave before the store's changes are committed. */
 struct cof_standin_reply *cof_standin_call_reply(struct cof_standin_call *call);
 /* The changes of a finished call could not be kept: its reply becomes an error of AWS's kind, with a record of its own. */

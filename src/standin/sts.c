@@ -135,6 +135,14 @@ static const struct {
     {"GetSessionToken", get_session_token, false, true},
 };
 
+static bool has_operation(struct cof_view name)
+{
+    for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++)
+        if (cof_view_eq_str(name, operations[i].name))
+            return true;
+    return false;
+}
+
 static enum cof_err route(struct cof_sts_call *c)
 {
     struct cof_view action = cof_sts_param(c, "Action"), version = cof_sts_param(c, "Version");
@@ -179,5 +187,6 @@ static enum cof_err handle(struct cof_standin *s, struct cof_standin_request *re
 const struct cof_service cof_service_sts = {
     .name = "sts",
     .anonymous = true, /* AssumeRoleWithWebIdentity; the others are refused in route */
+    .has_operation = has_operation,
     .handle = handle,
 };

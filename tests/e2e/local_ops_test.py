@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """How coffer-local is run: kill -9 at any moment, the audit log beside it, backup under load, check and repair, a full disk, scripted
-faults, client certificates. COFFER_LONG=1 kills several hundred times."""
-import json, os, random, resource, shutil, signal, subprocess, sys, tempfile, threading, time
+faults, client certificates, metrics. COFFER_LONG=1 kills several hundred times."""
+import http.client, json, os, random, re, resource, shutil, signal, subprocess, sys, tempfile, threading, time, urllib.request
 from pathlib import Path
 
 BUILD = Path(os.environ['COFFER_BUILD'])
@@ -361,6 +361,85 @@ def client_certificates_are_demanded_where_asked_for(folder):
         else:
             raise AssertionError(f'{scheme} with {cert} got in')
     assert sv.end() == 0
+
+
+def read_metrics(sv):
+    """By the text format's own rules: HELP and TYPE before the samples of a name, no series twice. -> text, {series: value}"""
+    with urllib.request.urlopen((sv.data / 'metrics').read_text().strip(), timeout=10) as r:
+        assert r.status == 200 and r.headers['Content-Type'].startswith('text/plain; version=0.0.4'), r.headers
+        text = r.read().decode()
+    types, found = {}, {}
+    for line in text.splitlines():
+        if line.startswith('# HELP '):
+            name = line.split()[2]
+            assert name not in types and len(line.split()) > 3, line
+        elif line.startswith('# TYPE '):
+            assert line.split()[2] == name, line
+            types[name] = line.split()[3]
+        else:
+            m = re.fullmatch(r'([a-z_]+)((?:\{(?:[a-z]+="(?:[^"\\\n]|\\["\\n])*",?)+\})?) ([0-9.]+)', line)
+            assert m and re.fullmatch(re.escape(name) + ('(_bucket|_sum|_count)' if types[name] == 'histogram' else ''), m[1]), line
+            assert m[1] + m[2] not in found, line
+            found[m[1] + m[2]] = float(m[3])
+            assert types[name] != 'counter' or name.endswith('_total'), line
+    return text, found
+
+
+@test
+def metrics_tell_what_was_done_as_prometheus_wants_it(folder):
+    sv = Server(folder).start('--metrics', 'tcp:127.0.0.1:0')
+    s3, sqs = sv.client('s3'), sv.client('sqs')
+
+    def requests(service, operation, status):
+        return f'coffer_local_requests_total{{service="{service}",operation="{operation}",status="{status}"}}'
+
+    before = read_metrics(sv)[1]
+    for i in range(3):
+        s3.put_object(Bucket='bbb', Key=f'k{i}', Body=b'x' * 100000)
+    s3.delete_object(Bucket='bbb', Key='k0')
+    refused('NoSuchKey', s3.get_object, Bucket='bbb', Key='none')
+    for i in range(4): # names that clients make up
+        c = http.client.HTTPConnection('localhost', sv.port, timeout=10)
+        c.request('POST', '/', b'{}', {'X-Amz-Target': f'TrentService.MadeUp{i}', 'Content-Type': 'application/x-amz-json-1.1'})
+        assert c.getresponse().status in (400, 403)
+        c.close()
+    sv.run('fault', 'add', '--operation', 'HeadObject', '--status', '503', '--count', '1')
+    refused('503', s3.head_object, Bucket='bbb', Key='k1')
+    url = sqs.get_queue_url(QueueName='qqq')['QueueUrl']
+    poll = threading.Thread(target=lambda: sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20))
+    poll.start()
+    while read_metrics(sv)[1]['coffer_local_long_polls_waiting'] == 0:
+        assert poll.is_alive()
+    sv.client('sqs').send_message(QueueUrl=url, MessageBody='m')
+    poll.join()
+    text, m = read_metrics(sv)
+    assert m[requests('s3', 'PutObject', '2xx')] == 3 and m[requests('s3', 'GetObject', '4xx')] == 1, text
+    assert m[requests('kms', 'other', '4xx')] == 4 and 'MadeUp' not in text, text
+    assert m[requests('s3', 'HeadObject', '5xx')] == m['coffer_local_faults_injected_total'] == 1, text
+    assert m[requests('sqs', 'ReceiveMessage', '2xx')] == 1 and m['coffer_local_long_polls_waiting'] == 0, text
+    labels = 'service="s3",operation="PutObject",status="2xx"'
+    rising = [v for k, v in m.items() if k.startswith('coffer_local_request_duration_seconds_bucket{' + labels)]
+    assert rising == sorted(rising) and len(rising) == 16 and rising[-1] == 3 == m[f'coffer_local_request_duration_seconds_count{{{labels}}}'], rising
+    assert 0 < m[f'coffer_local_request_duration_seconds_sum{{{labels}}}'] < 60
+    assert 200000 <= m['coffer_local_store_body_bytes'] - before['coffer_local_store_body_bytes'] < 201000, 'two bodies and their seals'
+    assert m['coffer_local_store_bodies'] - before['coffer_local_store_bodies'] == 2
+    assert m['coffer_local_commits_total{result="kept"}'] >= 5 and m['coffer_local_commits_total{result="failed"}'] == 0
+    assert m['coffer_local_audit_records_total'] > before['coffer_local_audit_records_total']
+    assert m['coffer_local_store_database_bytes'] > 4096 and m['process_resident_memory_bytes'] > 1 << 20 and m['coffer_local_connections_open'] >= 1
+    assert abs(m['process_start_time_seconds'] - time.time()) < 600 and 'coffer_local_build_info{version="' in text
+    for path, method, want in (('/', 'GET', 404), ('/metrics', 'POST', 405)):
+        c = http.client.HTTPConnection('localhost', int(re.search(r':(\d+)/', (sv.data / 'metrics').read_text())[1]), timeout=10)
+        c.request(method, path)
+        assert c.getresponse().status == want
+        c.close()
+    assert sv.end() == 0
+    sv.start('--metrics', 'tcp:127.0.0.1:0')
+    assert read_metrics(sv)[1]['coffer_local_store_body_bytes'] == m['coffer_local_store_body_bytes'], 'sizes outlive a restart'
+    assert sv.end() == 0
+    if not shutil.which('promtool'):
+        return 'all but promtool, which is not installed'
+    p = subprocess.run(['promtool', 'check', 'metrics'], input=text, capture_output=True, text=True)
+    assert p.returncode == 0 and not p.stdout.strip() + p.stderr.strip(), p.stdout + p.stderr
 
 
 def main():

@@ -24,6 +24,7 @@ struct cof_local_config {
     uint64_t audit_rotate;    /* bytes; 0: never */
     const char *client_ca;    /* PEM; NULL: no client certificates */
     const char *enclave, *config, *processor; /* files to measure */
+    const char *metrics;      /* address they are served at, or NULL */
     const char *imds, *imds_role; /* address of the instance metadata service, and the instance's role; or NULL */
     char **args;              /* what stands on the command line beside options */
     const char *service, *operation, *latency, *code, *skew, *probability; /* of fault add */

@@ -34,6 +34,7 @@ static const struct cof_option serve_options[] = {
     {"imds", 0, COF_OPT_TEXT, "ADDRESS", "serve the instance metadata service there, for --imds-role; its URL is in DIR/imds",
      O(imds)},
     {"imds-role", 0, COF_OPT_TEXT, "ROLE", "the role whose credentials the instance metadata service hands out", O(imds_role)},
+    {"metrics", 0, COF_OPT_TEXT, "ADDRESS", "serve metrics for Prometheus there, as plain HTTP; their URL is in DIR/metrics", O(metrics)},
     {"plain", 0, COF_OPT_FLAG, NULL, "no TLS at all", O(plain)},
     {"tls-only", 0, COF_OPT_FLAG, NULL, "no plain HTTP beside TLS", O(tls_only)},
     {"sse-c-over-http", 0, COF_OPT_FLAG, NULL, "take customer keys over plain HTTP, which AWS refuses", O(sse_c_over_http)},

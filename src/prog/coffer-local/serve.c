@@ -4,6 +4,7 @@
  */
 #include "admin.h"
 #include "enclaves.h"
+#include "metrics.h"
 
 #include "crypto/md5_many.h"
 #include "format/json.h"
@@ -40,10 +41,11 @@ struct exchange {
     struct cof_timer wait;    /* until when it waits */
     struct cof_timer delay; /* a scripted one */
     uint64_t body_sent;
+    int64_t began_us;
     struct cof_waiter waiter; /* in whose line */
     struct exchange *next_held, *next_hashed;
     struct cof_buf piece;
-    bool held, hashed, streaming, gone; /* held, hashed: in that list, and freed there when gone */
+    bool held, hashed, streaming, answered, gone; /* held, hashed: in that list, and freed there when gone */
 };
 
 struct server {
@@ -51,7 +53,9 @@ struct server {
     struct cof_loop *loop;
     struct cof_http_server *http;
     struct cof_http_server *metadata; /* NULL: not asked for */
-    int64_t started_ms;
+    int64_t started_ms, started_wall_ms;
+    struct metrics *metrics;
+    struct cof_metrics *counts; /* of it */
     struct cof_timer commit;
     struct cof_timer work; /* what services do of themselves */
     struct cof_timer sync; /* of the audit log */
@@ -111,6 +115,10 @@ static void send_reply(struct exchange *e)
 {
     struct cof_standin_reply *reply = cof_standin_call_reply(e->call);
 
+    e->answered = true;
+    e->server->counts->n_faults += cof_standin_call_fault(e->call)->any ? 1 : 0;
+    cof_metrics_request(e->server->counts, cof_standin_call_service(e->call), cof_standin_call_operation(e->call), reply->status,
+                        (uint64_t)(cof_clock_monotonic_us() - e->began_us));
     if (reply->has_head_length) {
         cof_xchg_start(e->x, reply->status, &reply->headers, (int64_t)reply->head_length);
         cof_xchg_end(e->x);
@@ -278,17 +286,20 @@ static enum cof_err commit(struct server *sv)
     struct cof_audit_log *audit = sv->local->audit;
     char data[64];
     uint64_t n_dropped;
+    int64_t began_us;
     enum cof_err err;
 
     if (!store->dirty(store->ctx)) {
         (void)cof_audit_log_flush(audit);
         return store->commit(store->ctx);
     }
+    began_us = cof_clock_monotonic_us();
     err = cof_audit_log_save(audit);
     if (err == COF_OK)
         err = store->commit(store->ctx);
     else
         store->abandon(store->ctx);
+    cof_metrics_commit(sv->counts, err == COF_OK, (uint64_t)(cof_clock_monotonic_us() - began_us));
     cof_audit_log_saved(audit, err == COF_OK, &n_dropped);
     arm_sync(sv);
     if (err == COF_OK)
@@ -372,6 +383,7 @@ static void begin(struct server *sv, struct cof_xchg *x, const char *service)
     }
     e->server = sv;
     e->x = x;
+    e->began_us = cof_clock_monotonic_us();
     e->wait.fire = on_wait_over;
     e->delay.fire = on_delayed;
     e->waiter.wake = on_turn;
@@ -450,6 +462,7 @@ static void on_closed(void *ctx, struct cof_xchg *x, enum cof_err why)
     cof_loop_disarm(sv->loop, &e->delay);
     cof_wait_leave(sv->room, &e->waiter);
     e->streaming = false;
+    sv->counts->n_aborted += e->answered ? 0 : 1;
     cof_standin_close(e->call);
     e->call = NULL;
     cof_buf_done(&e->piece);
@@ -586,6 +599,28 @@ static void describe(void *ctx, struct cof_buf *out)
     cof_json_add_member_int(out, "auditWaitingBytes", (int64_t)audit.waiting_bytes);
 }
 
+static bool has_operation(void *ctx, const char *service, const char *operation)
+{
+    const struct server *sv = ctx;
+
+    return cof_standin_has_operation(sv->local->standin, service, operation);
+}
+
+static void read_off(void *ctx, struct cof_metrics_now *out)
+{
+    const struct server *sv = ctx;
+    struct cof_audit_log_stat audit;
+    struct cof_disk_store_stat store;
+
+    cof_audit_log_stat(sv->local->audit, &audit);
+    cof_disk_store_stat(sv->local->disk, &store);
+    *out = (struct cof_metrics_now){.version = COF_VERSION, .database_bytes = store.database_bytes, .body_bytes = store.body_bytes,
+        .n_bodies = store.n_bodies, .n_connections = cof_http_server_open_connections(sv->http),
+        .n_waiting = cof_wait_room_waiting(sv->room), .n_faults_scripted = sv->local->faults.n,
+        .n_audit_records = audit.chain.next - 1, .audit_file_bytes = audit.bytes, .audit_waiting_bytes = audit.waiting_bytes,
+        .started_ms = sv->started_wall_ms};
+}
+
 enum cof_err cof_local_serve(struct cof_local *local, const struct cof_local_config *config, struct cof_diag *diag)
 {
     struct server sv = {.local = local, .commit = {.fire = on_commit}, .work = {.fire = on_work}, .sync = {.fire = on_sync},
@@ -606,6 +641,10 @@ enum cof_err cof_local_serve(struct cof_local *local, const struct cof_local_con
     if (err == COF_OK)
         err = cof_wait_room_new(sv.loop, on_called, &sv, &sv.room);
     if (err == COF_OK)
+        err = metrics_new(&(struct metrics_opts){sv.loop, config->metrics, config->data, has_operation, read_off, &sv}, &sv.metrics, diag);
+    if (err == COF_OK)
+        sv.counts = metrics_counts(sv.metrics);
+    if (err == COF_OK)
         err = watch_signals(&sv);
     if (err == COF_OK)
         err = cof_http_server_new(sv.loop, &opts, &sv.http, diag);
@@ -616,7 +655,7 @@ enum cof_err cof_local_serve(struct cof_local *local, const struct cof_local_con
     if (err == COF_OK)
         err = admin_new(&(struct admin_opts){sv.loop, local, config->data, commit_now, describe, &sv}, &admin, diag);
     if (err == COF_OK)
-        sv.started_ms = cof_loop_now_ms(sv.loop);
+        sv.started_ms = cof_loop_now_ms(sv.loop), sv.started_wall_ms = cof_clock_wall_ms();
     if (err == COF_OK)
         err = announce(&sv, config, diag);
     if (err == COF_OK) {
@@ -627,10 +666,11 @@ enum cof_err cof_local_serve(struct cof_local *local, const struct cof_local_con
     enclaves_free(enclaves);
     cof_http_server_free(sv.metadata);
     cof_http_server_free(sv.http);
-    if (sv.room != NULL)
+    if (sv.counts != NULL)
         on_commit(&sv.commit); /* replies whose peers are gone, and what they kept */
     if (sv.signals.fd >= 0)
         (void)close(sv.signals.fd);
+    metrics_free(sv.metrics);
     cof_wait_room_free(sv.room);
     cof_loop_free(sv.loop);
     cof_tls_unref(opts.tls);

@@ -152,6 +152,25 @@ static void a_call_by_time_comes_then_and_the_earliest_counts(void **state)
     assert_int_equal(n_called, 1);
 }
 
+static void all_can_be_called_at_once(void **state)
+{
+    char names[16][8];
+
+    for (size_t i = 0; i < 64; i++) {
+        (void)snprintf(names[i % 16], sizeof names[0], "q%zu", i % 16);
+        sleepers[i].name = names[i % 16];
+        sleepers[i].gone = true;
+        assert_ok(cof_wait_join(room, &sleepers[i].waiter, sleepers[i].name, false));
+    }
+    cof_wait_leave(room, &sleepers[5].waiter);
+    assert_int_equal(cof_wait_room_waiting(room), 63);
+    cof_wait_room_call_all(room);
+    assert_int_equal(n_called, 16);
+    cof_wait_room_run(room);
+    assert_int_equal(n_woken, 63);
+    assert_int_equal(cof_wait_room_waiting(room), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +179,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_left_costs_nobody_a_call, setup, teardown),
         cmocka_unit_test_setup_teardown(lines_do_not_hear_each_other, setup, teardown),
         cmocka_unit_test_setup_teardown(a_call_by_time_comes_then_and_the_earliest_counts, setup, teardown),
+        cmocka_unit_test_setup_teardown(all_can_be_called_at_once, setup, teardown),
     };
 
     return cmocka_run_group_tests_name("io/wait_room", tests, NULL, NULL);
