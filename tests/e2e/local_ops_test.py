@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """How coffer-local is run: kill -9 at any moment, the audit log beside it, backup under load, check and repair, a full disk, scripted
-faults, client certificates, metrics. COFFER_LONG=1 kills several hundred times."""
-import http.client, json, os, random, re, resource, shutil, signal, subprocess, sys, tempfile, threading, time, urllib.request
+faults, client certificates, metrics, signals. COFFER_LONG=1 kills several hundred times."""
+import http.client, json, os, random, re, resource, shutil, signal, socket, subprocess, sys, tempfile, threading, time, urllib.request
 from pathlib import Path
 
 BUILD = Path(os.environ['COFFER_BUILD'])
@@ -440,6 +440,94 @@ def metrics_tell_what_was_done_as_prometheus_wants_it(folder):
         return 'all but promtool, which is not installed'
     p = subprocess.run(['promtool', 'check', 'metrics'], input=text, capture_output=True, text=True)
     assert p.returncode == 0 and not p.stdout.strip() + p.stderr.strip(), p.stdout + p.stderr
+
+
+def begin_upload(sv, key):
+    """The head of a PUT that the server has taken, and half of its body."""
+    url = sv.client('s3', signature_version='s3v4').generate_presigned_url('put_object', Params={'Bucket': 'bbb', 'Key': key})
+    s = socket.create_connection(('localhost', sv.port), timeout=20)
+    s.sendall(f'PUT {url.split(str(sv.port), 1)[1]} HTTP/1.1\r\nHost: localhost:{sv.port}\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n'.encode())
+    got = s.recv(1000)
+    assert got.startswith(b'HTTP/1.1 100'), got
+    s.sendall(b'01234')
+    return s
+
+
+def until_refused(sv):
+    while True:
+        try:
+            socket.create_connection(('localhost', sv.port), timeout=5).close()
+        except ConnectionRefusedError:
+            return
+        assert sv.p.poll() is None, 'ended too early'
+
+
+@test
+def a_server_that_is_to_stop_lets_open_exchanges_end(folder):
+    sv = Server(folder).start('--metrics', 'tcp:127.0.0.1:0')
+    idle = socket.create_connection(('localhost', sv.port), timeout=20)
+    url = sv.client('sqs').get_queue_url(QueueName='qqq')['QueueUrl']
+    gone = []
+
+    def poll():
+        try:
+            gone.append(sv.client('sqs').receive_message(QueueUrl=url, WaitTimeSeconds=20))
+        except Exception as e:
+            gone.append(e)
+
+    poller = threading.Thread(target=poll)
+    poller.start()
+    while read_metrics(sv)[1]['coffer_local_long_polls_waiting'] == 0:
+        assert poller.is_alive()
+    s = begin_upload(sv, 'whole')
+    at = time.monotonic()
+    sv.p.send_signal(signal.SIGTERM)
+    until_refused(sv)
+    poller.join(20)
+    assert isinstance(gone[0], Exception) and not isinstance(gone[0], ClientError), gone
+    assert idle.recv(10) == b''
+    s.sendall(b'56789')
+    assert s.recv(1000).startswith(b'HTTP/1.1 200')
+    assert sv.p.wait(20) == 0 and time.monotonic() - at < 4.5, 'it ends with its last exchange'
+    sv.p.stdout.close()
+    sv.start()
+    assert sv.client('s3').get_object(Bucket='bbb', Key='whole')['Body'].read() == b'0123456789'
+    s, at = begin_upload(sv, 'half'), time.monotonic()
+    sv.p.send_signal(signal.SIGINT)
+    until_refused(sv)
+    sv.p.send_signal(signal.SIGTERM)
+    assert sv.p.wait(20) == 0 and time.monotonic() - at < 4.5, 'a second signal ends it at once'
+    assert s.recv(1000) == b''
+    sv.p.stdout.close()
+    sv.start()
+    refused('NoSuchKey', sv.client('s3').get_object, Bucket='bbb', Key='half')
+    s, at = begin_upload(sv, 'stuck'), time.monotonic()
+    assert sv.end() == 0 and 4.5 < time.monotonic() - at < 20, 'who does not end is not waited for longer'
+    assert sv.audit()[0] == 0
+
+
+@test
+def sighup_lets_the_audit_log_be_moved_away(folder):
+    sv = Server(folder).start()
+    s3 = sv.client('s3')
+    s3.put_object(Bucket='bbb', Key='before', Body=b'x')
+    new, old = sv.data / 'audit.jsonl', sv.data / f'audit-{1:016}.jsonl'
+    new.rename(old)
+    s3.put_object(Bucket='bbb', Key='between', Body=b'x') # still goes to the file that was moved
+    sv.p.send_signal(signal.SIGHUP)
+    while not new.exists():
+        assert s3.list_buckets()['Buckets'] and sv.p.poll() is None
+    s3.put_object(Bucket='bbb', Key='after', Body=b'x')
+    assert '"key":"after"' in new.read_text() and '"key":"after"' not in old.read_text()
+    assert '"key":"before"' in old.read_text() and '"key":"between"' in old.read_text() and '"key":"between"' not in new.read_text()
+    sv.p.send_signal(signal.SIGHUP) # nothing was moved: nothing happens
+    s3.put_object(Bucket='bbb', Key='last', Body=b'x')
+    assert sv.end() == 0
+    code, found = sv.audit()
+    assert code == 0 and found['whole'] and found['lastRecord'] >= 6, found
+    sv.start()
+    assert sv.end() == 0
+    assert sv.audit()[0] == 0
 
 
 def main():

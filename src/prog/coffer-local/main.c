@@ -82,7 +82,9 @@ static const struct cof_command commands[] = {
     {"init", "", "Makes a data directory: keys, users, roles, buckets, queues, and their credentials.",
      "Credentials are written to DIR/credentials/NAME.env, one file an identity.", init_options, COUNT(init_options), 0, 0},
     {"serve", "", "Serves S3, KMS, SQS, STS, tokens and the simulated hypervisor on one port, plain and TLS.",
-     "Prints \"ready PORT\" when it listens. The certificate to trust is DIR/tls/ca.pem, the address is in DIR/endpoint.",
+     "Prints \"ready PORT\" when it listens. The certificate to trust is DIR/tls/ca.pem, the address is in DIR/endpoint. SIGTERM and\n"
+     "SIGINT end it when open requests are answered, after 5 seconds at most; a second one at once. SIGHUP opens the audit log anew,\n"
+     "after it was moved away (to DIR/audit-N.jsonl, N its first record's number in 16 digits, for `coffer audit verify DIR`).",
      serve_options, COUNT(serve_options), 0, 0},
     {"totp", "USER", "Prints the present code of a user's virtual MFA device.",
      "The seed is in DIR/credentials/USER.mfa, as an otpauth:// address for authenticators. A code is good once, for a"

@@ -29,6 +29,7 @@
 #define CONNECTIONS 12000 /* as far as descriptors allow */
 #define HASHED_MAX 64 /* uploads whose MD5s are computed together */
 #define AUDIT_SYNC_MS 2000
+#define DRAIN_MS 5000 /* how long a server that is to stop waits for open exchanges */
 
 #define OWNER(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 
@@ -59,6 +60,9 @@ struct server {
     struct cof_timer commit;
     struct cof_timer work; /* what services do of themselves */
     struct cof_timer sync; /* of the audit log */
+    struct cof_timer stop; /* the end of waiting for open exchanges */
+    bool draining;         /* it is to stop */
+    size_t n_exchanges;
     struct cof_watch signals;
     struct cof_wait_room *room;
     struct exchange *held, **held_end;
@@ -197,7 +201,7 @@ static bool settle(struct exchange *e, bool at_head)
         answer(e);
         return false;
     }
-    if (cof_loop_arm(sv->loop, &e->wait, left < 1 ? 1 : left) != COF_OK ||
+    if (sv->draining || cof_loop_arm(sv->loop, &e->wait, left < 1 ? 1 : left) != COF_OK ||
         cof_wait_join(sv->room, &e->waiter, reply->wait_on, at_head) != COF_OK) {
         cof_xchg_abort(e->x);
         return false;
@@ -214,7 +218,7 @@ static enum cof_wait_result on_turn(struct cof_waiter *waiter)
     struct exchange *e = OWNER(waiter, struct exchange, waiter);
 
     cof_loop_disarm(e->server->loop, &e->wait);
-    if (cof_xchg_peer_is_gone(e->x)) { /* nobody is there to take anything */
+    if (e->server->draining || cof_xchg_peer_is_gone(e->x)) { /* nobody is there to take anything, or to wait for it */
         cof_xchg_abort(e->x);
         return COF_WAIT_LEFT;
     }
@@ -398,6 +402,7 @@ static void begin(struct server *sv, struct cof_xchg *x, const char *service)
         return;
     }
     cof_xchg_set_user(x, e);
+    sv->n_exchanges++;
     if (cof_standin_call_ready(e->call))
         answer(e);
 }
@@ -470,6 +475,40 @@ static void on_closed(void *ctx, struct cof_xchg *x, enum cof_err why)
         e->gone = true; /* still in the list of the held; freed there */
     else
         cof_loop_discard(sv->loop, e);
+    if (--sv->n_exchanges == 0 && sv->draining)
+        cof_loop_stop(sv->loop);
+}
+
+static void on_stop(struct cof_timer *timer)
+{
+    cof_loop_stop(OWNER(timer, struct server, stop)->loop);
+}
+
+/* No more connections; open exchanges may end. Long polls do so at once: they have been promised nothing. */
+static void drain(struct server *sv)
+{
+    sv->draining = true;
+    cof_http_server_drain(sv->http);
+    if (sv->metadata != NULL)
+        cof_http_server_drain(sv->metadata);
+    cof_wait_room_call_all(sv->room);
+    if (sv->n_exchanges == 0 || cof_loop_arm(sv->loop, &sv->stop, DRAIN_MS) != COF_OK)
+        cof_loop_stop(sv->loop);
+}
+
+/* Somebody moved the audit log away: it goes on in a new file. */
+static void reopen_audit(struct server *sv)
+{
+    const struct cof_store *store = cof_standin_store(sv->local->standin);
+    enum cof_err err;
+
+    if (store->dirty(store->ctx)) { /* no record goes to the file before the commit of what it tells of */
+        cof_loop_disarm(sv->loop, &sv->commit);
+        on_commit(&sv->commit);
+    }
+    err = cof_audit_log_reopen(sv->local->audit, cof_clock_wall_ms());
+    if (err != COF_OK)
+        (void)fprintf(stderr, "coffer-local: error: the audit log cannot be opened anew, and goes on in its old file: %s\n", cof_err_text(err));
 }
 
 static void on_signal(struct cof_watch *watch, unsigned events)
@@ -478,8 +517,14 @@ static void on_signal(struct cof_watch *watch, unsigned events)
     struct signalfd_siginfo info;
 
     (void)events;
-    if (read(watch->fd, &info, sizeof info) > 0)
-        cof_loop_stop(sv->loop);
+    while (read(watch->fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_signo == SIGHUP)
+            reopen_audit(sv);
+        else if (sv->draining)
+            cof_loop_stop(sv->loop); /* who asks twice means now */
+        else
+            drain(sv);
+    }
 }
 
 static enum cof_err watch_signals(struct server *sv)
@@ -489,6 +534,7 @@ static enum cof_err watch_signals(struct server *sv)
     (void)sigemptyset(&set);
     (void)sigaddset(&set, SIGTERM);
     (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGHUP);
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
         return COF_E_IO;
     sv->signals = (struct cof_watch){.ready = on_signal, .fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)};
@@ -623,7 +669,7 @@ static void read_off(void *ctx, struct cof_metrics_now *out)
 
 enum cof_err cof_local_serve(struct cof_local *local, const struct cof_local_config *config, struct cof_diag *diag)
 {
-    struct server sv = {.local = local, .commit = {.fire = on_commit}, .work = {.fire = on_work}, .sync = {.fire = on_sync},
+    struct server sv = {.local = local, .commit = {.fire = on_commit}, .work = {.fire = on_work}, .sync = {.fire = on_sync}, .stop = {.fire = on_stop},
         .signals = {.fd = -1}};
     struct enclaves *enclaves = NULL;
     struct admin *admin = NULL;
