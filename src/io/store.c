@@ -560,8 +560,12 @@ enum cof_err cof_disk_store_open(const char *dir, const struct cof_rng *rng, str
         err = open_db(st, dir, diag);
     if (err == COF_OK)
         err = cof_blob_files_open(&st->files, dir, rng, diag);
-    if (err == COF_OK && (err = check_all(st, check)) != COF_OK)
-        (void)cof_diag_set(diag, err, "%s cannot be checked: %s", dir, sqlite3_errmsg(st->db));
+    if (err == COF_OK && (err = check_all(st, check)) != COF_OK) {
+        if ((sqlite3_errcode(st->db) & 0xff) == SQLITE_CORRUPT)
+            err = cof_disk_store_damaged(diag, sqlite3_errmsg(st->db));
+        else
+            (void)cof_diag_set(diag, err, "%s cannot be checked: %s", dir, sqlite3_errmsg(st->db));
+    }
     if (err != COF_OK) {
         cof_disk_store_close(st);
         return err;

@@ -34,6 +34,10 @@ typedef void cof_disk_store_found_fn(void *ctx, const char *what, const char *wh
 COF_MUST_USE enum cof_err cof_disk_store_verify(struct cof_disk_store *store, bool repair, cof_disk_store_found_fn *found,
                                                 void *ctx, uint64_t *n_found, struct cof_diag *diag);
 
+/* Asks the database whether its structure is whole (SQLite's quick_check). COF_E_IO: it is not; diag has the first finding and
+ * the mend. */
+COF_MUST_USE enum cof_err cof_disk_store_quick_check(struct cof_disk_store *store, struct cof_diag *diag);
+
 /* Writes a copy of database and bodies, as of now, into the empty folder target; no transaction may be open. The copy is
  * synced. Files of bodies are linked where they can be, since they never change. */
 COF_MUST_USE enum cof_err cof_disk_store_backup(struct cof_disk_store *store, const char *target, struct cof_diag *diag);

@@ -46,6 +46,30 @@ static enum cof_err check_structure(struct checking *c)
     return of_rc(rc);
 }
 
+enum cof_err cof_disk_store_damaged(struct cof_diag *diag, const char *finding)
+{
+    (void)cof_diag_set(diag, COF_E_IO, "the database is damaged: %s", finding);
+    cof_diag_hint(diag, "`coffer-local check` says more; put the data directory aside and a copy of `coffer-local backup` in its place");
+    return COF_E_IO;
+}
+
+enum cof_err cof_disk_store_quick_check(struct cof_disk_store *st, struct cof_diag *diag)
+{
+    sqlite3_stmt *stmt = NULL;
+    enum cof_err err = COF_OK;
+    int rc = sqlite3_prepare_v2(st->db, "PRAGMA quick_check(1)", -1, &stmt, NULL);
+
+    if (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+        const char *text = (const char *)sqlite3_column_text(stmt, 0);
+
+        rc = SQLITE_OK;
+        if (text == NULL || strcmp(text, "ok") != 0)
+            err = cof_disk_store_damaged(diag, text == NULL ? "no answer" : text);
+    }
+    (void)sqlite3_finalize(stmt);
+    return err == COF_OK && rc != SQLITE_OK ? cof_disk_store_damaged(diag, sqlite3_errmsg(st->db)) : err;
+}
+
 /* Words of 32 hex digits in a record: the bodies it names. */
 static int note_names(sqlite3_stmt *insert, struct cof_view value)
 {

@@ -43,4 +43,7 @@ struct cof_disk_store {
     enum cof_err broken; /* SQLite gave the transaction up by itself: nothing more may be done in it */
 };
 
+/* The sentence for a database that is damaged, and the mend; COF_E_IO. */
+enum cof_err cof_disk_store_damaged(struct cof_diag *diag, const char *finding);
+
 #endif

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """How coffer-local is run: kill -9 at any moment, the audit log beside it, backup under load, check and repair, a full disk, scripted
-faults, client certificates, metrics, signals. COFFER_LONG=1 kills several hundred times."""
-import http.client, json, os, random, re, resource, shutil, signal, socket, subprocess, sys, tempfile, threading, time, urllib.request
+faults, client certificates, metrics, signals, what set-up and status tell. COFFER_LONG=1 kills several hundred times."""
+import http.client, json, os, pty, random, re, resource, shutil, signal, socket, subprocess, sys, tempfile, threading, time, urllib.request
 from pathlib import Path
 
 BUILD = Path(os.environ['COFFER_BUILD'])
@@ -528,6 +528,111 @@ def sighup_lets_the_audit_log_be_moved_away(folder):
     sv.start()
     assert sv.end() == 0
     assert sv.audit()[0] == 0
+
+
+@test
+def set_up_prints_what_to_paste(folder):
+    (Path(folder) / 'manifest.json').write_text(json.dumps({**MANIFEST, 'users': [{'name': 'bob', 'policies': []}],
+                                                            'credentials': [{'name': 'bob', 'user': 'bob'}, {'name': 'root', 'root': True}]}))
+    make = lambda *args, **kw: subprocess.Popen([LOCAL, *args, '-m', Path(folder) / 'manifest.json'], stdin=subprocess.DEVNULL, **kw)
+    p = make('init', '-d', Path(folder) / 'a', stdout=subprocess.PIPE, text=True)
+    out = p.communicate(timeout=30)[0]
+    assert p.returncode == 0 and '\nidentities: bob root\n' in out and '\nto be root ' in out, out
+    env = subprocess.run([LOCAL, 'env', '-d', Path(folder) / 'a', 'root'], capture_output=True, text=True, check=True).stdout
+    assert 'export AWS_SECRET_ACCESS_KEY=' in env and out.endswith(env), (out, env)
+    for where, with_terminal in (('b', False), ('c', True)):
+        data = Path(folder) / where
+        mine, theirs = pty.openpty() if with_terminal else os.pipe()
+        p = make('serve', '-d', data, '--listen', 'tcp:127.0.0.1:0', stdout=subprocess.PIPE, stderr=theirs)
+        os.close(theirs)
+        assert p.stdout.readline().startswith(b'ready ')
+        text = b''
+        while (b'export AWS_CA_BUNDLE' if with_terminal else b'to be root') not in text:
+            text += os.read(mine, 4096)
+        p.send_signal(signal.SIGTERM)
+        assert p.wait(20) == 0 and p.stdout.read() == b'', 'standard output has the port alone'
+        p.stdout.close()
+        text = text.decode().replace('\r', '')
+        assert 'identities: bob root\n' in text
+        secret = (data / 'credentials' / 'root.env').read_text().split('AWS_SECRET_ACCESS_KEY=')[1].split()[0]
+        assert (secret in text) == with_terminal, 'a secret is for a terminal, and for no log'
+        os.close(mine)
+
+
+@test
+def status_counts_what_there_is(folder):
+    sv = Server(folder).start()
+    s3, sqs = sv.client('s3'), sv.client('sqs')
+    sv.client('kms').create_key()
+    was = json.loads(sv.run('status', '--json').stdout)
+    s3.create_bucket(Bucket='versions')
+    s3.put_bucket_versioning(Bucket='versions', VersioningConfiguration={'Status': 'Enabled'})
+    for body in (b'x' * 50000, b'y' * 100, b'z'):
+        s3.put_object(Bucket='versions', Key='k', Body=body)
+    url = sqs.get_queue_url(QueueName='qqq')['QueueUrl']
+    for i in range(3):
+        sqs.send_message(QueueUrl=url, MessageBody=str(i))
+    assert sqs.receive_message(QueueUrl=url)['Messages']
+    now = json.loads(sv.run('status', '--json').stdout)
+    grown = {k: now[k] - was[k] for k in ('buckets', 'objects', 'objectVersions', 'keys', 'queues', 'messagesWaiting', 'messagesHidden', 'bodies')}
+    assert grown == {'buckets': 1, 'objects': 1, 'objectVersions': 3, 'keys': 0, 'queues': 0, 'messagesWaiting': 2, 'messagesHidden': 1, 'bodies': 3}, grown
+    assert was['keys'] == 1 and was['queues'] == 1 and 50101 <= now['bodyBytes'] - was['bodyBytes'] < 50400 and now['databaseBytes'] > 4096
+    words = f"2 buckets, 1 object (3 versions), {now['keys']} key, 1 queue, 2 messages waiting (and 1 in flight or delayed)\n"
+    served = sv.run('status').stdout
+    assert served.startswith('serving https://localhost:') and words in served and 'database ' in served, served
+    assert sv.end() == 0
+    assert sv.run('status').stdout.startswith('not served\n' + words)
+    last = json.loads(sv.run('status', '--json').stdout)
+    assert last['serving'] is False and {k: last[k] for k in grown} == {k: now[k] for k in grown}, last
+
+
+@test
+def a_database_that_was_not_closed_in_order_is_checked(folder):
+    sv = Server(folder).start()
+    s3 = sv.client('s3')
+    for i in range(60):
+        s3.put_object(Bucket='bbb', Key=f'k{i}', Body=os.urandom(20000))
+    assert (sv.data / 'serving').exists()
+    assert sv.end() == 0 and not (sv.data / 'serving').exists()
+    sv.start().end(signal.SIGKILL)
+    sv.popen = {'stderr': subprocess.PIPE} # whole, though not closed: it is looked at, and served
+    sv.start()
+    assert b'its database is checked' in sv.p.stderr.readline()
+    sv.p.stderr.close()
+    assert sv.client('s3').get_object(Bucket='bbb', Key='k7')['ContentLength'] == 20000
+    sv.end(signal.SIGKILL)
+    sv.popen = {'stderr': subprocess.DEVNULL}
+    sv.start().end() # SQLite's log is in the database now
+    whole = (sv.data / 'store.db').read_bytes()
+    page = int.from_bytes(whole[16:18], 'big')
+    rng = random.Random(3)
+
+    def start_damaged(n, marked):
+        """What a start says of a copy whose database has one damaged page; None: it serves."""
+        copy = sv.folder / f'copy-{n}-{marked}'
+        shutil.copytree(sv.data, copy, ignore=shutil.ignore_patterns('*.sock'))
+        with (copy / 'store.db').open('r+b') as f:
+            f.seek(n * page)
+            f.write(rng.randbytes(64))
+        if marked:
+            (copy / 'serving').touch()
+        p = subprocess.Popen([LOCAL, 'serve', '-d', copy, '--listen', 'tcp:127.0.0.1:0'], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                             stdin=subprocess.DEVNULL, text=True)
+        served = p.stdout.readline().startswith('ready')
+        if served:
+            p.terminate()
+        err = p.communicate(timeout=30)[1]
+        assert served or p.returncode == 1, err
+        return None if served else err
+
+    told = 0
+    for n in rng.sample(range(2, len(whole) // page), 40):
+        err = start_damaged(n, True)
+        if err and not start_damaged(n, False): # what a start does not notice by itself
+            told += 1
+            assert 'the database is damaged' in err and 'hint: ' in err and 'coffer-local backup' in err, err
+            break
+    assert told == 1
 
 
 def main():

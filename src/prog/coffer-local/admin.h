@@ -14,6 +14,8 @@
 
 #include "io/loop.h"
 
+#include <stdio.h>
+
 struct admin;
 
 struct admin_opts {
@@ -38,7 +40,14 @@ COF_MUST_USE enum cof_err admin_ask(const char *data, const char *method, const 
 /* Copies the data directory, whose store has no transaction open, to target, which is made. */
 COF_MUST_USE enum cof_err admin_backup(struct cof_local *local, const char *data, const char *target, struct cof_diag *diag);
 
+/* Who there is, and the environment of the first useful one (root, or the first by name), to paste. without lines: the command
+ * that prints it. */
+COF_MUST_USE enum cof_err env_tell(FILE *out, const char *data, bool lines, struct cof_diag *diag);
+/* Members of a JSON object: what the store holds. */
+COF_MUST_USE enum cof_err status_count(struct cof_disk_store *disk, struct cof_buf *out);
+
 /* The verbs. */
+COF_MUST_USE enum cof_err do_status(struct cof_local_config *config, struct cof_diag *diag);
 COF_MUST_USE enum cof_err do_env(struct cof_local_config *config, struct cof_diag *diag);
 COF_MUST_USE enum cof_err do_check(struct cof_local_config *config, struct cof_diag *diag);
 COF_MUST_USE enum cof_err do_backup(struct cof_local_config *config, struct cof_diag *diag);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * coffer-local env, check, backup and fault.
+ * coffer-local check, backup and fault.
  */
 #include "admin.h"
 
@@ -13,39 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* Lines for a shell: who, where, whom to trust. */
-enum cof_err do_env(struct cof_local_config *config, struct cof_diag *diag)
-{
-    struct cof_buf text, endpoint;
-    struct cof_view rest, line;
-    char path[4096], file[200], *full;
-    enum cof_err err;
-
-    if (strchr(config->args[0], '/') != NULL || snprintf(file, sizeof file, "credentials/%s.env", config->args[0]) >= (int)sizeof file ||
-        !cof_local_path(path, config->data, file))
-        return cof_diag_set(diag, COF_E_USAGE, "that is no name of an identity");
-    cof_buf_init_secret(&text, 16384);
-    cof_buf_init(&endpoint, 1000);
-    err = cof_file_read(path, &text, diag);
-    if (err == COF_E_NOT_FOUND)
-        cof_diag_hint(diag, "the names are those of the files in %s/credentials", config->data);
-    rest = cof_buf_view(&text);
-    while (err == COF_OK && rest.len > 0) {
-        (void)cof_view_split(rest, '\n', &line, &rest);
-        if (line.len > 0)
-            (void)printf("export %.*s\n", (int)line.len, (const char *)line.data);
-    }
-    if (err == COF_OK && cof_local_path(path, config->data, "endpoint") && cof_file_read(path, &endpoint, NULL) == COF_OK)
-        (void)printf("export AWS_ENDPOINT_URL=%s\n", cof_buf_cstr(&endpoint));
-    if (err == COF_OK && cof_local_path(path, config->data, "tls/ca.pem") && (full = realpath(path, NULL)) != NULL) {
-        (void)printf("export AWS_CA_BUNDLE=%s\n", full);
-        free(full);
-    }
-    cof_buf_done(&text);
-    cof_buf_done(&endpoint);
-    return err;
-}
 
 struct report {
     bool json, any;

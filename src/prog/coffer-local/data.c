@@ -295,6 +295,30 @@ static enum cof_err open_audit(struct cof_local *local, const struct cof_local_c
     return err;
 }
 
+enum cof_err cof_local_mark(struct cof_local *local, const char *data, struct cof_diag *diag)
+{
+    char path[4096];
+    enum cof_err err = cof_local_path(path, data, "serving") ? cof_file_write(path, COF_LIT(""), 0600, diag) : COF_E_USAGE;
+
+    if (err == COF_OK)
+        local->marked = data;
+    return err;
+}
+
+/* What ended by force (or with the machine) is looked at before it is trusted. SQLite mends its own log, not a disk that lied. */
+static enum cof_err check_after_force(const struct cof_local *local, const char *data, struct cof_diag *diag)
+{
+    char path[4096];
+    struct stat st;
+
+    if (!cof_local_path(path, data, "serving"))
+        return COF_E_USAGE;
+    if (stat(path, &st) != 0)
+        return COF_OK;
+    (void)fprintf(stderr, "coffer-local: %s was not closed in order: its database is checked\n", data);
+    return cof_disk_store_quick_check(local->disk, diag);
+}
+
 enum cof_err cof_local_open(struct cof_local *local, const struct cof_local_config *config, json_t *manifest, bool must_be_new,
                             struct cof_diag *diag)
 {
@@ -308,6 +332,8 @@ enum cof_err cof_local_open(struct cof_local *local, const struct cof_local_conf
     if (is_new && manifest == NULL)
         return cof_diag_set(diag, COF_E_NOT_FOUND, "%s is not set up", config->data);
     err = cof_disk_store_open(config->data, &cof_rng_os, &check, &local->disk, diag);
+    if (err == COF_OK)
+        err = check_after_force(local, config->data, diag);
     if (err == COF_OK && check.n_blobs_missing > 0)
         err = cof_diag_set(diag, COF_E_IO, "%s is damaged: %llu bodies are missing (`coffer-local check` names them)", config->data,
                            (unsigned long long)check.n_blobs_missing);
@@ -332,9 +358,13 @@ enum cof_err cof_local_open(struct cof_local *local, const struct cof_local_conf
 
 void cof_local_close(struct cof_local *local)
 {
+    char path[4096];
+
     cof_audit_log_close(local->audit, cof_clock_wall_ms());
     cof_ecdsa_free(local->audit_key);
     cof_standin_free(local->standin);
+    if (local->marked != NULL && cof_local_path(path, local->marked, "serving"))
+        (void)unlink(path); /* while the lock is ours; should it stay, the next start checks for nothing */
     cof_disk_store_close(local->disk);
     cof_secret_done(&local->master);
     *local = (struct cof_local){.disk = NULL};
@@ -381,7 +411,7 @@ static void remove_rotated(const char *data)
 
 enum cof_err cof_local_reset(const char *data, struct cof_diag *diag)
 {
-    static const char *const files[] = {"ready", "store.db", "store.db-wal", "store.db-shm", "master.key", "audit.jsonl", "audit.pem", "endpoint", "metrics"};
+    static const char *const files[] = {"ready", "store.db", "store.db-wal", "store.db-shm", "master.key", "audit.jsonl", "audit.pem", "endpoint", "metrics", "imds", "serving"};
     struct cof_disk_store *disk;
     char path[4096];
     enum cof_err err;

@@ -24,6 +24,7 @@ struct cof_local_config {
     uint64_t audit_rotate;    /* bytes; 0: never */
     const char *client_ca;    /* PEM; NULL: no client certificates */
     const char *enclave, *config, *processor; /* files to measure */
+    bool first_start;         /* serve has just set the data directory up */
     const char *metrics;      /* address they are served at, or NULL */
     const char *imds, *imds_role; /* address of the instance metadata service, and the instance's role; or NULL */
     char **args;              /* what stands on the command line beside options */
@@ -47,6 +48,7 @@ struct cof_local {
     struct cof_ecdsa_key *audit_key; /* signs it */
     void (*notify)(void *ctx, const char *wait_on, int64_t at_ms); /* set by the server */
     void *notify_ctx;
+    const char *marked; /* the data directory whose DIR/serving is ours, or NULL */
 };
 
 /* Opens DIR; with a manifest, fills an empty one and writes DIR/credentials. COF_E_NOT_FOUND when it is empty and no
@@ -54,6 +56,8 @@ struct cof_local {
 COF_MUST_USE enum cof_err cof_local_open(struct cof_local *local, const struct cof_local_config *config, json_t *manifest,
                                          bool must_be_new, struct cof_diag *diag);
 void cof_local_close(struct cof_local *local);
+/* Makes DIR/serving, which is there until cof_local_close: so the next start knows how this one ended. data is kept. */
+COF_MUST_USE enum cof_err cof_local_mark(struct cof_local *local, const char *data, struct cof_diag *diag);
 /* Removes everything that cof_local_open makes, certificates but excepted. */
 COF_MUST_USE enum cof_err cof_local_reset(const char *data, struct cof_diag *diag);
 bool cof_local_is_new(const char *data);

@@ -8,12 +8,8 @@
 #include "io/harden.h"
 #include "local.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #define PROG "coffer-local"
 #define O(field) offsetof(struct cof_local_config, field)
@@ -51,7 +47,7 @@ static const struct cof_option check_options[] = {
 };
 static const struct cof_option status_options[] = {
     {"data", 'd', COF_OPT_TEXT, "DIR", "where everything is kept (default coffer-data)", O(data)},
-    {"json", 0, COF_OPT_FLAG, NULL, "all that a running server says of itself, as JSON", O(json)},
+    {"json", 0, COF_OPT_FLAG, NULL, "all that is known, as JSON", O(json)},
 };
 static const struct cof_option fault_options[] = {
     {"data", 'd', COF_OPT_TEXT, "DIR", "where everything is kept (default coffer-data)", O(data)},
@@ -80,16 +76,18 @@ static const struct cof_option measure_options[] = {
 
 static const struct cof_command commands[] = {
     {"init", "", "Makes a data directory: keys, users, roles, buckets, queues, and their credentials.",
-     "Credentials are written to DIR/credentials/NAME.env, one file an identity.", init_options, COUNT(init_options), 0, 0},
+     "Credentials are written to DIR/credentials/NAME.env, one file an identity; those of the first are printed, for a shell.", init_options, COUNT(init_options), 0, 0},
     {"serve", "", "Serves S3, KMS, SQS, STS, tokens and the simulated hypervisor on one port, plain and TLS.",
      "Prints \"ready PORT\" when it listens. The certificate to trust is DIR/tls/ca.pem, the address is in DIR/endpoint. SIGTERM and\n"
      "SIGINT end it when open requests are answered, after 5 seconds at most; a second one at once. SIGHUP opens the audit log anew,\n"
-     "after it was moved away (to DIR/audit-N.jsonl, N its first record's number in 16 digits, for `coffer audit verify DIR`).",
+     "after it was moved away (to DIR/audit-N.jsonl, N its first record's number in 16 digits, for `coffer audit verify DIR`).\n"
+     "When it was last ended by force it checks its database first, and does not serve one that is damaged.",
      serve_options, COUNT(serve_options), 0, 0},
     {"totp", "USER", "Prints the present code of a user's virtual MFA device.",
      "The seed is in DIR/credentials/USER.mfa, as an otpauth:// address for authenticators. A code is good once, for a"
      " minute or so.", &opt_data, 1, 1, 1},
-    {"status", "", "Says whether a data directory is set up and being served.", NULL, status_options, COUNT(status_options), 0, 0},
+    {"status", "", "Says whether a data directory is set up and being served, and what it holds.",
+     "Counts are made when asked for: a server with millions of objects takes a moment for it.", status_options, COUNT(status_options), 0, 0},
     {"env", "NAME", "Prints the environment of an identity, to paste into a shell.", "eval \"$(coffer-local env root)\"", &opt_data, 1, 1, 1},
     {"check", "", "Looks at everything in a data directory that is not being served.",
      "Database structure, bodies missing, of the wrong size or that nothing names, damaged records, keys that cannot be unsealed, the\n"
@@ -148,6 +146,7 @@ static enum cof_err do_init(struct cof_local_config *config, struct cof_diag *di
     if (err == COF_OK) {
         (void)printf("%s is set up for account %s in %s; credentials are in %s/credentials\n", config->data, local.account, local.region, config->data);
         cof_local_close(&local);
+        err = env_tell(stdout, config->data, true, diag);
     }
     json_decref(manifest);
     return err;
@@ -161,50 +160,19 @@ static enum cof_err do_serve(struct cof_local_config *config, struct cof_diag *d
 
     if ((config->imds == NULL) != (config->imds_role == NULL))
         return cof_diag_set(diag, COF_E_USAGE, "--imds and --imds-role belong together");
-    if (cof_local_is_new(config->data))
+    config->first_start = cof_local_is_new(config->data);
+    if (config->first_start)
         err = cof_local_manifest(config, &manifest, diag);
     if (err == COF_OK)
         err = cof_local_open(&local, config, manifest, false, diag);
     if (err == COF_OK) {
-        err = cof_local_serve(&local, config, diag);
+        err = cof_local_mark(&local, config->data, diag);
+        if (err == COF_OK)
+            err = cof_local_serve(&local, config, diag);
         cof_local_close(&local);
     }
     json_decref(manifest);
     return err;
-}
-
-static enum cof_err do_status(struct cof_local_config *config, struct cof_diag *diag)
-{
-    struct cof_buf endpoint;
-    char path[4096];
-    bool served;
-    int fd;
-
-    if (cof_local_is_new(config->data))
-        return cof_diag_set(diag, COF_E_NOT_FOUND, "%s is not set up", config->data);
-    if (!cof_local_path(path, config->data, "lock"))
-        return COF_E_USAGE;
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    served = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-    if (fd >= 0)
-        (void)close(fd);
-    cof_buf_init(&endpoint, 65536);
-    if (served && config->json) {
-        enum cof_err err = admin_ask(config->data, "GET", "/status", (struct cof_view){0}, &endpoint, diag);
-
-        if (err == COF_OK)
-            (void)fputs(cof_buf_cstr(&endpoint), stdout);
-        cof_buf_done(&endpoint);
-        return err;
-    }
-    if (config->json)
-        (void)printf("{\"serving\":false}\n");
-    else if (served && cof_local_path(path, config->data, "endpoint") && cof_file_read(path, &endpoint, NULL) == COF_OK)
-        (void)printf("serving %s\n", cof_buf_cstr(&endpoint));
-    else
-        (void)printf("%s\n", served ? "in use" : "not served");
-    cof_buf_done(&endpoint);
-    return COF_OK;
 }
 
 static enum cof_err do_reset(struct cof_local_config *config, struct cof_diag *diag)

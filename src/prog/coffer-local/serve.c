@@ -643,6 +643,8 @@ static void describe(void *ctx, struct cof_buf *out)
     cof_json_add_member_int(out, "auditRecords", (int64_t)audit.chain.next - 1);
     cof_json_add_member_int(out, "auditFileBytes", (int64_t)audit.bytes);
     cof_json_add_member_int(out, "auditWaitingBytes", (int64_t)audit.waiting_bytes);
+    if (status_count(sv->local->disk, out) != COF_OK)
+        cof_json_add_member(out, "error", COF_LIT("the store cannot be counted"));
 }
 
 static bool has_operation(void *ctx, const char *service, const char *operation)
@@ -704,6 +706,8 @@ enum cof_err cof_local_serve(struct cof_local *local, const struct cof_local_con
         sv.started_ms = cof_loop_now_ms(sv.loop), sv.started_wall_ms = cof_clock_wall_ms();
     if (err == COF_OK)
         err = announce(&sv, config, diag);
+    if (err == COF_OK && config->first_start) /* secrets are for a person's eyes, not for a log */
+        err = env_tell(stderr, config->data, isatty(STDERR_FILENO) == 1, diag);
     if (err == COF_OK) {
         arm_work(&sv, cof_standin_due(local->standin));
         err = cof_loop_run(sv.loop);
