@@ -355,6 +355,54 @@ static void one_process_at_a_time(void **state)
     cof_disk_store_close(st);
 }
 
+static void totals_are(struct cof_disk_store *st, uint64_t n, uint64_t bytes)
+{
+    struct cof_disk_store_stat stat;
+
+    cof_disk_store_stat(st, &stat);
+    assert_int_equal(stat.n_bodies, n);
+    assert_int_equal(stat.body_bytes, bytes);
+    assert_true(stat.database_bytes > 0);
+}
+
+static void totals_follow_what_is_kept(void **state)
+{
+    TEST_RNG(rng, 14);
+    struct cof_disk_store *st = open_store(&rng, NULL);
+    const struct cof_store *s = cof_disk_store_ops(st);
+    struct cof_blob_id small, file;
+    uint64_t n;
+
+    totals_are(st, 0, 0);
+    assert_ok(s->begin(s->ctx));
+    assert_ok(s->savepoint(s->ctx));
+    small = put_blob(s, 100, 1);
+    file = put_blob(s, FILE_SIZE, 2);
+    assert_ok(s->release(s->ctx));
+    assert_ok(s->put(s->ctx, "t", COF_LIT("a"), COF_LIT("1")));
+    assert_ok(s->put(s->ctx, "u", COF_LIT("a"), COF_LIT("1")));
+    assert_ok(s->commit(s->ctx));
+    totals_are(st, 2, 100 + FILE_SIZE);
+    assert_ok(cof_disk_store_count(st, "t", &n));
+    assert_int_equal(n, 1);
+    assert_ok(s->begin(s->ctx));
+    assert_ok(s->blob_remove(s->ctx, &small));
+    totals_are(st, 1, FILE_SIZE);
+    assert_ok(s->savepoint(s->ctx));
+    (void)put_blob(s, SLOT_SIZE, 3);
+    assert_ok(s->blob_remove(s->ctx, &file));
+    totals_are(st, 1, SLOT_SIZE);
+    assert_ok(s->rollback(s->ctx)); /* back to the savepoint */
+    totals_are(st, 1, FILE_SIZE);
+    s->abandon(s->ctx); /* and to the last commit */
+    totals_are(st, 2, 100 + FILE_SIZE);
+    assert_ok(cof_disk_store_quick_check(st, NULL));
+    cof_disk_store_close(st);
+    st = open_store(&rng, NULL);
+    totals_are(st, 2, 100 + FILE_SIZE);
+    cof_disk_store_close(st);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_dir, remove_dir)
 
 int main(void)
@@ -369,6 +417,7 @@ int main(void)
         TEST(a_writer_given_up_leaves_its_slot),
         TEST(missing_slots_are_damage),
         TEST(scans_in_order),
+        TEST(totals_follow_what_is_kept),
         TEST(one_process_at_a_time),
     };
 
