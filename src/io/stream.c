@@ -118,6 +118,7 @@ void cof_stream_release(struct cof_stream *s)
     if (s->in_at == s->in.len) {
         empty_in(s);
         cof_buf_release(&s->in);
+        s->flowing = false;
     }
     if (s->out_at == s->out.len && cof_buf_err(&s->out) == COF_OK) {
         cof_buf_reset(&s->out);
@@ -231,7 +232,7 @@ static enum cof_err read_some(struct cof_stream *s, size_t *got)
         cof_buf_drop(&s->in, s->in_at);
         s->in_at = 0;
     }
-    room = s->in.cap > READ_FIRST + 1 || s->in.len >= READ_FIRST ? READ_SIZE : READ_FIRST - s->in.len;
+    room = s->flowing || s->in.cap > READ_FIRST + 1 || s->in.len >= READ_FIRST ? READ_SIZE : READ_FIRST - s->in.len;
     if ((err = cof_buf_reserve(&s->in, room)) != COF_OK)
         return err;
     if (s->tls != NULL) {
@@ -249,6 +250,7 @@ static enum cof_err read_some(struct cof_stream *s, size_t *got)
         *got = n > 0 ? (size_t)n : 0;
         s->more_in = n == (ssize_t)room; /* less: the socket is most likely empty, and if not, readiness tells */
     }
+    s->flowing = s->flowing || *got == room; /* whoever takes each piece at once never lets the buffer grow */
     s->in.len += *got;
     s->total_in += *got;
     if (s->in.len == 0)

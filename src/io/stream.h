@@ -37,6 +37,7 @@ struct cof_stream {
     bool connecting, handshaking, up;
     bool paused, eof, over_high, unsent_seen, end_wanted, end_sent, failed, pumping;
     bool more_in;         /* the socket, or TLS, may hold bytes not read yet */
+    bool flowing;         /* a read filled its room: the next ones are large, until the stream rests */
     bool tls_read_wants_write, tls_write_wants_read;
     uint64_t total_in, total_out;
     struct cof_timer kick;
