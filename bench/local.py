@@ -31,6 +31,7 @@ def free_port():
 
 class Server:
     """One program at work: argv with PORT in place of the port."""
+    all = []  # that were started, whatever became of them
 
     def __init__(self, name, argv, env=None, cwd=None, ready=None):
         self.name, self.port = name, free_port()
@@ -39,6 +40,7 @@ class Server:
         started = time.perf_counter()
         self.p = subprocess.Popen([str(a).replace('PORT', str(self.port)) for a in argv], env=env, cwd=cwd, stdin=subprocess.DEVNULL,
                                   stdout=subprocess.PIPE if ready else subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        Server.all.append(self)
         if ready:
             line = self.p.stdout.readline().decode().split()
             if line[:1] != [ready]:
@@ -160,8 +162,7 @@ class Bench:
         modules = self.node_modules()
         if not modules:
             return None
-        (self.folder / 's3rver').mkdir(exist_ok=True)
-        s = Server('s3rver', ['node', modules / 's3rver/bin/s3rver.js', '-d', self.folder / 's3rver', '-p', 'PORT', '-a', '127.0.0.1', '--silent', '--allow-mismatched-signatures'])
+        s = Server('s3rver', ['node', modules / 's3rver/bin/s3rver.js', '-d', tempfile.mkdtemp(prefix='s3rver-', dir=self.folder), '-p', 'PORT', '-a', '127.0.0.1', '--silent', '--allow-mismatched-signatures'])
         s.env = {'AWS_ACCESS_KEY_ID': 'S3RVER', 'AWS_SECRET_ACCESS_KEY': 'S3RVER'}
         self.run(s, 'create-bucket', 'bench', 1, 1, 0)
         s.targets = {'bucket': 'bench', 'queue': None, 'key': None}
@@ -181,9 +182,9 @@ class Bench:
             self.servers.append(s) # one at a time: what is up is stopped whatever happens
 
     def stop(self):
-        for s in self.servers:
+        for s in Server.all:
             s.stop()
-        self.servers = []
+        Server.all, self.servers = [], []
 
     # CPU an operation.
     def one(self, s, op, target, connections, count, size, **more):
