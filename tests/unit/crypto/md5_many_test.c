@@ -61,7 +61,7 @@ static void every_length_around_a_block(void **state)
 static void any_number_of_any_length(void **state)
 {
     for (size_t n = 0; n <= JOBS; n++) {
-        size_t lengths[JOBS];
+        size_t lengths[JOBS] = {0};
 
         for (size_t i = 0; i < n; i++)
             lengths[i] = (i * 7919 + n * 104729) % (BYTES - JOBS);
