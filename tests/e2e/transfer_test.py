@@ -169,7 +169,9 @@ def killed(r):
             (r.tmp / 'whole').unlink()
     check('60 times kill -9 while fetching: never half a file', wrong == 0)
     p = subprocess.Popen([COFFER, 'get', 's3://bkt/killed', 'whole', '-q', '-j', '1', '--limit-rate', '25M'], env=r.s.env(), cwd=r.tmp)
-    time.sleep(0.9)
+    noted, until = r.tmp / '.coffer-whole.log', time.monotonic() + 30
+    while not (noted.exists() and noted.read_bytes().count(b'\n') >= 2) and p.poll() is None and time.monotonic() < until:
+        time.sleep(0.01)
     p.kill()
     p.wait()
     notes = (r.tmp / '.coffer-whole.log').read_text().splitlines()
