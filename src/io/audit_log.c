@@ -2,6 +2,7 @@
 #include "io/audit_log.h"
 
 #include "base/codec.h"
+#include "base/uuid.h"
 #include "io/audit_log_state.h"
 #include "io/file.h"
 
@@ -19,19 +20,6 @@
 #define SIGN_LINES 1024
 #define SIGN_MS 60000
 #define SPACE "audit"
-
-enum cof_err cof_audit_log_uuid(const struct cof_rng *rng, char out[static 40])
-{
-    uint8_t b[16];
-    char hex[33];
-    enum cof_err err = cof_rng_fill(rng, b, sizeof b);
-
-    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
-    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-    cof_hex_encode(b, sizeof b, hex);
-    (void)snprintf(out, 40, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
-    return err;
-}
 
 static void set_mark(struct cof_audit_log *log)
 {
@@ -71,7 +59,7 @@ enum cof_err cof_audit_log_own(struct cof_audit_log *log, const char *event_name
     struct cof_audit_place place = {log->account, log->region, now_ms};
     struct cof_buf record;
     char id[40];
-    enum cof_err err = cof_audit_log_uuid(log->rng, id);
+    enum cof_err err = cof_uuid_new(log->rng, id);
 
     cof_buf_init(&record, 16384);
     if (err == COF_OK) {
@@ -219,7 +207,7 @@ static enum cof_err sign(struct cof_audit_log *log, int64_t now_ms)
     struct cof_audit_place place = {log->account, log->region, now_ms};
     size_t start = log->waiting.len;
     char id[40];
-    enum cof_err err = cof_audit_log_uuid(log->rng, id);
+    enum cof_err err = cof_uuid_new(log->rng, id);
 
     if (err == COF_OK)
         err = cof_audit_sign(&log->chain, log->key, &place, id, &log->waiting);

@@ -32,7 +32,6 @@ struct cof_audit_log {
     size_t n_rows, n_adding, n_dropping; /* of those, what the transaction that save began puts and removes */
 };
 
-COF_MUST_USE enum cof_err cof_audit_log_uuid(const struct cof_rng *rng, char out[static 40]);
 enum cof_err cof_audit_log_write_waiting(struct cof_audit_log *log);
 enum cof_err cof_audit_log_make_durable(struct cof_audit_log *log);
 

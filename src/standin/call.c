@@ -3,6 +3,7 @@
  * One request from head to reply: which service, who, body whole or piece by piece, savepoint, audit record.
  */
 #include "base/codec.h"
+#include "base/uuid.h"
 #include "crypto/hash.h"
 #include "standin/call.h"
 #include "standin/reply.h"
@@ -11,19 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum cof_err cof_call_request_id(const struct cof_rng *rng, char out[static 40])
-{
-    uint8_t b[16];
-    char hex[33];
-    enum cof_err err = cof_rng_fill(rng, b, sizeof b);
-
-    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
-    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-    cof_hex_encode(b, sizeof b, hex);
-    (void)snprintf(out, 40, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
-    return err;
-}
 
 static const struct cof_service *service_named(const struct cof_standin *s, struct cof_view name)
 {
@@ -282,7 +270,7 @@ enum cof_err cof_standin_open(struct cof_standin *s, const struct cof_http_head 
     cof_trail_init(&c->req);
     cof_iam_principal_anonymous(&c->principal);
     (void)snprintf(c->source_ip, sizeof c->source_ip, "%s", peer->source_ip);
-    err = cof_call_request_id(s->opts.rng, c->req.id);
+    err = cof_uuid_new(s->opts.rng, c->req.id);
     if (err != COF_OK) {
         cof_standin_close(c);
         return err;

@@ -27,6 +27,4 @@ struct cof_standin_call {
     struct cof_fault_effect fault;
 };
 
-COF_MUST_USE enum cof_err cof_call_request_id(const struct cof_rng *rng, char out[static 40]);
-
 #endif

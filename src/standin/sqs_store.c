@@ -2,6 +2,7 @@
 #include "standin/sqs_store.h"
 
 #include "base/codec.h"
+#include "base/uuid.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -21,10 +22,7 @@ void cof_sqs_message_free(struct cof_sqs_message *m)
 
 void cof_sqs_message_uuid(const uint8_t id[static COF_SQS_MESSAGE_ID], char out[static COF_SQS_UUID + 1])
 {
-    char hex[33];
-
-    cof_hex_encode(id, COF_SQS_MESSAGE_ID, hex);
-    (void)snprintf(out, COF_SQS_UUID + 1, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
+    cof_uuid_text(id, out);
 }
 
 /* A key under construction. */

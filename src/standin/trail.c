@@ -3,6 +3,7 @@
 
 #include "base/codec.h"
 #include "base/date.h"
+#include "base/uuid.h"
 #include "engine/audit_chain.h"
 #include "format/attest_doc.h"
 #include "format/json.h"
@@ -264,7 +265,7 @@ static enum cof_err add_tail(const struct cof_standin *s, const struct cof_stand
 {
     struct cof_view host = {0};
     char id[40];
-    enum cof_err err = cof_call_request_id(s->opts.rng, id);
+    enum cof_err err = cof_uuid_new(s->opts.rng, id);
 
     cof_json_add_member(out, "requestID", cof_view_str(req->id));
     cof_json_add_member(out, "eventID", cof_view_str(id));
