@@ -273,6 +273,24 @@ enum cof_err cof_audit_check_line(struct cof_audit_check *c, struct cof_view lin
     return err;
 }
 
+enum cof_err cof_audit_check_unfinished(const struct cof_audit_check *c, struct cof_view bytes, struct cof_diag *diag)
+{
+    struct cof_buf next;
+    struct cof_view begin;
+    bool fits;
+
+    cof_buf_init(&next, 256);
+    cof_buf_add_str(&next, PREFIX);
+    if (c->begun) { /* else its number is not known: older parts may be elsewhere */
+        cof_buf_printf(&next, "%llu" MIDDLE, (unsigned long long)c->chain.next);
+        cof_hex_add(&next, cof_view_of(c->chain.hash, sizeof c->chain.hash));
+    }
+    begin = cof_view_sub(cof_buf_view(&next), 0, bytes.len);
+    fits = begin.len > 0 && cof_view_starts(bytes, begin);
+    cof_buf_done(&next);
+    return fits ? COF_OK : cof_diag_set(diag, COF_E_AUTH, "the log ends in bytes that are no beginning of its next record");
+}
+
 enum cof_err cof_audit_check_end(struct cof_audit_check *c, struct cof_diag *diag)
 {
     if (c->torn)

@@ -64,6 +64,9 @@ void cof_audit_check_init(struct cof_audit_check *check, const struct cof_ecdsa_
  * check is over. COF_E_MEMORY. */
 COF_MUST_USE enum cof_err cof_audit_check_line(struct cof_audit_check *check, struct cof_view line,
                                                struct cof_diag *diag);
+/* What stands behind the last newline, where something does: it must be the beginning of the next line. COF_E_AUTH. */
+COF_MUST_USE enum cof_err cof_audit_check_unfinished(const struct cof_audit_check *check, struct cof_view bytes,
+                                                     struct cof_diag *diag);
 /* After the last line. */
 COF_MUST_USE enum cof_err cof_audit_check_end(struct cof_audit_check *check, struct cof_diag *diag);
 

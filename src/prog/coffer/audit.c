@@ -177,12 +177,14 @@ static enum cof_err check_file(struct cof_audit_check *check, const char *path, 
     at->line = 0;
     while (err == COF_OK && (len = getline(&line, &size, f)) > 0) {
         at->line++;
-        if (line[len - 1] != '\n')
-            at->unfinished_bytes = (uint64_t)len; /* the server was killed, or is writing it now */
-        else if (at->unfinished_bytes > 0)
+        if (at->unfinished_bytes > 0) {
             err = cof_diag_set(diag, COF_E_AUTH, "an older part of the log ends in the middle of a line");
-        else
+        } else if (line[len - 1] != '\n') { /* the server was killed, or is writing it now */
+            at->unfinished_bytes = (uint64_t)len;
+            err = cof_audit_check_unfinished(check, cof_view_of(line, (size_t)len), diag);
+        } else {
             err = cof_audit_check_line(check, cof_view_of(line, (size_t)len - 1), diag);
+        }
     }
     if (err == COF_OK && ferror(f))
         err = cof_diag_set(diag, COF_E_IO, "cannot read %s: %s", path, strerror(errno));

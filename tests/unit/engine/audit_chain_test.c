@@ -173,6 +173,33 @@ static void a_torn_line_passes_only_when_it_is_told_of(void **state)
     }
 }
 
+/* Any other bytes behind the last newline are no crash's. */
+static void an_unfinished_line_is_the_beginning_of_the_next(void **state)
+{
+    struct cof_audit_chain chain;
+    struct cof_audit_check check;
+    struct cof_buf log;
+    struct cof_view first, second;
+
+    cof_audit_chain_init(&chain);
+    cof_buf_init(&log, 65536);
+    assert_ok(cof_audit_append(&chain, COF_LIT("{\"eventTime\":\"2026-11-23T20:00:00Z\",\"eventSource\":\"s3.amazonaws.com\",\"eventName\":\"One\"}"), &log));
+    assert_ok(cof_audit_append(&chain, COF_LIT("{\"eventTime\":\"2026-11-23T20:00:01Z\",\"eventSource\":\"s3.amazonaws.com\",\"eventName\":\"Two\"}"), &log));
+    (void)cof_view_split(cof_buf_view(&log), '\n', &first, &second);
+    second.len--; /* its newline */
+    cof_audit_check_init(&check, NULL);
+    for (size_t cut = 1; cut <= first.len; cut++)
+        assert_ok(cof_audit_check_unfinished(&check, cof_view_sub(first, 0, cut), NULL));
+    assert_int_equal(cof_audit_check_unfinished(&check, COF_LIT("junk"), NULL), COF_E_AUTH);
+    assert_ok(cof_audit_check_line(&check, first, NULL));
+    for (size_t cut = 1; cut <= second.len; cut++)
+        assert_ok(cof_audit_check_unfinished(&check, cof_view_sub(second, 0, cut), NULL));
+    assert_int_equal(cof_audit_check_unfinished(&check, first, NULL), COF_E_AUTH);
+    assert_int_equal(cof_audit_check_unfinished(&check, COF_LIT("{\"sequence\":3"), NULL), COF_E_AUTH);
+    assert_int_equal(cof_audit_check_unfinished(&check, COF_LIT("\0\0\0"), NULL), COF_E_AUTH);
+    cof_buf_done(&log);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -181,6 +208,7 @@ int main(void)
         cmocka_unit_test(moved_lines_are_noticed),
         cmocka_unit_test(a_rewritten_log_lacks_its_signatures),
         cmocka_unit_test(a_torn_line_passes_only_when_it_is_told_of),
+        cmocka_unit_test(an_unfinished_line_is_the_beginning_of_the_next),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
