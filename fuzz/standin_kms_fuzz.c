@@ -5,6 +5,7 @@
  */
 #include "base/secret.h"
 #include "memory_store.h"
+#include "seeded.h"
 #include "standin/bootstrap.h"
 #include "standin/kms.h"
 #include "standin/reply.h"
@@ -15,27 +16,6 @@
 #define NOW 1795464000000LL
 
 static uint64_t rng_state;
-
-static enum cof_err fuzz_rng(void *ctx, uint8_t *out, size_t len)
-{
-    uint64_t *s = ctx;
-
-    for (size_t i = 0; i < len; i++) {
-        *s = *s * 6364136223846793005ULL + 1442695040888963407ULL;
-        out[i] = (uint8_t)(*s >> 56);
-    }
-    return COF_OK;
-}
-
-static enum cof_err no_key(void *ctx, const char *name, struct cof_view id, struct cof_view secret, struct cof_view token)
-{
-    (void)ctx;
-    (void)name;
-    (void)id;
-    (void)secret;
-    (void)token;
-    return COF_OK;
-}
 
 static bool mentions(struct cof_view v, struct cof_view word)
 {
@@ -81,7 +61,7 @@ static void request(struct cof_standin *s, const struct cof_iam_principal *root,
 
 static const struct cof_service *const services[] = {&cof_service_kms};
 static struct cof_secret master = {{1}, 32};
-static struct cof_rng rng = {fuzz_rng, &rng_state};
+static struct cof_rng rng = {seeded_fill, &rng_state};
 
 static struct cof_standin *start(struct memory_store *store)
 {

@@ -5,33 +5,13 @@
  */
 #include "crypto/hash.h"
 #include "memory_store.h"
+#include "seeded.h"
 #include "standin/bootstrap.h"
 #include "standin/s3.h"
 
 #include <jansson.h>
 
 static uint64_t rng_state;
-
-static enum cof_err fuzz_rng(void *ctx, uint8_t *out, size_t len)
-{
-    uint64_t *s = ctx;
-
-    for (size_t i = 0; i < len; i++) {
-        *s = *s * 6364136223846793005ULL + 1442695040888963407ULL;
-        out[i] = (uint8_t)(*s >> 56);
-    }
-    return COF_OK;
-}
-
-static enum cof_err no_key(void *ctx, const char *name, struct cof_view id, struct cof_view secret, struct cof_view token)
-{
-    (void)ctx;
-    (void)name;
-    (void)id;
-    (void)secret;
-    (void)token;
-    return COF_OK;
-}
 
 static void request(struct cof_standin *s, struct cof_view raw, struct cof_view body)
 {
@@ -75,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         "\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"s3:*\",\"Resource\":[\"arn:aws:s3:::bbb\",\"arn:aws:s3:::bbb/*\"]}]}}]}";
     static const struct cof_service *const services[] = {&cof_service_s3};
     struct cof_secret master = {{1}, 32};
-    struct cof_rng rng = {fuzz_rng, &rng_state};
+    struct cof_rng rng = {seeded_fill, &rng_state};
     struct cof_view in = cof_view_of(data, size), raw, body;
     struct memory_store store;
     struct cof_standin *s;

@@ -8,6 +8,7 @@
 
 #include "format/json.h"
 #include "memory_store.h"
+#include "seeded.h"
 #include "standin/reply.h"
 #include "standin/sqs.h"
 #include "standin/sqs_store.h"
@@ -28,17 +29,6 @@ struct sqs_world {
     int64_t now_ms, started_ms, notified_at_ms; /* started_ms: of a call that waited; 0: now */
     unsigned n_notified;
 };
-
-static inline enum cof_err sqs_world_rng(void *ctx, uint8_t *out, size_t len)
-{
-    uint64_t *s = ctx;
-
-    for (size_t i = 0; i < len; i++) {
-        *s = *s * 6364136223846793005ULL + 1442695040888963407ULL;
-        out[i] = (uint8_t)(*s >> 56);
-    }
-    return COF_OK;
-}
 
 static inline void sqs_world_notified(void *ctx, const char *wait_on, int64_t at_ms)
 {
@@ -63,7 +53,7 @@ static inline void sqs_world_init(struct sqs_world *w)
     *w = (struct sqs_world){.rng_state = 4711, .now_ms = SQS_WORLD_NOW, .master = {{7}, 32}, .services = {&cof_service_sqs},
                             .root = {.account = "111122223333", .arn = (char *)(uintptr_t)"arn:aws:iam::111122223333:root",
                                      .user_id = (char *)(uintptr_t)"111122223333"}};
-    w->rng = (struct cof_rng){sqs_world_rng, &w->rng_state};
+    w->rng = (struct cof_rng){seeded_fill, &w->rng_state};
     w->root.caller = (struct cof_caller){.kind = COF_CALLER_ROOT, .account = cof_view_str(w->root.account), .arn = cof_view_str(w->root.arn),
                                          .user_id = cof_view_str(w->root.user_id)};
     memory_store_init(&w->store);
