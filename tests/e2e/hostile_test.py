@@ -22,7 +22,8 @@ class Beside(threading.Thread):
 
     def __init__(self, local, signer):
         super().__init__(daemon=True)
-        self.local, self.signer, self.stop, self.rounds, self.wrong, self.slowest = local, signer, False, 0, [], 0
+        self.local, self.stop, self.rounds, self.wrong, self.slowest = local, False, 0, [], 0
+        self.signer = signer.but()  # a signer remembers what it signed last: not shared between threads
 
     def run(self):
         while not self.stop:
