@@ -135,6 +135,8 @@ enum cof_err cof_sts_assume_role(struct cof_sts_call *c)
     else if (read_all(c, &session, &err) && cof_sts_mfa(c, &session.mfa, &err) &&
         cof_sts_session_role(c, &session, "sts:AssumeRole", &err) &&
         cof_sts_session_permit(c, &session, "sts:AssumeRole", NULL, NULL, &err)) {
+        /* spec: the code that came with this call is for the trust policy alone; a calling session's own factor stays */
+        session.key.mfa_ms = c->req->principal->key.mfa_ms;
         err = cof_sts_session_issue(c, &session, &xml);
         if (err == COF_OK)
             err = cof_sts_answer(c, "AssumeRole", &xml);

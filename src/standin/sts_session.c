@@ -256,7 +256,6 @@ enum cof_err cof_sts_session_issue(struct cof_sts_call *c, struct cof_sts_sessio
 
     key->kind = COF_CALLER_ROLE;
     key->expires_ms = c->req->now_ms + session->duration_s * 1000;
-    key->mfa_ms = session->mfa ? c->req->now_ms : 0;
     if (err == COF_OK)
         err = copy(&key->session_name, session->name);
     if (err == COF_OK && session->source_identity.data != NULL)

@@ -152,7 +152,8 @@ def second_factor(w, check):
     why = refused(ann.get_session_token, 'AccessDenied', SerialNumber=serial, TokenCode=code)
     check('MFA: a code is good once', not why and not refused(ann.get_session_token, 'AccessDenied', SerialNumber=serial, TokenCode=code), why)
     check('MFA: GetSessionToken carries it to S3', w.client('s3', token).put_object(Bucket='bbb', Key='mfa', Body=b'') is not None)
-    check('... and to AssumeRole', w.client('sts', token).assume_role(RoleArn=arn('with-mfa'), RoleSessionName='sess'))
+    chained = w.client('sts', token).assume_role(RoleArn=arn('with-mfa'), RoleSessionName='sess')
+    check('... and to AssumeRole', chained)
     plain = ann.get_session_token()['Credentials']
     why = refused(w.client('s3', plain).put_object, 'AccessDenied', Bucket='bbb', Key='mfa', Body=b'')
     check('MFA: a session without one is refused', not why, why)
@@ -164,7 +165,12 @@ def second_factor(w, check):
         why = refused(ann.get_session_token, 'ValidationError', DurationSeconds=seconds)
         check(f'GetSessionToken for {seconds} s', not why, why)
     bob = w.client('sts', 'bob')
-    check('MFA: AssumeRole with a code', bob.assume_role(RoleArn=arn('with-mfa'), RoleSessionName='sess', SerialNumber=serial.replace('ann', 'bob'), TokenCode=w.totp('bob')))
+    opened = bob.assume_role(RoleArn=arn('with-mfa'), RoleSessionName='sess', SerialNumber=serial.replace('ann', 'bob'), TokenCode=w.totp('bob'))
+    check('MFA: AssumeRole with a code', opened)
+    why = refused(w.client('s3', opened['Credentials']).put_object, 'AccessDenied', Bucket='bbb', Key='needs-mfa', Body=b'')
+    check('... which was for the trust policy alone: the session has no second factor', not why, why)
+    w.client('s3', chained['Credentials']).put_object(Bucket='bbb', Key='needs-mfa', Body=b'')
+    check('... while that of a session with one keeps it', True)
 
 
 def web_identity(w, check):

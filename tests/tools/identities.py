@@ -40,7 +40,9 @@ MANIFEST = {
               {'name': 'next', 'trust': trust(OURS), 'policies': [policy('s3', allow('s3:*', 'arn:aws:s3:::bbb/${aws:PrincipalTag/project}/*'))]},
               {'name': 'external', 'trust': trust(OURS, StringEquals={'sts:ExternalId': 'open:sesame'})},
               {'name': 'with-mfa', 'trust': trust(OURS, Bool={'aws:MultiFactorAuthPresent': 'true'}, NumericLessThan={'aws:MultiFactorAuthAge': '60'}),
-               'policies': [policy('s3', allow('s3:*'))]},
+               'policies': [policy('s3', allow('s3:*')), policy('factor', {'Version': '2012-10-17', 'Statement': [
+                   {'Effect': 'Deny', 'Action': 's3:PutObject', 'Resource': 'arn:aws:s3:::bbb/needs-mfa',
+                    'Condition': {'Bool': {'aws:MultiFactorAuthPresent': 'false'}}}]})]},
               {'name': 'tagged', 'trust': trust(OURS, **{'StringEquals': {'aws:RequestTag/project': 'x'},
                                                          'ForAllValues:StringEquals': {'aws:TagKeys': ['project', 'extra']}})},
               {'name': 'worker', 'trust': trust({'Service': 'ec2.amazonaws.com'}, ['sts:AssumeRole']), 'policies': [policy('s3', allow('s3:*'))]},

@@ -235,10 +235,44 @@ static void chained_sessions(void **state)
     fixture_done(&f);
 }
 
+/* spec: IAM User Guide, "Secure API access with MFA": what AssumeRole returns does not tell of the code it was given. */
+static void factors_of_sessions(void **state)
+{
+    static const char to_mfa[] = "Action=AssumeRole&RoleSessionName=s2&RoleArn=arn:aws:iam::111122223333:role/mfa";
+    static const char *const first[] = {"Action=GetSessionToken", ASSUME};
+    const uint64_t step = FIXTURE_NOW / COF_TOTP_STEP_MS;
+    struct fixture f;
+
+    (void)state;
+    identity_init(&f, ANN, NULL);
+    for (uint64_t i = 0; i < 2; i++) {
+        char code[COF_TOTP_DIGITS + 1], form[400];
+        struct given session, next;
+        struct cof_sigv4_credentials keys;
+        struct answer a;
+
+        assert_ok(cof_totp_code(COF_LIT(SECRET), step + i, code));
+        (void)snprintf(form, sizeof form, "%s&SerialNumber=" SERIAL "&TokenCode=%s", first[i], code);
+        identity_call(&f, form, &a);
+        take(&a, &session);
+        if (i == 1) { /* the code was for this one decision */
+            assert_int_equal(status_as(&f, &session, to_mfa, "AccessDenied"), 403);
+            continue;
+        }
+        assert_int_equal(status_as(&f, &session, to_mfa, "<Credentials>"), 200);
+        keys = (struct cof_sigv4_credentials){cof_view_str(session.id), cof_view_str(session.secret), cof_view_str(session.token)};
+        identity_post(&f, &keys, "/", "", ASSUME, &a);
+        take(&a, &next); /* a chained session hands the factor on */
+        assert_int_equal(status_as(&f, &next, to_mfa, "<Credentials>"), 200);
+    }
+    fixture_done(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_call),
+        cmocka_unit_test(factors_of_sessions),
         cmocka_unit_test(unsigned_calls),
         cmocka_unit_test(large_forms),
         cmocka_unit_test(codes_are_good_once),
