@@ -184,6 +184,13 @@ struct coffer_attest_options {
     const void *user_data, *public_key; /* the same */
     size_t user_data_len, public_key_len;
     struct coffer_diag *diag;           /* which check failed: for the local log, not for the peer */
+    /* A signed manifest (coffer manifest sign): its measurements must hold, beside pcrs, and it must be in force when the document is
+     * judged. NULL: none. */
+    const void *manifest;
+    size_t manifest_len;
+    const char *manifest_key_pem;       /* the public key that must have signed it, PEM */
+    int64_t manifest_min_serial;        /* a lower serial number is refused; keep the highest one seen */
+    int64_t *manifest_serial;           /* not NULL: gets its serial number on success */
 };
 /* What a document says. The pointers lead into the document's bytes; NULL: absent. */
 struct coffer_attestation {
@@ -196,7 +203,7 @@ struct coffer_attestation {
     const void *public_key, *user_data, *nonce;
     size_t public_key_len, user_data_len, nonce_len;
 };
-/* COFFER_E_AUTH whatever the document's fault; COFFER_E_USAGE for options that cannot be meant (no PCR and not any_image). */
+/* COFFER_E_AUTH whatever the document's fault; COFFER_E_USAGE for options that cannot be meant (no PCR, no manifest and not any_image). */
 COFFER_API int coffer_attest_verify(const void *document, size_t len, const struct coffer_attest_options *options,
                                     struct coffer_attestation *out);
 

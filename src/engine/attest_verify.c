@@ -5,8 +5,9 @@
 #include "format/cose.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
-#define SPAN_SECONDS(ms) ((ms) / 1000)
+#define SPAN_MAX 48
 
 static enum cof_err check_policy(const struct cof_attest_policy *policy, struct cof_diag *diag)
 {
@@ -84,20 +85,41 @@ static enum cof_err check_signature(const struct cof_cose_sign1 *cose, const str
     return err == COF_E_AUTH ? cof_diag_set(diag, err, "the attestation's signature is wrong") : err;
 }
 
-/* The certificates must all be valid at that time, give or take. */
-static enum cof_err check_valid_at(const struct cof_x509_life *life, int64_t at_ms, int64_t leeway_ms, const char *what,
+/* "40 s", "12 min", "2 h 5 min", "3 days": rounded down, for a person. */
+static const char *span(int64_t ms, char out[static SPAN_MAX])
+{
+    int64_t s = ms / 1000, min = s / 60;
+
+    if (s < 120)
+        (void)snprintf(out, SPAN_MAX, "%" PRId64 " s", s);
+    else if (min < 120)
+        (void)snprintf(out, SPAN_MAX, "%" PRId64 " min", min);
+    else if (min < 2880)
+        (void)snprintf(out, SPAN_MAX, "%" PRId64 " h %" PRId64 " min", min / 60, min % 60);
+    else
+        (void)snprintf(out, SPAN_MAX, "%" PRId64 " days", min / 1440);
+    return out;
+}
+
+/* The certificates must all be valid at that time, give or take. live: the time is this machine's. */
+static enum cof_err check_valid_at(const struct cof_x509_life *life, int64_t at_ms, int64_t leeway_ms, bool live, const char *what,
                                    struct cof_diag *diag)
 {
+    char text[SPAN_MAX];
+
     if (at_ms < life->chain_from_ms && life->chain_from_ms - at_ms > leeway_ms) {
-        (void)cof_diag_set(diag, COF_E_AUTH, "the attestation's certificates begin %" PRId64 " s after %s",
-                           SPAN_SECONDS(life->chain_from_ms - at_ms), what);
-        cof_diag_hint(diag, "is this machine's clock right?");
+        (void)cof_diag_set(diag, COF_E_AUTH, "the attestation's certificates begin %s after %s",
+                           span(life->chain_from_ms - at_ms, text), what);
+        if (live)
+            cof_diag_hint(diag, "the clock here may be wrong: it is behind the hypervisor's");
         return COF_E_AUTH;
     }
     if (at_ms > life->chain_to_ms && at_ms - life->chain_to_ms > leeway_ms) {
-        (void)cof_diag_set(diag, COF_E_AUTH, "the attestation's certificates expired %" PRId64 " s before %s",
-                           SPAN_SECONDS(at_ms - life->chain_to_ms), what);
-        cof_diag_hint(diag, "they live about 3 hours: verify a stored document at its own time (archive)");
+        (void)cof_diag_set(diag, COF_E_AUTH, "the attestation's certificates expired %s before %s",
+                           span(at_ms - life->chain_to_ms, text), what);
+        cof_diag_hint(diag, live ? "they live about 3 hours. A stored document is verified at its own time (without --live); if this one "
+                                   "is fresh, the clock here may be wrong"
+                                 : "they live about 3 hours: a stored document is verified at its own time (without --at)");
         return COF_E_AUTH;
     }
     return COF_OK;
@@ -107,16 +129,21 @@ static enum cof_err check_fresh(const struct cof_attest_policy *policy, int64_t 
                                 struct cof_diag *diag)
 {
     int64_t max_age_ms = policy->max_age_ms > 0 ? policy->max_age_ms : COF_ATTEST_MAX_AGE_MS;
+    char old[SPAN_MAX], allowed[SPAN_MAX];
 
     if (timestamp_ms > policy->now_ms && timestamp_ms - policy->now_ms > leeway_ms) {
-        (void)cof_diag_set(diag, COF_E_AUTH, "the attestation is %" PRId64 " s ahead of this clock",
-                           SPAN_SECONDS(timestamp_ms - policy->now_ms));
-        cof_diag_hint(diag, "is this machine's clock right?");
+        (void)cof_diag_set(diag, COF_E_AUTH, "the attestation comes from the future: it was signed %s after now",
+                           span(timestamp_ms - policy->now_ms, old));
+        cof_diag_hint(diag, "the clock here may be wrong: it is behind the hypervisor's");
         return COF_E_AUTH;
     }
-    if (timestamp_ms < policy->now_ms && policy->now_ms - timestamp_ms - leeway_ms > max_age_ms)
-        return cof_diag_set(diag, COF_E_AUTH, "the attestation is %" PRId64 " s old, %" PRId64 " s are allowed",
-                            SPAN_SECONDS(policy->now_ms - timestamp_ms), SPAN_SECONDS(max_age_ms));
+    if (timestamp_ms < policy->now_ms && policy->now_ms - timestamp_ms - leeway_ms > max_age_ms) {
+        (void)cof_diag_set(diag, COF_E_AUTH, "the attestation is %s old, %s are allowed",
+                           span(policy->now_ms - timestamp_ms, old), span(max_age_ms, allowed));
+        cof_diag_hint(diag, "a stored document is verified at its own time (without --live); if this one is fresh, the clock here may be "
+                            "wrong");
+        return COF_E_AUTH;
+    }
     return COF_OK;
 }
 
@@ -124,15 +151,15 @@ static enum cof_err check_times(const struct cof_attest_policy *policy, const st
                                 struct cof_diag *diag)
 {
     int64_t leeway_ms = policy->leeway_ms < 0 ? 0 : policy->leeway_ms > 0 ? policy->leeway_ms : COF_ATTEST_LEEWAY_MS;
-    enum cof_err err = check_valid_at(&attest->life, attest->doc.timestamp_ms, 0, "the document's own time", diag);
+    enum cof_err err = check_valid_at(&attest->life, attest->doc.timestamp_ms, 0, false, "the document's own time", diag);
 
     if (err != COF_OK)
         return err;
     if (policy->mode == COF_ATTEST_ARCHIVE && policy->at_given)
-        return check_valid_at(&attest->life, policy->at_ms, 0, "the time asked about", diag);
+        return check_valid_at(&attest->life, policy->at_ms, 0, false, "the time asked about", diag);
     if (policy->mode == COF_ATTEST_ARCHIVE)
         return COF_OK;
-    err = check_valid_at(&attest->life, policy->now_ms, leeway_ms, "now", diag);
+    err = check_valid_at(&attest->life, policy->now_ms, leeway_ms, true, "now", diag);
     return err != COF_OK ? err : check_fresh(policy, attest->doc.timestamp_ms, leeway_ms, diag);
 }
 

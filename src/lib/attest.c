@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib.h"
 
-#include "engine/attest_verify.h"
+#include "engine/attest_manifest.h"
 #include "format/pem.h"
 #include "io/clock.h"
 
@@ -48,10 +48,29 @@ static void fill(const struct cof_attest *attest, struct coffer_attestation *out
     hand_over(&doc->nonce, &out->nonce, &out->nonce_len);
 }
 
+/* The manifest's measurements, added to the policy's. */
+static enum cof_err use_manifest(const struct coffer_attest_options *o, struct cof_manifest *manifest, struct cof_attest_pcr *pcrs,
+                                 struct cof_attest_policy *policy, struct cof_diag *diag)
+{
+    struct cof_ecdsa_key *key = NULL;
+    enum cof_err err;
+
+    if (o->manifest_key_pem == NULL || cof_ecdsa_from_pem(cof_view_str(o->manifest_key_pem), &key) != COF_OK)
+        return cof_diag_set(diag, COF_E_USAGE, "the manifest's key is no PEM key on P-384 or P-256");
+    err = cof_manifest_verify(cof_view_of(o->manifest, o->manifest_len), key, manifest, diag);
+    cof_ecdsa_free(key);
+    if (err == COF_OK && manifest->serial < o->manifest_min_serial)
+        err = cof_diag_set(diag, COF_E_AUTH, "the manifest's serial number is lower than one that was there before");
+    if (err == COF_OK)
+        policy->n_pcrs += cof_manifest_pcrs(manifest, pcrs + policy->n_pcrs);
+    return err;
+}
+
 int coffer_attest_verify(const void *document, size_t len, const struct coffer_attest_options *options, struct coffer_attestation *out)
 {
     struct coffer_attest_options o;
-    struct cof_attest_pcr pcrs[COF_ATTEST_PCRS];
+    struct cof_attest_pcr pcrs[2 * COF_ATTEST_PCRS];
+    struct cof_manifest manifest;
     struct cof_attest_policy policy = {.pcrs = pcrs};
     struct cof_view nonce, user_data, public_key;
     struct cof_attest attest;
@@ -80,8 +99,15 @@ int coffer_attest_verify(const void *document, size_t len, const struct coffer_a
     policy.nonce = expected(o.nonce, o.nonce_len, &nonce);
     policy.user_data = expected(o.user_data, o.user_data_len, &user_data);
     policy.public_key = expected(o.public_key, o.public_key_len, &public_key);
+    if (err == COF_OK && o.manifest != NULL)
+        err = use_manifest(&o, &manifest, pcrs, &policy, &diag);
     if (err == COF_OK)
         err = cof_attest_verify(cof_view_of(document, len), &policy, &attest, &diag);
+    if (err == COF_OK && o.manifest != NULL)
+        err = cof_manifest_in_force(&manifest, o.live != 0 ? policy.now_ms : attest.doc.timestamp_ms,
+                                    o.live != 0 ? "now" : "the document's own time", &diag);
+    if (err == COF_OK && o.manifest != NULL && o.manifest_serial != NULL)
+        *o.manifest_serial = manifest.serial;
     if (err == COF_OK)
         fill(&attest, out);
     else

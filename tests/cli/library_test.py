@@ -86,6 +86,17 @@ def attestation(tmp):
     doc, pcr0 = where / case['file'], case['pcrs']['0']
     code, out, err = run(BUILD / 'examples/attest', doc, pcr0)
     check('attest: a real document is proved, and its module told', code == 0 and case['module_id'].encode() in out, err)
+    for name, curve in (('key', 'secp384r1'), ('other', 'prime256v1')):
+        run('openssl', 'ecparam', '-name', curve, '-genkey', '-noout', '-out', tmp / name)
+        run('openssl', 'pkey', '-in', tmp / name, '-pubout', '-out', tmp / (name + '.pub'))
+    pcrs = [a for n in '012' for a in ('--pcr', f'{n}={case["pcrs"][n]}')]
+    code, _, err = run(COFFER, 'manifest', 'sign', '-k', tmp / 'key', '-o', tmp / 'manifest', '--image', 'x', '--image-version', '1', '--serial', 1, *pcrs,
+                       '--issued', case['verify_at'][:19] + 'Z', '--days', 1)
+    check('attest: a manifest for it', code == 0, err)
+    code, _, err = run(BUILD / 'examples/attest', doc, '--expect', tmp / 'manifest', tmp / 'key.pub')
+    check('attest: a manifest proves as well as a measurement', code == 0, err)
+    code, _, err = run(BUILD / 'examples/attest', doc, '--expect', tmp / 'manifest', tmp / 'other.pub')
+    check('attest: a manifest that somebody else signed', code == 3 and 'algorithm' in err, err)
     code, _, err = run(BUILD / 'examples/attest', doc, 'ab' * 48)
     check('attest: another image is refused', code == 3 and 'PCR0' in err, err)
     code, _, err = run(BUILD / 'examples/attest', doc, pcr0, 'ab' * 20)

@@ -14,14 +14,15 @@
 #include "format/pem.h"
 #include "io/clock.h"
 #include "io/file.h"
+#include "expected.h"
 #include "receipt_view.h"
 
 #include <stdio.h>
 #include <string.h>
 
 struct config {
-    const char *at, *root, *nonce, *result;
-    struct cof_text_list pcrs;
+    struct expected_options expected;
+    const char *at, *nonce, *result;
     uint64_t max_age_s;
     bool allow_debug, json, live;
 };
@@ -31,9 +32,8 @@ static const struct cof_option attest_options[] = {
     {"at", 0, COF_OPT_TEXT, "UNIX_MS", "judge at this time instead of the document's own", O(at)},
     {"live", 0, COF_OPT_FLAG, NULL, "judge it now: the chain must be valid, the document fresh", O(live)},
     {"max-age", 0, COF_OPT_NUMBER, "SECONDS", "with --live: how old it may be (default 300)", O(max_age_s)},
-    {"root", 0, COF_OPT_TEXT, "PEMFILE", "the root certificate to pin (default: AWS's Nitro root)", O(root)},
+    EXPECTED_OPTIONS(struct config),
     {"nonce", 0, COF_OPT_TEXT, "HEX", "the nonce that the document must carry", O(nonce)},
-    {"pcr", 0, COF_OPT_LIST, "N=HEX", "a measurement that the document must have; repeatable", O(pcrs)},
     {"allow-debug", 0, COF_OPT_FLAG, NULL, "accept a debug enclave (PCR0 all zero)", O(allow_debug)},
     {"json", 0, COF_OPT_FLAG, NULL, "print the document's fields as JSON", O(json)},
 };
@@ -43,6 +43,7 @@ static const struct cof_command attest_command = {
     .summary = "Verifies a Nitro attestation document.",
     .details = "The document (COSE_Sign1 bytes) is judged at its own signed time unless --at or --live says otherwise: the certificate\n"
                "under it lives for three hours only. A verifier who has asked for it judges it --live, with the --nonce it sent.\n"
+               "What the enclave has to be is said by --pcr, or by a manifest (--expect, --trust; 'coffer manifest sign').\n"
                "Exit code 0: proved. 3: refused.",
     .options = attest_options,
     .n_options = sizeof attest_options / sizeof attest_options[0],
@@ -50,8 +51,7 @@ static const struct cof_command attest_command = {
     .max_args = 1,
 };
 static const struct cof_option receipt_options[] = {
-    {"root", 0, COF_OPT_TEXT, "PEMFILE", "the root certificate to pin (default: AWS's Nitro root)", O(root)},
-    {"pcr", 0, COF_OPT_LIST, "N=HEX", "a measurement that the enclave must have; repeatable", O(pcrs)},
+    EXPECTED_OPTIONS(struct config),
     {"result", 0, COF_OPT_TEXT, "FILE", "the sealed result: its digest is compared", O(result)},
     {"json", 0, COF_OPT_FLAG, NULL, "print the receipt's fields as JSON", O(json)},
 };
@@ -64,55 +64,6 @@ static const struct cof_command receipt_command = {
     .min_args = 1,
     .max_args = 1,
 };
-
-/* The certificate inside the PEM armour, as DER. */
-static enum cof_err read_root(const char *path, struct cof_buf *der, struct cof_diag *diag)
-{
-    struct cof_buf text;
-    enum cof_err err;
-
-    cof_buf_init(&text, 65536);
-    err = cof_file_read(path, &text, diag);
-    if (err == COF_OK) {
-        err = cof_pem_certificate(cof_buf_view(&text), der);
-        if (err == COF_E_NOT_FOUND)
-            err = cof_diag_set(diag, COF_E_FORMAT, "%s: holds no PEM certificate", path);
-        else if (err != COF_OK)
-            err = cof_diag_set(diag, COF_E_FORMAT, "%s: the certificate is damaged", path);
-    }
-    cof_buf_done(&text);
-    return err;
-}
-
-enum cof_err expected_parse(const struct cof_text_list *pcrs, const char *root, struct expected *out, struct cof_diag *diag)
-{
-    enum cof_err err = COF_OK;
-
-    *out = (struct expected){0};
-    cof_buf_init(&out->root, 65536);
-    if (root != NULL)
-        err = read_root(root, &out->root, diag);
-    for (size_t i = 0; err == COF_OK && i < pcrs->n; i++) {
-        struct cof_view index, hex;
-        uint64_t n;
-
-        if (!cof_view_split(cof_view_str(pcrs->items[i]), '=', &index, &hex) || cof_parse_u64(index, 31, &n) != COF_OK ||
-            out->n == EXPECTED_PCRS_MAX || cof_hex_decode_fixed(hex, out->bytes[out->n], COF_ATTEST_PCR_SIZE) != COF_OK) {
-            err = cof_diag_set(diag, COF_E_USAGE, "'%s': write a PCR as N=HEX with 96 hex digits", pcrs->items[i]);
-        } else {
-            out->pcrs[out->n] = (struct cof_attest_pcr){(unsigned)n, cof_view_of(out->bytes[out->n], COF_ATTEST_PCR_SIZE)};
-            out->n++;
-        }
-    }
-    out->policy = (struct cof_attest_policy){.root_der = cof_buf_view(&out->root), .mode = COF_ATTEST_ARCHIVE,
-                                             .pcrs = out->pcrs, .n_pcrs = out->n, .any_image = out->n == 0};
-    return err;
-}
-
-void expected_done(struct expected *expected)
-{
-    cof_buf_done(&expected->root);
-}
 
 static void hex_member(struct cof_buf *out, const char *name, const struct cof_attest_field *field)
 {
@@ -173,7 +124,7 @@ static void print_attest(const struct cof_attest *a, bool measured)
                  (int)a->doc.module_id.len, (const char *)a->doc.module_id.data, date);
     print_pcrs(a);
     if (!measured)
-        (void)printf("note: no --pcr was given, so any enclave's document passes\n");
+        (void)printf("note: neither --expect nor --pcr was given, so any enclave's document passes\n");
 }
 
 static enum cof_err attest_verify(const void *options_given, char **args, struct cof_diag *diag)
@@ -185,7 +136,7 @@ static enum cof_err attest_verify(const void *options_given, char **args, struct
     struct cof_buf doc, nonce;
     struct cof_view nonce_view;
     uint64_t at;
-    enum cof_err err = expected_parse(&config->pcrs, config->root, &expected, diag);
+    enum cof_err err = expected_open(&config->expected, &expected, diag);
 
     cof_buf_init(&doc, COF_ATTEST_DOC_MAX);
     cof_buf_init(&nonce, COF_ATTEST_NONCE_MAX);
@@ -218,6 +169,8 @@ static enum cof_err attest_verify(const void *options_given, char **args, struct
         err = cof_diag_set(diag, COF_E_AUTH, "%s: too large for an attestation document", path);
     if (err == COF_OK)
         err = cof_attest_verify(cof_buf_view(&doc), &expected.policy, &attest, diag);
+    if (err == COF_OK)
+        err = expected_judge(&expected, config->live ? expected.policy.now_ms : attest.doc.timestamp_ms, NULL, diag);
     if (err == COF_OK && config->json)
         print_attest_json(&attest);
     else if (err == COF_OK)
@@ -327,7 +280,7 @@ static enum cof_err receipt_verify(const void *options_given, char **args, struc
     struct cof_receipt receipt;
     struct cof_attest attest;
     struct cof_buf bytes, json;
-    enum cof_err err = expected_parse(&config->pcrs, config->root, &expected, diag);
+    enum cof_err err = expected_open(&config->expected, &expected, diag);
 
     cof_buf_init(&bytes, COF_RECEIPT_MAX);
     cof_buf_init(&json, 65536);
@@ -335,6 +288,8 @@ static enum cof_err receipt_verify(const void *options_given, char **args, struc
         err = cof_file_read(path, &bytes, diag);
     if (err == COF_OK)
         err = cof_receipt_verify(cof_buf_view(&bytes), &expected.policy, &receipt, &attest, diag);
+    if (err == COF_OK)
+        err = expected_judge(&expected, attest.doc.timestamp_ms, &receipt, diag);
     if (err == COF_OK && config->result != NULL)
         err = check_result(config->result, &receipt, diag);
     if (err == COF_OK && config->json) {
@@ -342,7 +297,7 @@ static enum cof_err receipt_verify(const void *options_given, char **args, struc
         (void)puts(cof_buf_cstr(&json));
     } else if (err == COF_OK) {
         (void)printf("verified: signed by an attested enclave%s\n",
-                     expected.n > 0 ? " with the expected measurements" : " (any: no --pcr was given)");
+                     expected.n > 0 ? " with the expected measurements" : " (any: neither --expect nor --pcr was given)");
         print_receipt(&receipt, &attest);
     }
     cof_buf_done(&bytes);

@@ -3,6 +3,7 @@
  * coffer submit, status and result: a job from the device's and from the owner's side.
  */
 #include "common.h"
+#include "expected.h"
 #include "gateway.h"
 #include "receipt_view.h"
 #include "verbs.h"
@@ -33,8 +34,8 @@ struct config {
     struct aws_options aws;
     struct gateway_options gateway;
     const char *type, *key;
-    const char *bucket, *tenant, *results_key, *output, *receipt_file, *root, *input;
-    struct cof_text_list pcrs;
+    const char *bucket, *tenant, *results_key, *output, *receipt_file, *input;
+    struct expected_options expected;
     uint64_t wait_s;
     bool json;
 };
@@ -78,8 +79,7 @@ static const struct cof_option result_options[] = {
     {"bucket", 'b', COF_OPT_TEXT, "NAME", "where results are stored", O(bucket)},
     {"tenant", 0, COF_OPT_TEXT, "NAME", "whose job it is", O(tenant)},
     {"results-key-arn", 'k', COF_OPT_TEXT, "ARN", "the KMS key that results are sealed under", O(results_key)},
-    {"pcr", 0, COF_OPT_LIST, "N=HEX", "a measurement that the enclave must have; repeatable", O(pcrs)},
-    {"root", 0, COF_OPT_TEXT, "PEMFILE", "the root certificate to pin (default: AWS's Nitro root)", O(root)},
+    EXPECTED_OPTIONS(struct config),
     {"input", 'i', COF_OPT_TEXT, "FILE", "the file that was submitted: is the result made from it?", O(input)},
     {"receipt", 'r', COF_OPT_TEXT, "FILE", "keep the receipt here", O(receipt_file)},
     {"json", 0, COF_OPT_FLAG, NULL, "tell what was proved as JSON (on standard error without -o)", O(json)},
@@ -376,10 +376,12 @@ static enum cof_err check_receipt(const struct config *config, struct opened *o,
     struct expected expected;
     struct cof_receipt r;
     struct cof_attest attest;
-    enum cof_err err = expected_parse(&config->pcrs, config->root, &expected, diag);
+    enum cof_err err = expected_open(&config->expected, &expected, diag);
 
     if (err == COF_OK)
         err = cof_receipt_verify(cof_buf_view(&o->receipt), &expected.policy, &r, &attest, diag);
+    if (err == COF_OK)
+        err = expected_judge(&expected, attest.doc.timestamp_ms, &r, diag);
     if (err == COF_OK && (!cof_view_eq(r.output.sealed_sha256, cof_view_of(o->sealed_sha256, 32)) ||
                           !cof_view_eq_str(r.job, o->job.job) || !cof_view_eq_str(r.tenant, o->job.tenant)))
         err = cof_diag_set(diag, COF_E_AUTH, "the receipt speaks of another result");
@@ -396,7 +398,7 @@ static enum cof_err check_receipt(const struct config *config, struct opened *o,
                 stdout = stderr;
             (void)printf("proved: the result is sealed for you, unaltered, and was made%s by an attested enclave%s\n",
                          config->input != NULL ? " from your file" : "",
-                         expected.n > 0 ? " with the expected measurements" : " (any: no --pcr was given)");
+                         expected.n > 0 ? " with the expected measurements" : " (any: neither --expect nor --pcr was given)");
             print_receipt(&r, &attest);
             stdout = was;
         }

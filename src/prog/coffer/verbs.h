@@ -15,6 +15,7 @@ struct verb {
 
 extern const struct verb verb_attest_verify;
 extern const struct verb verb_receipt_verify;
+extern const struct verb verb_manifest_sign, verb_manifest_verify;
 extern const struct verb verb_audit_verify;
 extern const struct verb verb_policy_lint;
 extern const struct verb verb_encrypt, verb_decrypt, verb_inspect;
