@@ -90,6 +90,8 @@ usage: ./do VERB [ARGUMENTS]
                          that are fetched into build/vm
   build                  build the programs into build/
   test [--only TEXT]     build and run every test; ends in 'N passed, N failed, N skipped'
+  threats [--only ID] [--json FILE] [--html FILE]
+                         run the tests that the threat matrix names, and print the matrix with what they have shown
   check                  a second build with clang, and a sanitizer run of the unit, torture and attack tests
   bench [message|transfer|local] [--help]
                          measure sealing and opening, transfers to S3, or coffer-local, beside their peers
@@ -131,6 +133,12 @@ test)
     need $PACKAGES_BUILD $PACKAGES_TEST
     build true
     exec python3 "$ROOT/tests/tools/run.py" "$BUILD" "$@"
+    ;;
+threats)
+    # shellcheck disable=SC2086
+    need $PACKAGES_BUILD $PACKAGES_TEST
+    build true
+    exec python3 "$ROOT/tests/tools/threats.py" "$BUILD" --json "$BUILD/threats.json" --html "$BUILD/threats.html" "$@"
     ;;
 check)
     # shellcheck disable=SC2086

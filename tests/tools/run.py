@@ -50,30 +50,34 @@ def run(name, command, build, timeout):
     return name, text, code, time.monotonic() - start
 
 
-def count(text, code):
-    """-> passed, [(name, why)] failed, [(name, why)] skipped"""
-    passed, failed, skipped, planned, seen = 0, [], [], 0, 0
+def outcomes(text):
+    """-> [('passed' 'failed' 'skipped', name, why)], a line each; a plan of nothing is the skipped 'whole program'"""
+    found = []
     for line in text.splitlines():
         plan = PLAN.match(line)
-        if plan:
-            planned += int(plan.group(1))
-            if int(plan.group(1)) == 0:
-                skipped.append(('whole program', plan.group(2) or 'no reason given'))
-            continue
-        m = LINE.match(line)
+        if plan and int(plan.group(1)) == 0:
+            found.append(('skipped', 'whole program', plan.group(2) or 'no reason given'))
+        m = None if plan else LINE.match(line)
         if not m:
             continue
-        seen += 1
         what, _, directive = m.group(2).partition('#')
         skip = directive.strip().lower().startswith('skip')
         if skip and not what.strip():  # cmocka writes skipped tests so, with the name where the reason belongs
-            skipped.append((directive.strip()[4:].strip(), 'what it needs (vectors, a judge) is not here'))
+            found.append(('skipped', directive.strip()[4:].strip(), 'what it needs (vectors, a judge) is not here'))
         elif skip:
-            skipped.append((what.strip(), directive.strip()[4:].strip()))
-        elif m.group(1) == 'not ok':
-            failed.append((what.strip(), ''))
+            found.append(('skipped', what.strip(), directive.strip()[4:].strip()))
         else:
-            passed += 1
+            found.append(('failed' if m.group(1) == 'not ok' else 'passed', what.strip(), ''))
+    return found
+
+
+def count(text, code):
+    """-> passed, [(name, why)] failed, [(name, why)] skipped"""
+    found = outcomes(text)
+    passed = sum(1 for what, _, _ in found if what == 'passed')
+    failed, skipped = ([(name, why) for what, name, why in found if what == wanted] for wanted in ('failed', 'skipped'))
+    planned = sum(int(plan.group(1)) for line in text.splitlines() if (plan := PLAN.match(line)))
+    seen = sum(1 for _, name, _ in found if name != 'whole program')
     if seen < planned:
         failed.append((f'ran {seen} of {planned} planned tests', ''))
     if seen == 0 and not skipped:
