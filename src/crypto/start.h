@@ -10,4 +10,7 @@
  * be shared libraries made for another C library. */
 void cof_crypto_start(void);
 
+/* "OpenSSL 3.0.17 1 Jul 2025": the library that is in use, which need not be the one that was compiled against. */
+const char *cof_crypto_library(void);
+
 #endif

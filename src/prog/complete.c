@@ -28,13 +28,37 @@ static void print_words(const struct cof_verb_name *verbs, size_t n, const char 
     }
 }
 
+/* A shell's function may not be named like every program. */
+static void print_function(const char *prog)
+{
+    (void)putchar('_');
+    for (; *prog != '\0'; prog++)
+        (void)putchar(*prog == '-' ? '_' : *prog);
+}
+
+static void bash_alone(const char *prog, const struct cof_command *command)
+{
+    (void)printf("# bash completion for %s, printed by '%s --completion'\n", prog, prog);
+    print_function(prog);
+    (void)printf("()\n{\n    local cur=${COMP_WORDS[COMP_CWORD]}\n    COMPREPLY=()\n    case $cur in\n    -*) COMPREPLY=($(compgen -W '");
+    print_options(command);
+    (void)printf(" --completion' -- \"$cur\")) ;;\n    *) compopt -o default 2>/dev/null ;; # files\n    esac\n}\ncomplete -F ");
+    print_function(prog);
+    (void)printf(" %s\n", prog);
+}
+
 void cof_complete_bash(const char *prog, const struct cof_verb_name *verbs, size_t n_verbs)
 {
-    (void)printf("# bash completion for %s, printed by '%s --completion'\n_%s()\n{\n"
-                 "    local cur=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} options=\n    COMPREPLY=()\n"
-                 "    if [ \"$COMP_CWORD\" = 1 ]; then\n        COMPREPLY=($(compgen -W \"", prog, prog, prog);
+    if (n_verbs == 1 && verbs[0].name[0] == '\0') {
+        bash_alone(prog, verbs[0].command);
+        return;
+    }
+    (void)printf("# bash completion for %s, printed by '%s --completion'\n", prog, prog);
+    print_function(prog);
+    (void)printf("()\n{\n    local cur=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} options=\n    COMPREPLY=()\n"
+                 "    if [ \"$COMP_CWORD\" = 1 ]; then\n        COMPREPLY=($(compgen -W \"");
     print_words(verbs, n_verbs, NULL);
-    (void)printf("--help --version --completion\" -- \"$cur\"))\n        return\n    fi\n    case $verb in\n");
+    (void)printf("--help --version --man --completion\" -- \"$cur\"))\n        return\n    fi\n    case $verb in\n");
     for (size_t i = 0; i < n_verbs; i++) {
         const char *space = strchr(verbs[i].name, ' ');
         bool again = false;
@@ -55,5 +79,7 @@ void cof_complete_bash(const char *prog, const struct cof_verb_name *verbs, size
         (void)printf("' ;;\n");
     }
     (void)printf("    esac\n    case $cur in\n    -*) COMPREPLY=($(compgen -W \"$options\" -- \"$cur\")) ;;\n"
-                 "    *) compopt -o default 2>/dev/null ;; # files\n    esac\n}\ncomplete -F _%s %s\n", prog, prog);
+                 "    *) compopt -o default 2>/dev/null ;; # files\n    esac\n}\ncomplete -F ");
+    print_function(prog);
+    (void)printf(" %s\n", prog);
 }

@@ -2,6 +2,7 @@
  *
  * A command's table as a manual page (man(7)): `coffer encrypt --man`.
  */
+#include "prog/complete.h"
 #include "prog/options.h"
 
 #include <stdio.h>
@@ -71,4 +72,37 @@ void cof_options_man(const char *prog, const struct cof_command *command)
     print_option(&(struct cof_option){.name = "help", .letter = 'h', .help = "show how it is used and exit"});
     print_option(&(struct cof_option){.name = "version", .help = "show the version and exit"});
     (void)fputs(".SH EXIT STATUS\n0 done, 1 failed, 2 wrong use, 3 verification refused, 4 try later.\n", stdout);
+}
+
+void cof_program_man(const char *prog, const char *summary, const struct cof_verb_name *verbs, size_t n_verbs)
+{
+    (void)fputs(".TH ", stdout);
+    print_page_name(prog);
+    (void)fputs(" 1 \"\" \"coffer " COF_VERSION "\"\n.SH NAME\n", stdout);
+    print_page_name(prog);
+    (void)fputs(" \\- ", stdout);
+    print(summary);
+    (void)fputs("\n.SH SYNOPSIS\n.B ", stdout);
+    print(prog);
+    (void)fputs("\n.I VERB\n[options] ...\n.SH VERBS\n", stdout);
+    for (size_t i = 0; i < n_verbs; i++) {
+        (void)fputs(".TP\n.B ", stdout);
+        print(verbs[i].name);
+        (void)fputs("\n", stdout);
+        print(verbs[i].command->summary);
+        (void)fputs("\n", stdout);
+    }
+    (void)fputs(".SH OPTIONS\n", stdout);
+    print_option(&(struct cof_option){.name = "help", .letter = 'h', .help = "show the verbs and exit"});
+    print_option(&(struct cof_option){.name = "version", .help = "show version and build and exit"});
+    print_option(&(struct cof_option){.name = "man", .help = "print this page; of a verb, with VERB before it"});
+    print_option(&(struct cof_option){.name = "completion", .arg = "SHELL", .help = "print completion for bash, zsh or fish"});
+    (void)fputs(".SH EXIT STATUS\n0 done, 1 failed, 2 wrong use, 3 verification refused, 4 try later.\n.SH SEE ALSO\n", stdout);
+    for (size_t i = 0; i < n_verbs; i++) {
+        (void)fputs(".BR ", stdout);
+        print_page_name(prog);
+        (void)fputs("\\-", stdout);
+        print_page_name(verbs[i].name);
+        (void)printf(" (1)%s\n", i + 1 < n_verbs ? "," : "");
+    }
 }

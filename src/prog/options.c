@@ -2,6 +2,7 @@
 #include "prog/options.h"
 
 #include "base/num.h"
+#include "prog/version.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -41,19 +42,6 @@ void cof_fail(const char *prog, enum cof_err err, const struct cof_diag *diag)
         (void)fprintf(stderr, "%s: hint: %s\n", prog, diag->hint);
 }
 
-#if defined(__x86_64__)
-#define MACHINE "x86_64"
-#elif defined(__aarch64__)
-#define MACHINE "aarch64"
-#else
-#define MACHINE "other"
-#endif
-
-static void print_version(void)
-{
-    (void)printf("coffer " COF_VERSION " (" MACHINE ", " __VERSION__ ")\n");
-}
-
 void cof_options_help(const char *prog, const struct cof_command *command)
 {
     (void)printf("usage: %s [options]%s%s\n\n%s\n", prog, command->args[0] != '\0' ? " " : "", command->args,
@@ -75,6 +63,15 @@ void cof_options_help(const char *prog, const struct cof_command *command)
     }
     (void)printf("  -h, --help                      show this and exit\n"
                  "      --version                   show the version and exit\n");
+}
+
+/* "coffer put" is a verb of coffer. */
+static void print_version(const char *prog)
+{
+    char name[64];
+
+    (void)snprintf(name, sizeof name, "%.*s", (int)strcspn(prog, " "), prog);
+    cof_version_print(name);
 }
 
 static enum cof_err bad_value(const char *prog, const struct cof_option *o, const char *value)
@@ -186,7 +183,7 @@ enum cof_err cof_options_parse(const char *prog, const struct cof_command *comma
             else if (c == 2)
                 cof_options_man(prog, command);
             else
-                print_version();
+                print_version(prog);
             *exit_now = true;
             return COF_OK;
         }

@@ -15,7 +15,7 @@
 #include "io/process.h"
 #include "io/rng_os.h"
 #include "io/sandbox.h"
-#include "prog/options.h"
+#include "prog/program.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -168,10 +168,12 @@ int main(int argc, char **argv)
     struct cof_harden_opts harden = {0};
     struct cof_diag diag = {0};
     char **args;
-    int n_args;
+    int n_args, exit_code;
     bool exit_now;
     enum cof_err err;
 
+    if (cof_program_asked_alone("coffer-host", &command, argc, argv, &exit_code))
+        return exit_code;
     if (cof_options_parse("coffer-host", &command, argc, argv, &host, &args, &n_args, &exit_now) != COF_OK)
         return COF_EXIT_USAGE;
     if (exit_now)

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "format/http1.h"
 #include "prog/options.h"
+#include "prog/version.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +22,8 @@
 #include <unistd.h>
 
 #define HEAD_MAX 16384
+
+const char *const cof_version_commit = "not told: what is measured changes with the code alone";
 
 struct config {
     uint64_t fd;

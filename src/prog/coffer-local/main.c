@@ -7,6 +7,7 @@
 #include "io/file.h"
 #include "io/harden.h"
 #include "local.h"
+#include "prog/program.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -216,7 +217,18 @@ static void usage(FILE *out)
     (void)fprintf(out, "usage: " PROG " VERB [options]\n\nAWS on one machine: S3, KMS, SQS, STS, tokens and a simulated Nitro hypervisor.\n\n");
     for (size_t i = 0; i < COUNT(commands); i++)
         (void)fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
-    (void)fprintf(out, "\n" PROG " VERB --help tells more.\n");
+    (void)fprintf(out, "\n" PROG " VERB --help tells more; --man, --version and --completion=SHELL (bash, zsh, fish) are there too.\n");
+}
+
+/* --version, --man, --completion */
+static bool asked(int argc, char **argv, int *exit_code)
+{
+    struct cof_verb_name names[COUNT(commands)];
+    const struct cof_program program = {PROG, "AWS on one machine: S3, KMS, SQS, STS, tokens and a simulated Nitro hypervisor", names, COUNT(commands)};
+
+    for (size_t i = 0; i < COUNT(commands); i++)
+        names[i] = (struct cof_verb_name){commands[i].name, &commands[i]};
+    return cof_program_asked(&program, argc, argv, exit_code);
 }
 
 int main(int argc, char **argv)
@@ -227,7 +239,7 @@ int main(int argc, char **argv)
     struct cof_diag diag = {.text = ""};
     bool exit_now = false;
     char **args;
-    int n_args;
+    int n_args, exit_code;
     enum cof_err err;
 
     err = cof_harden(&(struct cof_harden_opts){.many_files = true}, NULL, &diag);
@@ -239,6 +251,8 @@ int main(int argc, char **argv)
         usage(argc < 2 ? stderr : stdout);
         return argc < 2 ? COF_EXIT_USAGE : COF_EXIT_DONE;
     }
+    if (asked(argc, argv, &exit_code))
+        return exit_code;
     for (size_t i = 0; i < COUNT(commands); i++) {
         char name[40];
 

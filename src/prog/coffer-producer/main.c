@@ -12,6 +12,7 @@
 #include "io/process.h"
 #include "io/rng_os.h"
 #include "io/sandbox.h"
+#include "prog/program.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -207,10 +208,12 @@ int main(int argc, char **argv)
     struct cof_harden_opts harden = {.undumpable = true};
     struct cof_diag diag = {0};
     char **args;
-    int n_args;
+    int n_args, exit_code;
     bool exit_now;
     enum cof_err err;
 
+    if (cof_program_asked_alone("coffer-producer", &command, argc, argv, &exit_code))
+        return exit_code;
     if (cof_options_parse("coffer-producer", &command, argc, argv, &p, &args, &n_args, &exit_now) != COF_OK)
         return COF_EXIT_USAGE;
     if (exit_now)

@@ -6,7 +6,7 @@
 
 #include "crypto/start.h"
 #include "io/harden.h"
-#include "prog/complete.h"
+#include "prog/program.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,13 +22,15 @@ static const struct verb *const verbs[] = {
     &verb_eif_build, &verb_eif_ramdisk, &verb_eif_describe, &verb_eif_verify, &verb_eif_split, &verb_model_measure,
 };
 
-static void complete(void)
+/* --version, --man, --completion */
+static bool asked(int argc, char **argv, int *exit_code)
 {
     struct cof_verb_name names[sizeof verbs / sizeof verbs[0]];
+    const struct cof_program program = {"coffer", "moves, seals and opens data, and checks what came back", names, sizeof verbs / sizeof verbs[0]};
 
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
         names[i] = (struct cof_verb_name){verbs[i]->name, verbs[i]->command};
-    cof_complete_bash("coffer", names, sizeof verbs / sizeof verbs[0]);
+    return cof_program_asked(&program, argc, argv, exit_code);
 }
 
 static void usage(FILE *f)
@@ -36,7 +38,7 @@ static void usage(FILE *f)
     (void)fprintf(f, "usage: coffer VERB [options] ...\n\n");
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
         (void)fprintf(f, "  %-16s %s\n", verbs[i]->name, verbs[i]->command->summary);
-    (void)fprintf(f, "\n'coffer VERB --help' tells more; 'coffer --completion' prints bash's completion. Exit codes: 0 done, 1 failed, 2 wrong use, 3 verification refused, "
+    (void)fprintf(f, "\n'coffer VERB --help' tells more; 'coffer --man', '--version' and '--completion=SHELL' (bash, zsh, fish) are there too. Exit codes: 0 done, 1 failed, 2 wrong use, 3 verification refused, "
                      "4 try later.\n");
 }
 
@@ -58,6 +60,7 @@ int main(int argc, char **argv)
     struct cof_harden_opts harden = {0};
     struct cof_diag diag = {0};
     enum cof_err err = cof_harden(&harden, NULL, &diag);
+    int exit_code;
 
     cof_crypto_start();
     if (err != COF_OK) {
@@ -72,14 +75,8 @@ int main(int argc, char **argv)
         usage(stdout);
         return COF_EXIT_DONE;
     }
-    if (strcmp(argv[1], "--version") == 0) {
-        (void)printf("coffer " COF_VERSION "\n");
-        return COF_EXIT_DONE;
-    }
-    if (strcmp(argv[1], "--completion") == 0) {
-        complete();
-        return COF_EXIT_DONE;
-    }
+    if (asked(argc, argv, &exit_code))
+        return exit_code;
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
         int words = matches(verbs[i]->name, argc, argv);
         if (words > 0)
