@@ -181,11 +181,31 @@ static enum cof_err inherited(const struct cof_addr *addr, int *fd, struct cof_d
     return COF_OK;
 }
 
+enum cof_err cof_dial_at(const struct cof_sockaddr *to, int *fd)
+{
+    int family = family_of(to), one = 1, error;
+    int s = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    *fd = -1;
+    if (s < 0)
+        return COF_E_IO;
+    if (family == AF_INET || family == AF_INET6)
+        (void)setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (connect(s, (const struct sockaddr *)(const void *)to->bytes, to->len) == 0 || errno == EINPROGRESS) {
+        *fd = s;
+        return COF_OK;
+    }
+    error = errno;
+    (void)close(s);
+    errno = error;
+    return COF_E_IO;
+}
+
 enum cof_err cof_dial(const struct cof_addr *addr, cof_resolve_fn *resolve, int *fd, struct cof_diag *diag)
 {
     struct cof_sockaddr sa[MAX_ADDRESSES];
     char text[300];
-    int last = 0, one = 1;
+    int last;
     size_t n;
     enum cof_err err;
 
@@ -195,21 +215,10 @@ enum cof_err cof_dial(const struct cof_addr *addr, cof_resolve_fn *resolve, int 
     err = addresses(addr, resolve, sa, &n, diag);
     if (err != COF_OK)
         return err;
-    for (size_t i = 0; i < n; i++) {
-        int s = socket(family_of(&sa[i]), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        if (s < 0) {
-            last = errno;
-            continue;
-        }
-        if (addr->kind == COF_ADDR_TCP)
-            (void)setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-        if (connect(s, (const struct sockaddr *)(const void *)sa[i].bytes, sa[i].len) == 0 || errno == EINPROGRESS) {
-            *fd = s;
+    for (size_t i = 0; i < n; i++)
+        if ((err = cof_dial_at(&sa[i], fd)) == COF_OK)
             return COF_OK;
-        }
-        last = errno;
-        (void)close(s);
-    }
+    last = errno;
     cof_addr_text(addr, text);
     return cof_diag_set(diag, COF_E_IO, "cannot connect to %s: %s", text, strerror(last));
 }

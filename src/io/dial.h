@@ -35,6 +35,8 @@ cof_resolve_fn cof_resolve_dns;
 /* Starts a non-blocking connect; *fd is the caller's. Completion shows as writable. */
 COF_MUST_USE enum cof_err cof_dial(const struct cof_addr *addr, cof_resolve_fn *resolve, int *fd,
                                    struct cof_diag *diag);
+/* The same to one address. errno tells why not. */
+COF_MUST_USE enum cof_err cof_dial_at(const struct cof_sockaddr *to, int *fd);
 /* Binds and listens (SO_REUSEADDR; Unix: replaces a dead socket file, mode 0600 unless the caller changes it).
  * Port 0 picks one; *bound tells which. */
 COF_MUST_USE enum cof_err cof_listen(const struct cof_addr *addr, int *fd, struct cof_addr *bound,

@@ -149,6 +149,8 @@ static void service(struct rules *r, bool vsock)
 
     common(r);
     families(r, list, vsock ? 5 : 4);
+    if (vsock)
+        add(r, SCMP_ACT_ALLOW, "splice", 0, NULL);
     threads_only(r);
     allow(r, run_code);
     allow(r, write_files);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "standin/metrics.h"
 
+#include "format/prom.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -89,36 +91,15 @@ void cof_metrics_commit(struct cof_metrics *m, bool kept, uint64_t us)
         m->n_commits_failed++;
 }
 
-static void add_head(struct cof_buf *out, const char *name, const char *type, const char *help)
-{
-    cof_buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
-/* NAME="value" */
-static void add_label(struct cof_buf *out, const char *name, const char *value)
-{
-    cof_buf_printf(out, "%s=\"", name);
-    for (; *value != '\0'; value++) {
-        if (*value == '\n') {
-            cof_buf_add_str(out, "\\n");
-            continue;
-        }
-        if (*value == '\\' || *value == '"')
-            cof_buf_add_u8(out, '\\');
-        cof_buf_add_u8(out, (uint8_t)*value);
-    }
-    cof_buf_add_u8(out, '"');
-}
-
 static void add_row_labels(struct cof_buf *out, const struct cof_metrics_row *row)
 {
     const char class[] = {(char)('0' + row->class), 'x', 'x', '\0'};
 
-    add_label(out, "service", row->service);
+    cof_prom_label(out, "service", row->service);
     cof_buf_add_u8(out, ',');
-    add_label(out, "operation", row->operation);
+    cof_prom_label(out, "operation", row->operation);
     cof_buf_add_u8(out, ',');
-    add_label(out, "status", class);
+    cof_prom_label(out, "status", class);
 }
 
 /* labels: without braces, or "". */
@@ -137,24 +118,18 @@ static void add_histogram(struct cof_buf *out, const char *name, const char *lab
     cof_buf_printf(out, "%s_count%s%s%s %llu\n", name, open, labels, close, (unsigned long long)h->n);
 }
 
-static void add_number(struct cof_buf *out, const char *name, const char *type, const char *help, uint64_t n)
-{
-    add_head(out, name, type, help);
-    cof_buf_printf(out, "%s %llu\n", name, (unsigned long long)n);
-}
-
 static void add_requests(const struct cof_metrics *m, struct cof_buf *out)
 {
     static const char total[] = "coffer_local_requests_total", seconds[] = "coffer_local_request_duration_seconds";
     struct cof_buf labels;
 
-    add_head(out, total, "counter", "Requests answered.");
+    cof_prom_head(out, total, "counter", "Requests answered.");
     for (size_t i = 0; i < m->n_rows; i++) {
         cof_buf_printf(out, "%s{", total);
         add_row_labels(out, &m->rows[i]);
         cof_buf_printf(out, "} %llu\n", (unsigned long long)m->rows[i].seconds.n);
     }
-    add_head(out, seconds, "histogram", "Time from a request's head until its answer began: its body, waits and the commit are in it.");
+    cof_prom_head(out, seconds, "histogram", "Time from a request's head until its answer began: its body, waits and the commit are in it.");
     cof_buf_init(&labels, 1024);
     for (size_t i = 0; i < m->n_rows; i++) {
         cof_buf_reset(&labels);
@@ -162,35 +137,35 @@ static void add_requests(const struct cof_metrics *m, struct cof_buf *out)
         add_histogram(out, seconds, cof_buf_cstr(&labels), &m->rows[i].seconds);
     }
     cof_buf_done(&labels);
-    add_number(out, "coffer_local_requests_aborted_total", "counter", "Requests whose connection ended before they were answered.", m->n_aborted);
+    cof_prom_number(out, "coffer_local_requests_aborted_total", "counter", "Requests whose connection ended before they were answered.", m->n_aborted);
 }
 
 void cof_metrics_write(const struct cof_metrics *m, const struct cof_metrics_now *now, struct cof_buf *out)
 {
     static const char commits[] = "coffer_local_commits_total", build[] = "coffer_local_build_info", start[] = "process_start_time_seconds";
 
-    add_head(out, build, "gauge", "Always 1.");
+    cof_prom_head(out, build, "gauge", "Always 1.");
     cof_buf_printf(out, "%s{", build);
-    add_label(out, "version", now->version);
+    cof_prom_label(out, "version", now->version);
     cof_buf_add_str(out, "} 1\n");
     add_requests(m, out);
-    add_head(out, commits, "counter", "Commits of the store, each of all that was done in a turn.");
+    cof_prom_head(out, commits, "counter", "Commits of the store, each of all that was done in a turn.");
     cof_buf_printf(out, "%s{result=\"kept\"} %llu\n%s{result=\"failed\"} %llu\n", commits, (unsigned long long)m->commits.n, commits,
                    (unsigned long long)m->n_commits_failed);
-    add_head(out, "coffer_local_commit_duration_seconds", "histogram", "Time a commit took that was kept, the disk's included.");
+    cof_prom_head(out, "coffer_local_commit_duration_seconds", "histogram", "Time a commit took that was kept, the disk's included.");
     add_histogram(out, "coffer_local_commit_duration_seconds", "", &m->commits);
-    add_number(out, "coffer_local_store_database_bytes", "gauge", "Size of the database and its log on disk.", now->database_bytes);
-    add_number(out, "coffer_local_store_body_bytes", "gauge", "Bytes of all bodies (small ones lie in the database).", now->body_bytes);
-    add_number(out, "coffer_local_store_bodies", "gauge", "Bodies kept: of objects and of parts.", now->n_bodies);
-    add_number(out, "coffer_local_connections_open", "gauge", "Connections to the serving port.", now->n_connections);
-    add_number(out, "coffer_local_long_polls_waiting", "gauge", "Requests that wait for a message.", now->n_waiting);
-    add_number(out, "coffer_local_audit_records_total", "counter", "Records in the chain of the audit log, since it began.", now->n_audit_records);
-    add_number(out, "coffer_local_audit_file_bytes", "gauge", "Size of the audit log's present file.", now->audit_file_bytes);
-    add_number(out, "coffer_local_audit_waiting_bytes", "gauge", "Audit records that could not be written yet.", now->audit_waiting_bytes);
-    add_number(out, "coffer_local_faults_scripted", "gauge", "Scripted faults that are set up.", now->n_faults_scripted);
-    add_number(out, "coffer_local_faults_injected_total", "counter", "Requests that a scripted fault has hit.", m->n_faults);
+    cof_prom_number(out, "coffer_local_store_database_bytes", "gauge", "Size of the database and its log on disk.", now->database_bytes);
+    cof_prom_number(out, "coffer_local_store_body_bytes", "gauge", "Bytes of all bodies (small ones lie in the database).", now->body_bytes);
+    cof_prom_number(out, "coffer_local_store_bodies", "gauge", "Bodies kept: of objects and of parts.", now->n_bodies);
+    cof_prom_number(out, "coffer_local_connections_open", "gauge", "Connections to the serving port.", now->n_connections);
+    cof_prom_number(out, "coffer_local_long_polls_waiting", "gauge", "Requests that wait for a message.", now->n_waiting);
+    cof_prom_number(out, "coffer_local_audit_records_total", "counter", "Records in the chain of the audit log, since it began.", now->n_audit_records);
+    cof_prom_number(out, "coffer_local_audit_file_bytes", "gauge", "Size of the audit log's present file.", now->audit_file_bytes);
+    cof_prom_number(out, "coffer_local_audit_waiting_bytes", "gauge", "Audit records that could not be written yet.", now->audit_waiting_bytes);
+    cof_prom_number(out, "coffer_local_faults_scripted", "gauge", "Scripted faults that are set up.", now->n_faults_scripted);
+    cof_prom_number(out, "coffer_local_faults_injected_total", "counter", "Requests that a scripted fault has hit.", m->n_faults);
     if (now->resident_bytes != 0)
-        add_number(out, "process_resident_memory_bytes", "gauge", "Resident memory.", now->resident_bytes);
-    add_head(out, start, "gauge", "When the process started, since 1970.");
+        cof_prom_number(out, "process_resident_memory_bytes", "gauge", "Resident memory.", now->resident_bytes);
+    cof_prom_head(out, start, "gauge", "When the process started, since 1970.");
     cof_buf_printf(out, "%s %lld.%03d\n", start, (long long)(now->started_ms / 1000), (int)(now->started_ms % 1000));
 }

@@ -4,6 +4,7 @@
  * credentials, starts it and keeps it running. Nothing secret of the data's passes here unsealed.
  */
 #include "keeper.h"
+#include "metrics.h"
 #include "tunnel.h"
 
 #include "base/date.h"
@@ -12,6 +13,7 @@
 #include "io/clock.h"
 #include "io/harden.h"
 #include "io/log_stderr.h"
+#include "io/metrics_server.h"
 #include "io/process.h"
 #include "io/rng_os.h"
 #include "io/sandbox.h"
@@ -25,14 +27,18 @@
 
 struct host {
     const char *listen, *hypervisor, *enclave, *config, *processor, *image, *vsock, *enclave_log, *role_arn;
-    uint64_t memory_mib;
+    const char *metrics_at;
+    uint64_t memory_mib, cid;
+    uint64_t connections, pending, new_per_s, buffer_bytes, bytes_per_s, setup_s, connect_s, idle_s;
     struct cof_text_list allow;
     bool debug;
     struct cof_log log;
     struct cof_loop *loop;
     struct cof_session session; /* for the credentials alone */
     struct tunnel *tunnel;
-    struct keeper *keeper;
+    struct keeper *keeper; /* NULL: none to keep */
+    struct cof_metrics_server *metrics;
+    int64_t started_ms;
     struct cof_signals *signals;
     bool announced;
 };
@@ -51,13 +57,24 @@ static const struct cof_option options[] = {
     {"enclave-log", 0, COF_OPT_TEXT, "FILE", "where the enclave's console goes", O(enclave_log)},
     {"role-arn", 0, COF_OPT_TEXT, "ARN", "the instance's role, measured into PCR3", O(role_arn)},
     {"debug", 0, COF_OPT_FLAG, NULL, "start the enclave in debug mode: its PCRs are zero", O(debug)},
+    {"cid", 0, COF_OPT_NUMBER, "N", "the enclave's context: others that connect by vsock are refused", O(cid)},
+    {"metrics", 'm', COF_OPT_TEXT, "ADDRESS", "where Prometheus asks: tcp:HOST:PORT or unix:PATH", O(metrics_at)},
+    {"max-connections", 0, COF_OPT_NUMBER, "N", "connections at once (default 4096, or what descriptors allow)", O(connections)},
+    {"max-pending", 0, COF_OPT_NUMBER, "N", "of these, not yet forwarded (default 256)", O(pending)},
+    {"new-per-second", 0, COF_OPT_NUMBER, "N", "new connections a second; more wait (default 1000)", O(new_per_s)},
+    {"buffer", 0, COF_OPT_SIZE, "BYTES", "what a connection may hold a direction, 4K to 1M (default 128K)", O(buffer_bytes)},
+    {"bytes-per-second", 0, COF_OPT_SIZE, "BYTES", "of all connections together (default: no limit)", O(bytes_per_s)},
+    {"setup-timeout", 0, COF_OPT_NUMBER, "SECONDS", "for a request, and for a ClientHello, to be whole (default 10)", O(setup_s)},
+    {"connect-timeout", 0, COF_OPT_NUMBER, "SECONDS", "to reach a destination (default 10)", O(connect_s)},
+    {"idle-timeout", 0, COF_OPT_NUMBER, "SECONDS", "a forwarded connection at rest is cut (default 300)", O(idle_s)},
 };
 static const struct cof_command command = {
     .args = "",
     .summary = "The enclave's parent: forwards, hands over credentials, starts and watches it. Not trusted by anybody.",
     .details = "The role's credentials come from where the AWS tools have them (environment, files, container, instance metadata) and are\n"
                "kept fresh. No program is started for them once the host serves.\n"
-               "Prints \"ready\" once the enclave was started.",
+               "Without --hypervisor no enclave is started: connections are forwarded for one that somebody else keeps.\n"
+               "Prints \"ready\" once the enclave was started, or the listener is up where none is.",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .max_args = 0,
@@ -116,28 +133,71 @@ static enum cof_err check(const struct host *h, struct cof_diag *diag)
 {
     if (h->listen == NULL || h->allow.n == 0)
         return cof_diag_set(diag, COF_E_USAGE, "--listen and at least one --allow are needed");
+    if (h->cid > UINT32_MAX || h->connections > 1000000 || h->pending > 1000000 || h->new_per_s > 1000000 || h->buffer_bytes > 1 << 20 ||
+        h->setup_s > 86400 || h->connect_s > 86400 || h->idle_s > 86400)
+        return cof_diag_set(diag, COF_E_USAGE, "a limit is out of range: at most 1000000 connections, 1M of buffer, 86400 seconds");
     if (h->hypervisor == NULL)
-        return cof_diag_set(diag, COF_E_USAGE, "--hypervisor is needed");
+        return h->image == NULL && h->enclave == NULL ? COF_OK : cof_diag_set(diag, COF_E_USAGE, "--hypervisor is needed");
     if (h->image != NULL ? h->vsock == NULL : h->enclave == NULL || h->config == NULL || h->processor == NULL)
         return cof_diag_set(diag, COF_E_USAGE, "--enclave, --config and --processor are needed, or --image and --vsock");
     return COF_OK;
+}
+
+static void write_metrics(void *ctx, struct cof_buf *out)
+{
+    struct host *h = ctx;
+    const struct cof_aws_credentials *have = &h->session.aws.credentials;
+    struct metrics_now now = {.now_ms = cof_clock_wall_ms(), .started_ms = h->started_ms, .has_credentials = have->access_key_id.len > 0,
+                              .credentials_until_ms = have->expires_ms};
+
+    tunnel_counts(h->tunnel, &now.tunnel);
+    metrics_write(&now, out);
+}
+
+static enum cof_err serve_metrics(struct host *h, struct cof_diag *diag)
+{
+    struct cof_metrics_server_opts opts = {.address = h->metrics_at, .text_max = METRICS_TEXT_MAX, .write = write_metrics, .ctx = h};
+    char url[400];
+    enum cof_err err = h->metrics_at == NULL ? COF_OK : cof_metrics_server_new(h->loop, &opts, &h->metrics, diag);
+
+    if (err == COF_OK && h->metrics != NULL) {
+        cof_metrics_server_url(h->metrics, url);
+        cof_log_event(&h->log, COF_LOG_INFO, "host.metrics", "url", url, NULL);
+    }
+    return err;
+}
+
+static enum cof_err keep_enclave(struct host *h, struct cof_diag *diag)
+{
+    struct keeper_opts opts = {.enclave = h->enclave, .config = h->config, .processor = h->processor,
+                               .image = h->image, .vsock = h->vsock, .memory_mib = h->memory_mib,
+                               .log_file = h->enclave_log, .role_arn = h->role_arn, .debug = h->debug, .log = &h->log,
+                               .started = on_started, .ctx = h};
+    enum cof_err err;
+
+    if (h->hypervisor == NULL) {
+        on_started(h, COF_LIT("{}"));
+        return COF_OK;
+    }
+    err = cof_addr_parse(h->hypervisor, &opts.hypervisor, diag);
+    return err == COF_OK ? keeper_new(h->loop, &opts, &h->keeper) : err;
 }
 
 static enum cof_err run(struct host *h, struct cof_diag *diag)
 {
     static const int signals[] = {SIGTERM, SIGINT};
     struct tunnel_opts tunnel = {.allow = h->allow.items, .n_allow = h->allow.n, .resolve = cof_resolve_dns,
+                                 .has_peer = h->cid != 0, .peer_cid = (uint32_t)h->cid,
+                                 .limits = {.connections = (uint32_t)h->connections, .pending = (uint32_t)h->pending,
+                                            .new_per_s = (uint32_t)h->new_per_s, .buffer_bytes = h->buffer_bytes,
+                                            .bytes_per_s = h->bytes_per_s, .setup_ms = (int64_t)h->setup_s * 1000,
+                                            .connect_ms = (int64_t)h->connect_s * 1000, .idle_ms = (int64_t)h->idle_s * 1000},
                                  .credentials = give_credentials, .ctx = h, .log = &h->log};
-    struct keeper_opts keeper = {.enclave = h->enclave, .config = h->config, .processor = h->processor,
-                                 .image = h->image, .vsock = h->vsock, .memory_mib = h->memory_mib,
-                                 .log_file = h->enclave_log, .role_arn = h->role_arn, .debug = h->debug, .log = &h->log,
-                                 .started = on_started, .ctx = h};
     enum cof_err err = check(h, diag);
 
     if (err == COF_OK)
         err = cof_addr_parse(h->listen, &tunnel.listen, diag);
-    if (err == COF_OK)
-        err = cof_addr_parse(h->hypervisor, &keeper.hypervisor, diag);
+    h->started_ms = cof_clock_wall_ms();
     if (err == COF_OK)
         err = cof_loop_new(&h->loop);
     if (err == COF_OK)
@@ -147,7 +207,9 @@ static enum cof_err run(struct host *h, struct cof_diag *diag)
     if (err == COF_OK)
         err = tunnel_new(h->loop, &tunnel, &h->tunnel, diag);
     if (err == COF_OK)
-        err = keeper_new(h->loop, &keeper, &h->keeper);
+        err = serve_metrics(h, diag);
+    if (err == COF_OK)
+        err = keep_enclave(h, diag);
     if (err == COF_OK)
         err = cof_sandbox_drop_caps(diag);
     if (err == COF_OK)
@@ -155,6 +217,7 @@ static enum cof_err run(struct host *h, struct cof_diag *diag)
     if (err == COF_OK)
         err = cof_loop_run(h->loop);
     keeper_free(h->keeper);
+    cof_metrics_server_free(h->metrics);
     tunnel_free(h->tunnel);
     cof_signals_free(h->signals);
     cof_session_close(&h->session);
@@ -165,7 +228,7 @@ static enum cof_err run(struct host *h, struct cof_diag *diag)
 int main(int argc, char **argv)
 {
     static struct host host = {.memory_mib = 512};
-    struct cof_harden_opts harden = {0};
+    struct cof_harden_opts harden = {.many_files = true};
     struct cof_diag diag = {0};
     char **args;
     int n_args, exit_code;
