@@ -98,7 +98,7 @@ const char *cof_buf_cstr(struct cof_buf *buf)
 
 void cof_buf_add_bytes(struct cof_buf *buf, const void *data, size_t len)
 {
-    if (len == 0 || cof_buf_reserve(buf, len) != COF_OK)
+    if (len == 0 || (len >= buf->cap - buf->len && cof_buf_reserve(buf, len) != COF_OK) || buf->err != COF_OK)
         return;
     memcpy(buf->data + buf->len, data, len);
     buf->len += len;
@@ -125,7 +125,9 @@ static void add_uint(struct cof_buf *buf, uint64_t n, size_t len)
 
 void cof_buf_add_u8(struct cof_buf *buf, uint8_t n)
 {
-    add_uint(buf, n, 1);
+    if ((buf->cap - buf->len < 2 && cof_buf_reserve(buf, 1) != COF_OK) || buf->err != COF_OK)
+        return;
+    buf->data[buf->len++] = n;
 }
 
 void cof_buf_add_u16(struct cof_buf *buf, uint16_t n)
@@ -146,19 +148,35 @@ void cof_buf_add_u64(struct cof_buf *buf, uint64_t n)
 void cof_buf_printf(struct cof_buf *buf, const char *fmt, ...)
 {
     va_list ap, again;
+    size_t room;
     int n;
 
+    if (cof_buf_reserve(buf, 0) != COF_OK)
+        return;
+    room = buf->cap - buf->len;
     va_start(ap, fmt);
     va_copy(again, ap);
-    n = vsnprintf(NULL, 0, fmt, ap);
+    n = vsnprintf((char *)buf->data + buf->len, room, fmt, ap); /* mostly it fits at once */
     va_end(ap);
     if (n < 0)
-        buf->err = buf->err == COF_OK ? COF_E_BUG : buf->err;
-    else if (cof_buf_reserve(buf, (size_t)n) == COF_OK) {
-        (void)vsnprintf((char *)buf->data + buf->len, (size_t)n + 1, fmt, again);
+        buf->err = COF_E_BUG;
+    else if ((size_t)n < room || cof_buf_reserve(buf, (size_t)n) == COF_OK) {
+        if ((size_t)n >= room)
+            (void)vsnprintf((char *)buf->data + buf->len, (size_t)n + 1, fmt, again);
         buf->len += (size_t)n;
     }
     va_end(again);
+}
+
+void cof_buf_add_decimal(struct cof_buf *buf, uint64_t n)
+{
+    uint8_t digits[20];
+    size_t at = sizeof digits;
+
+    do
+        digits[--at] = (uint8_t)('0' + n % 10);
+    while ((n /= 10) > 0);
+    cof_buf_add_bytes(buf, digits + at, sizeof digits - at);
 }
 
 uint8_t *cof_buf_extend(struct cof_buf *buf, size_t len)

@@ -41,6 +41,7 @@ void cof_buf_add_u8(struct cof_buf *buf, uint8_t n);
 void cof_buf_add_u16(struct cof_buf *buf, uint16_t n);
 void cof_buf_add_u32(struct cof_buf *buf, uint32_t n);
 void cof_buf_add_u64(struct cof_buf *buf, uint64_t n);
+void cof_buf_add_decimal(struct cof_buf *buf, uint64_t n); /* its digits */
 void cof_buf_printf(struct cof_buf *buf, const char *fmt, ...) COF_PRINTF(2, 3);
 
 /* Reserves len bytes at the end, zeroed, and returns where they start, or NULL after a failure. */

@@ -16,9 +16,11 @@ void cof_hex_encode(const uint8_t *bytes, size_t len, char *out)
 
 void cof_hex_add(struct cof_buf *out, struct cof_view bytes)
 {
+    if (bytes.len > SIZE_MAX / 2 || cof_buf_reserve(out, 2 * bytes.len) != COF_OK)
+        return;
     for (size_t i = 0; i < bytes.len; i++) {
-        cof_buf_add_u8(out, (uint8_t)hex_digits[bytes.data[i] >> 4]);
-        cof_buf_add_u8(out, (uint8_t)hex_digits[bytes.data[i] & 15]);
+        out->data[out->len++] = (uint8_t)hex_digits[bytes.data[i] >> 4];
+        out->data[out->len++] = (uint8_t)hex_digits[bytes.data[i] & 15];
     }
 }
 

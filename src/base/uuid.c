@@ -3,14 +3,15 @@
 
 #include "base/codec.h"
 
-#include <stdio.h>
-
 void cof_uuid_text(const uint8_t bytes[static 16], char out[static COF_UUID_SIZE])
 {
-    char hex[33];
+    static const struct { uint8_t from, n, at; } groups[] = {{0, 4, 0}, {4, 2, 9}, {6, 2, 14}, {8, 2, 19}, {10, 6, 24}};
 
-    cof_hex_encode(bytes, 16, hex);
-    (void)snprintf(out, COF_UUID_SIZE, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
+    for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
+        cof_hex_encode(bytes + groups[i].from, groups[i].n, out + groups[i].at);
+        if (i + 1 < sizeof groups / sizeof groups[0])
+            out[groups[i].at + 2 * groups[i].n] = '-';
+    }
 }
 
 enum cof_err cof_uuid_new(const struct cof_rng *rng, char out[static COF_UUID_SIZE])

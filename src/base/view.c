@@ -1,28 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/view.h"
 
-#include <string.h>
-
-struct cof_view cof_view_str(const char *s)
-{
-    return cof_view_of(s, s == NULL ? 0 : strlen(s));
-}
-
-struct cof_view cof_view_of(const void *data, size_t len)
-{
-    return (struct cof_view){data, len};
-}
-
-bool cof_view_eq(struct cof_view a, struct cof_view b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
-
-bool cof_view_eq_str(struct cof_view a, const char *s)
-{
-    return cof_view_eq(a, cof_view_str(s));
-}
-
 static uint8_t lower(uint8_t c)
 {
     return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
@@ -103,15 +81,6 @@ bool cof_view_is_utf8(struct cof_view v)
         i += tail + 1;
     }
     return true;
-}
-
-struct cof_view cof_view_sub(struct cof_view v, size_t offset, size_t len)
-{
-    if (offset >= v.len)
-        return (struct cof_view){NULL, 0};
-    if (len > v.len - offset)
-        len = v.len - offset;
-    return (struct cof_view){v.data + offset, len};
 }
 
 size_t cof_view_find(struct cof_view v, uint8_t c)

@@ -22,14 +22,16 @@ enum cof_err cof_audit_append(struct cof_audit_chain *chain, struct cof_view rec
 {
     struct cof_audit_chain before = *chain;
     size_t start = out->len;
-    char hex[65];
     enum cof_err err;
 
     if (record.len < 3 || record.data[0] != '{' || record.len > COF_AUDIT_LINE_MAX - 200 ||
         memchr(record.data, '\n', record.len) != NULL)
         return COF_E_BUG;
-    cof_hex_encode(chain->hash, sizeof chain->hash, hex);
-    cof_buf_printf(out, PREFIX "%llu" MIDDLE "%s\",", (unsigned long long)chain->next, hex);
+    cof_buf_add(out, COF_LIT(PREFIX));
+    cof_buf_add_decimal(out, chain->next);
+    cof_buf_add(out, COF_LIT(MIDDLE));
+    cof_hex_add(out, cof_view_of(chain->hash, sizeof chain->hash));
+    cof_buf_add(out, COF_LIT("\","));
     cof_buf_add(out, cof_view_sub(record, 1, SIZE_MAX));
     err = cof_buf_err(out);
     if (err == COF_OK)

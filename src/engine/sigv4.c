@@ -95,17 +95,24 @@ static enum cof_err recode(struct cof_view raw, struct cof_buf *out)
 /* The signature itself is no part of what is signed. */
 static enum cof_err canonical_query(struct cof_view query, struct cof_buf *out)
 {
-    struct parameter *list = calloc(QUERY_MAX, sizeof *list);
-    size_t *ends = calloc((size_t)2 * QUERY_MAX, sizeof *ends), n = 0;
     struct cof_view name, value, all;
+    struct parameter *list;
     struct cof_buf text;
-    enum cof_err err = list == NULL || ends == NULL ? COF_E_MEMORY : COF_OK;
+    size_t *ends, n = 0, most = 1;
+    enum cof_err err;
 
+    if (query.len == 0)
+        return COF_OK;
+    for (size_t i = 0; i < query.len && most < QUERY_MAX; i++)
+        most += query.data[i] == '&';
+    list = calloc(most, sizeof *list);
+    ends = calloc(2 * most, sizeof *ends);
+    err = list == NULL || ends == NULL ? COF_E_MEMORY : COF_OK;
     cof_buf_init(&text, TEXT_MAX);
     while (err == COF_OK && cof_query_next(&query, &name, &value)) {
         if (cof_view_eq(name, COF_LIT("X-Amz-Signature")))
             continue;
-        if (n == QUERY_MAX) {
+        if (n == most) {
             err = COF_E_LIMIT;
             break;
         }

@@ -6,6 +6,7 @@
 #include "base/secret.h"
 #include "format/json_read.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum cof_err cof_json_parse(struct cof_view text, size_t max_bytes, json_t **out, struct cof_diag *diag)
@@ -134,11 +135,91 @@ enum cof_err cof_json_only(const json_t *object, const char *const *names, struc
     return COF_OK;
 }
 
+static void add_int(struct cof_buf *out, int64_t value)
+{
+    if (value < 0)
+        cof_buf_add_u8(out, '-');
+    cof_buf_add_decimal(out, value < 0 ? -(uint64_t)value : (uint64_t)value);
+}
+
 void cof_json_add_text(struct cof_buf *out, struct cof_view text)
 {
     cof_buf_add_u8(out, '"');
     cof_json_escape(out, text);
     cof_buf_add_u8(out, '"');
+}
+
+/* So that it is a real number again when it is read. */
+static void add_real(struct cof_buf *out, double value)
+{
+    char text[40];
+
+    (void)snprintf(text, sizeof text, "%.17g", value);
+    cof_buf_add_str(out, text);
+    if (strchr(text, '.') == NULL && strchr(text, 'e') == NULL)
+        cof_buf_add(out, COF_LIT(".0"));
+}
+
+static void add_object(struct cof_buf *out, const json_t *object)
+{
+    json_t *mutable = (json_t *)(uintptr_t)object; /* jansson's iterators want it so; nothing is changed */
+    const char *name, *comma = "";
+    json_t *member_value;
+
+    cof_buf_add_u8(out, '{');
+    json_object_foreach(mutable, name, member_value) {
+        cof_buf_add_str(out, comma);
+        cof_json_add_text(out, cof_view_str(name));
+        cof_buf_add_u8(out, ':');
+        cof_json_add_value(out, member_value);
+        comma = ",";
+    }
+    cof_buf_add_u8(out, '}');
+}
+
+static void add_array(struct cof_buf *out, const json_t *array)
+{
+    cof_buf_add_u8(out, '[');
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        if (i > 0)
+            cof_buf_add_u8(out, ',');
+        cof_json_add_value(out, json_array_get(array, i));
+    }
+    cof_buf_add_u8(out, ']');
+}
+
+void cof_json_add_value(struct cof_buf *out, const json_t *value)
+{
+    if (value == NULL) {
+        cof_buf_add(out, COF_LIT("null"));
+        return;
+    }
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:
+        add_object(out, value);
+        break;
+    case JSON_ARRAY:
+        add_array(out, value);
+        break;
+    case JSON_STRING:
+        cof_json_add_text(out, cof_view_of(json_string_value(value), json_string_length(value)));
+        break;
+    case JSON_INTEGER:
+        add_int(out, json_integer_value(value));
+        break;
+    case JSON_REAL:
+        add_real(out, json_real_value(value));
+        break;
+    case JSON_TRUE:
+        cof_buf_add(out, COF_LIT("true"));
+        break;
+    case JSON_FALSE:
+        cof_buf_add(out, COF_LIT("false"));
+        break;
+    case JSON_NULL:
+        cof_buf_add(out, COF_LIT("null"));
+        break;
+    }
 }
 
 void cof_json_add_name(struct cof_buf *out, const char *name)
@@ -158,7 +239,7 @@ void cof_json_add_member(struct cof_buf *out, const char *name, struct cof_view 
 void cof_json_add_member_int(struct cof_buf *out, const char *name, int64_t value)
 {
     cof_json_add_name(out, name);
-    cof_buf_printf(out, "%lld", (long long)value);
+    add_int(out, value);
 }
 
 void cof_json_add_member_base64(struct cof_buf *out, const char *name, struct cof_view bytes)

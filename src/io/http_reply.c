@@ -57,13 +57,22 @@ static void write_head(struct cof_http_conn *c, int status, const struct cof_hea
     struct cof_buf out;
 
     cof_buf_init(&out, COF_HEADERS_BYTES_MAX * 2);
-    cof_buf_printf(&out, "HTTP/1.1 %d %s\r\nDate: %s\r\n", status, cof_http1_reason(status), date_of(c->server));
+    cof_buf_add(&out, COF_LIT("HTTP/1.1 "));
+    cof_buf_add_decimal(&out, (uint64_t)status);
+    cof_buf_add_u8(&out, ' ');
+    cof_buf_add_str(&out, cof_http1_reason(status));
+    cof_buf_add(&out, COF_LIT("\r\nDate: "));
+    cof_buf_add_str(&out, date_of(c->server));
+    cof_buf_add(&out, COF_LIT("\r\n"));
     if (headers != NULL)
         add_fields(c, headers, &out);
     if (chunked)
         cof_buf_add(&out, COF_LIT("Transfer-Encoding: chunked\r\n"));
-    else if (length >= 0)
-        cof_buf_printf(&out, "Content-Length: %lld\r\n", (long long)length);
+    else if (length >= 0) {
+        cof_buf_add(&out, COF_LIT("Content-Length: "));
+        cof_buf_add_decimal(&out, (uint64_t)length);
+        cof_buf_add(&out, COF_LIT("\r\n"));
+    }
     if (!c->keep_alive)
         cof_buf_add(&out, COF_LIT("Connection: close\r\n"));
     else if (c->x != NULL && c->x->head.minor == 0)

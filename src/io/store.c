@@ -120,6 +120,7 @@ static void end(struct cof_disk_store *st, bool kept)
     cof_blob_files_end(&st->files, kept);
     st->open = false;
     st->dirty = false;
+    st->saved = false;
     st->broken = COF_OK;
 }
 
@@ -154,17 +155,28 @@ static bool op_dirty(void *ctx)
     return st->open && st->dirty;
 }
 
+/* Most requests change nothing: they cost neither a transaction nor a savepoint. */
 static enum cof_err op_savepoint(void *ctx)
 {
     struct cof_disk_store *st = ctx;
+
+    if (st->open && st->broken != COF_OK)
+        return st->broken;
+    st->asked = true;
+    st->dirty_at_savepoint = st->dirty;
+    st->bodies_at_savepoint = st->bodies;
+    cof_blob_files_mark(&st->files);
+    return COF_OK;
+}
+
+/* Before each change. */
+static enum cof_err begin_change(struct cof_disk_store *st)
+{
     enum cof_err err = op_begin(st);
 
-    if (err == COF_OK)
+    if (err == COF_OK && st->asked && !st->saved) {
         err = run(st, ST_SAVEPOINT);
-    if (err == COF_OK) {
-        st->dirty_at_savepoint = st->dirty;
-        st->bodies_at_savepoint = st->bodies;
-        cof_blob_files_mark(&st->files);
+        st->saved = err == COF_OK;
     }
     return err;
 }
@@ -172,11 +184,12 @@ static enum cof_err op_savepoint(void *ctx)
 static enum cof_err op_rollback(void *ctx)
 {
     struct cof_disk_store *st = ctx;
-    enum cof_err err = run(st, ST_ROLLBACK);
+    enum cof_err err = st->saved ? run(st, ST_ROLLBACK) : COF_OK;
 
-    if (err == COF_OK)
+    if (err == COF_OK && st->saved)
         err = run(st, ST_RELEASE);
     cof_blob_files_unmark(&st->files, false);
+    st->asked = st->saved = false;
     st->dirty = st->dirty_at_savepoint;
     st->bodies = st->bodies_at_savepoint;
     return err;
@@ -185,9 +198,11 @@ static enum cof_err op_rollback(void *ctx)
 static enum cof_err op_release(void *ctx)
 {
     struct cof_disk_store *st = ctx;
+    enum cof_err err = st->saved ? run(st, ST_RELEASE) : COF_OK;
 
     cof_blob_files_unmark(&st->files, true);
-    return run(st, ST_RELEASE);
+    st->asked = st->saved = false;
+    return err;
 }
 
 static enum cof_err op_get(void *ctx, const char *space, struct cof_view key, struct cof_buf *out)
@@ -215,7 +230,7 @@ static enum cof_err op_put(void *ctx, const char *space, struct cof_view key, st
 {
     struct cof_disk_store *st = ctx;
     sqlite3_stmt *stmt = st->statements[ST_PUT];
-    enum cof_err err = op_begin(st);
+    enum cof_err err = begin_change(st);
 
     if (err != COF_OK)
         return err;
@@ -235,7 +250,7 @@ static enum cof_err op_remove(void *ctx, const char *space, struct cof_view key)
 {
     struct cof_disk_store *st = ctx;
     sqlite3_stmt *stmt = st->statements[ST_REMOVE];
-    enum cof_err err = op_begin(st);
+    enum cof_err err = begin_change(st);
 
     if (err != COF_OK)
         return err;
@@ -325,7 +340,7 @@ static enum cof_err op_blob_close(void *ctx, struct cof_blob_writer *writer, str
     sqlite3_stmt *stmt = st->statements[ST_BLOB_PUT];
     struct cof_blob_place place;
     uint64_t size;
-    enum cof_err err = op_begin(st);
+    enum cof_err err = begin_change(st);
 
     if (err == COF_OK)
         err = cof_blob_writer_finish(writer, id, &size, &place);
@@ -394,7 +409,7 @@ static enum cof_err op_blob_remove(void *ctx, const struct cof_blob_id *id)
 {
     struct cof_disk_store *st = ctx;
     sqlite3_stmt *stmt = st->statements[ST_BLOB_REMOVE];
-    enum cof_err err = op_begin(st);
+    enum cof_err err = begin_change(st);
     int rc;
 
     if (err != COF_OK)

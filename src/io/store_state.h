@@ -39,6 +39,7 @@ struct cof_disk_store {
     sqlite3_stmt *statements[N_STATEMENTS];
     int lock_fd;
     bool open, dirty, dirty_at_savepoint;
+    bool asked, saved; /* for a savepoint, which is only made when something is about to change */
     struct cof_body_totals bodies, bodies_at_begin, bodies_at_savepoint;
     enum cof_err broken; /* SQLite gave the transaction up by itself: nothing more may be done in it */
 };

@@ -7,11 +7,12 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define READ_SIZE 32767 /* with a builder's spare byte a power of two */
 #define READ_FIRST 4095 /* until so much came at once: most heads fit, and who is slow with one costs little */
-#define WRITE_MAX 32768 /* a call: larger ones wedge vsock back-ends */
+#define WRITE_MAX 32768 /* a call where the peer is no IP socket: larger ones wedge vsock back-ends */
 #define RECORD 16384    /* bytes of plaintext in a whole TLS record */
 
 /* The buffers are wiped when let go: data keys and plaintexts pass through them. */
@@ -49,6 +50,14 @@ static void on_kick(struct cof_timer *timer)
         pump(s);
 }
 
+static bool is_inet(int fd)
+{
+    int domain = 0;
+    socklen_t len = sizeof domain;
+
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && (domain == AF_INET || domain == AF_INET6);
+}
+
 enum cof_err cof_stream_open(struct cof_stream *s, struct cof_loop *loop, int fd, bool connecting,
                              const struct cof_stream_events *events)
 {
@@ -60,6 +69,7 @@ enum cof_err cof_stream_open(struct cof_stream *s, struct cof_loop *loop, int fd
         .up = !connecting,
         .kick = {.fire = on_kick},
     };
+    s->is_inet = is_inet(fd);
     cof_buf_init_secret(&s->in, COF_STREAM_IN_MAX + READ_SIZE);
     cof_buf_init_secret(&s->out, COF_STREAM_OUT_MAX);
     return cof_loop_watch(loop, &s->watch, connecting ? COF_WRITABLE : COF_READABLE);
@@ -196,7 +206,7 @@ static enum cof_err flush(struct cof_stream *s)
         const uint8_t *data = s->out.data + s->out_at;
         size_t len = s->out.len - s->out_at, n;
 
-        if (len > WRITE_MAX)
+        if (len > WRITE_MAX && !s->is_inet)
             len = WRITE_MAX;
         err = s->tls != NULL ? send_tls(s, data, len, &n) : send_plain(s, data, len, &n);
         if (n == 0)
@@ -404,6 +414,26 @@ void cof_stream_resume(struct cof_stream *s)
     kick(s);
 }
 
+/* What waits and a long piece go out in one call, the piece from where it lies. Returns what of the piece is left to keep. */
+static struct cof_view write_gathered(struct cof_stream *s, struct cof_view data)
+{
+    size_t waiting = s->out.len - s->out_at, sent;
+    struct iovec parts[2] = {{waiting == 0 ? NULL : s->out.data + s->out_at, waiting}, {(void *)(uintptr_t)data.data, data.len}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    ssize_t n = cof_buf_err(&s->out) == COF_OK ? sendmsg(s->watch.fd, &message, MSG_NOSIGNAL) : 0;
+
+    if (n <= 0)
+        return data; /* full, or broken: the next flush finds out */
+    s->total_out += (size_t)n;
+    sent = (size_t)n < waiting ? (size_t)n : waiting;
+    s->out_at += sent;
+    if (s->out_at == s->out.len) {
+        s->out_at = 0;
+        cof_buf_reset(&s->out);
+    }
+    return cof_view_sub(data, (size_t)n - sent, SIZE_MAX);
+}
+
 /* Whole records of a long piece go out from where they lie, uncopied, after what waits before them. Returns what is left to keep: all of
  * it when the socket is full or broken, which the next flush finds. */
 static struct cof_view write_through(struct cof_stream *s, struct cof_view data)
@@ -412,6 +442,8 @@ static struct cof_view write_through(struct cof_stream *s, struct cof_view data)
 
     if (!s->up || waiting >= RECORD || data.len < RECORD)
         return data;
+    if (s->tls == NULL && s->is_inet)
+        return write_gathered(s, data);
     if (waiting > 0) { /* such as a head: fills a record with the piece's beginning */
         cof_buf_add(&s->out, cof_view_sub(data, 0, RECORD - waiting));
         data = cof_view_sub(data, RECORD - waiting, SIZE_MAX);

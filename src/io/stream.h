@@ -39,6 +39,7 @@ struct cof_stream {
     bool more_in;         /* the socket, or TLS, may hold bytes not read yet */
     bool flowing;         /* a read filled its room: the next ones are large, until the stream rests */
     bool tls_read_wants_write, tls_write_wants_read;
+    bool is_inet;         /* takes writes of any length */
     uint64_t total_in, total_out;
     struct cof_timer kick;
 };

@@ -188,7 +188,6 @@ enum cof_err cof_s3_reader_init(struct cof_s3_reader *r, const struct cof_store 
     enum cof_err err;
 
     *r = (struct cof_s3_reader){.store = store, .size = size};
-    cof_buf_init(&r->sealed, SEALED_CHUNK);
     err = cof_gcm_new(cof_secret_view(key), &r->gcm);
     if (err == COF_OK)
         err = store->blob_open(store->ctx, id, &r->blob, &stored);
@@ -210,15 +209,12 @@ enum cof_err cof_s3_reader_read(struct cof_s3_reader *r, uint64_t offset, size_t
 
     if (offset > r->size)
         return COF_E_BUG;
-    cof_buf_reset(&r->sealed);
-    err = r->store->blob_read(r->store->ctx, r->blob, number * SEALED_CHUNK, len + COF_GCM_TAG, &r->sealed);
+    err = r->store->blob_read(r->store->ctx, r->blob, number * SEALED_CHUNK, len + COF_GCM_TAG, out);
     if (err != COF_OK)
         return err;
-    at = cof_buf_extend(out, len);
-    if (at == NULL)
-        return cof_buf_err(out);
+    at = out->data + was;
     chunk_nonce(number, last, nonce);
-    err = cof_gcm_open(r->gcm, nonce, COF_LIT(""), cof_buf_view(&r->sealed), at);
+    err = cof_gcm_open(r->gcm, nonce, COF_LIT(""), cof_view_of(at, len + COF_GCM_TAG), at); /* where it lies */
     if (err == COF_OK && skip > 0)
         memmove(at, at + skip, len - skip);
     len = err != COF_OK ? 0 : len - skip < max ? len - skip : max;
@@ -231,6 +227,5 @@ void cof_s3_reader_done(struct cof_s3_reader *r)
     if (r->store != NULL)
         r->store->blob_shut(r->store->ctx, r->blob);
     cof_gcm_free(r->gcm);
-    cof_buf_done(&r->sealed);
     *r = (struct cof_s3_reader){0};
 }

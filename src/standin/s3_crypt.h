@@ -51,7 +51,6 @@ struct cof_s3_reader {
     struct cof_blob_reader *blob;
     struct cof_gcm *gcm;
     uint64_t size;
-    struct cof_buf sealed;
 };
 
 COF_MUST_USE enum cof_err cof_s3_reader_init(struct cof_s3_reader *r, const struct cof_store *store,

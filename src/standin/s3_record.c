@@ -30,10 +30,17 @@ enum cof_err cof_s3_load(const struct cof_store *store, const char *space, struc
 
 enum cof_err cof_s3_save(const struct cof_store *store, const char *space, struct cof_view key, const json_t *record)
 {
-    char *text = record == NULL ? NULL : json_dumps(record, JSON_COMPACT);
-    enum cof_err err = text == NULL ? COF_E_MEMORY : store->put(store->ctx, space, key, cof_view_str(text));
+    struct cof_buf text;
+    enum cof_err err;
 
-    free(text);
+    if (record == NULL)
+        return COF_E_MEMORY;
+    cof_buf_init(&text, COF_STORE_VALUE_MAX);
+    cof_json_add_value(&text, record);
+    err = cof_buf_err(&text);
+    if (err == COF_OK)
+        err = store->put(store->ctx, space, key, cof_buf_view(&text));
+    cof_buf_done(&text);
     return err;
 }
 
@@ -284,13 +291,43 @@ static enum cof_err name_version(struct cof_s3_call *c, json_t *record, const js
         COF_E_MEMORY;
 }
 
+/* The version that one without an id replaces: mostly the newest is that. */
+static enum cof_err find_null(struct cof_s3_call *c, json_t *newest, json_t **out)
+{
+    if (strcmp(cof_s3_text(newest, "id"), "null") != 0)
+        return find_version(c, "null", out);
+    *out = json_incref(newest);
+    return COF_OK;
+}
+
+/* Under its version, and, since it is the newest, as the current one. */
+static enum cof_err save_newest(struct cof_s3_call *c, const json_t *record)
+{
+    struct cof_buf key, text;
+    enum cof_err err;
+
+    cof_buf_init(&key, COF_STORE_KEY_MAX);
+    cof_buf_init(&text, COF_STORE_VALUE_MAX);
+    cof_s3_key_of3(&key, c->bucket, cof_buf_view(&c->key), cof_view_str(cof_s3_text(record, "order")));
+    cof_json_add_value(&text, record);
+    err = cof_buf_err(&text);
+    if (err == COF_OK)
+        err = c->store->put(c->store->ctx, "s3.version", cof_buf_view(&key), cof_buf_view(&text));
+    cof_buf_reset(&key);
+    cof_s3_key_of(&key, c->bucket, cof_buf_view(&c->key));
+    if (err == COF_OK)
+        err = cof_s3_is(record, "marker") ? c->store->remove(c->store->ctx, "s3.current", cof_buf_view(&key)) :
+            c->store->put(c->store->ctx, "s3.current", cof_buf_view(&key), cof_buf_view(&text));
+    cof_buf_done(&key);
+    cof_buf_done(&text);
+    return err;
+}
+
 enum cof_err cof_s3_object_add(struct cof_s3_call *c, json_t *record)
 {
     json_t *newest = NULL, *old = NULL;
-    struct cof_buf key;
     enum cof_err err = cof_s3_object_newest(c, &newest);
 
-    cof_buf_init(&key, COF_STORE_KEY_MAX);
     if (err == COF_E_NOT_FOUND)
         err = COF_OK;
     if (err == COF_OK)
@@ -298,19 +335,14 @@ enum cof_err cof_s3_object_add(struct cof_s3_call *c, json_t *record)
     if (err == COF_OK)
         err = cof_s3_lock_preset(c, record);
     if (err == COF_OK && cof_s3_versioning_of(c) != COF_S3_VERSIONED && newest != NULL) {
-        err = find_version(c, "null", &old); /* at most one: what it replaces */
+        err = find_null(c, newest, &old);
         if (err == COF_OK)
             err = remove_row(c, old);
         if (err == COF_E_NOT_FOUND)
             err = COF_OK;
     }
-    if (err == COF_OK) {
-        cof_s3_key_of3(&key, c->bucket, cof_buf_view(&c->key), cof_view_str(cof_s3_text(record, "order")));
-        err = cof_s3_save(c->store, "s3.version", cof_buf_view(&key), record);
-    }
     if (err == COF_OK)
-        err = set_current(c, record);
-    cof_buf_done(&key);
+        err = save_newest(c, record);
     json_decref(newest);
     json_decref(old);
     return err;

@@ -156,15 +156,10 @@ static void add_text(struct cof_buf *out, const char *name, struct cof_view valu
 
 static void add_value(struct cof_buf *out, const json_t *value)
 {
-    char *dump;
-
-    if (json_is_string(value)) {
+    if (json_is_string(value))
         cof_json_add_text(out, cof_view_sub(cof_view_of(json_string_value(value), json_string_length(value)), 0, 2 * TEXT_MAX));
-        return;
-    }
-    dump = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-    cof_buf_add_str(out, dump == NULL ? "null" : dump);
-    free(dump);
+    else
+        cof_json_add_value(out, value);
 }
 
 void cof_trail_json(const char *service, const struct json_t *parameters, struct cof_buf *out)

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #define PULL_BYTES 262144
+#define PULL_SLACK 64 /* over the plaintext, for the tag of what is opened where it lies */
 #define CONNECTIONS 12000 /* as far as descriptors allow */
 #define HASHED_MAX 64 /* uploads whose MD5s are computed together */
 #define AUDIT_SYNC_MS 2000
@@ -88,6 +89,12 @@ static bool spoil(struct exchange *e, struct cof_buf *piece)
     return false;
 }
 
+/* Room for what one pull gives: a buffer that grows is copied and wiped each time. */
+static size_t first_piece(const struct cof_standin_reply *reply)
+{
+    return (reply->stream.length < PULL_BYTES ? (size_t)reply->stream.length : PULL_BYTES) + PULL_SLACK;
+}
+
 /* Streams what fits. */
 static void pump(struct exchange *e)
 {
@@ -97,6 +104,10 @@ static void pump(struct exchange *e)
         enum cof_err err;
 
         cof_buf_reset(&e->piece);
+        if (e->piece.cap == 0 && cof_buf_reserve(&e->piece, first_piece(reply)) != COF_OK) {
+            cof_xchg_abort(e->x);
+            return;
+        }
         err = reply->stream.pull(reply->stream.ctx, PULL_BYTES, &e->piece);
         if (err != COF_OK) {
             e->streaming = false;
@@ -112,6 +123,10 @@ static void pump(struct exchange *e)
             return;
         if (!cof_xchg_write(e->x, cof_buf_view(&e->piece)))
             return; /* writable() goes on */
+        if (e->body_sent == reply->stream.length) {
+            e->streaming = false;
+            cof_xchg_end(e->x);
+        }
     }
 }
 
@@ -170,18 +185,12 @@ static void arm_sync(struct server *sv)
         sv->sync.armed = false; /* the next record tries again */
 }
 
-/* The reply stands: out it goes, or it waits for the commit of what it may tell of. */
+/* The reply stands. It waits for the end of the turn: for the commit of what it may tell of, and so that the records of all that was
+ * only read in this turn leave in one write. */
 static void answer(struct exchange *e)
 {
     struct server *sv = e->server;
-    const struct cof_store *store = cof_standin_store(sv->local->standin);
 
-    if (!store->dirty(store->ctx)) {
-        (void)cof_audit_log_flush(sv->local->audit); /* what cannot be written waits, up to a limit */
-        arm_sync(sv);
-        send_soon(e);
-        return;
-    }
     e->held = true;
     e->next_held = NULL;
     *sv->held_end = e;
@@ -294,7 +303,8 @@ static enum cof_err commit(struct server *sv)
     enum cof_err err;
 
     if (!store->dirty(store->ctx)) {
-        (void)cof_audit_log_flush(audit);
+        (void)cof_audit_log_flush(audit); /* what cannot be written waits, up to a limit */
+        arm_sync(sv);
         return store->commit(store->ctx);
     }
     began_us = cof_clock_monotonic_us();
