@@ -43,7 +43,7 @@ static void values(void **state)
     same("1.0", true);
     same("-0.125", true);
     same("1e300", false); /* the library writes the exponent without its plus */
-    same("123456789012345680.0", true);
+    same("123456789012345680.0", false);
     same("\"\"", true);
     same("[]", true);
     same("{}", true);
