@@ -9,13 +9,13 @@
 #include <string.h>
 
 #define EPOCH_MS 600000
-#define RSA_BITS 2048 /* what KMS documents as accepted */
+#define RSA_BITS 2048
 #define NONCE_BYTES 32
 #define DATA_KEY_BYTES 32
 
 void cof_kms_attested_init(struct cof_kms_attested *att, struct cof_aws *aws, const struct cof_nsm_port *nsm)
 {
-    *att = (struct cof_kms_attested){.aws = aws, .nsm = *nsm, .epoch_ms = EPOCH_MS};
+    *att = (struct cof_kms_attested){.aws = aws, .nsm = *nsm, .epoch_ms = EPOCH_MS, .rsa_bits = RSA_BITS};
 }
 
 void cof_kms_attested_done(struct cof_kms_attested *att)
@@ -26,21 +26,27 @@ void cof_kms_attested_done(struct cof_kms_attested *att)
     att->key = NULL;
 }
 
-/* A key younger than max_ms. */
+/* Whether the key at hand will do: it is younger than max_ms, or, where each call has its own, unused. */
+static bool good(const struct cof_kms_attested *att, int64_t max_ms, int64_t now_ms)
+{
+    return att->key != NULL && (att->epoch_ms > 0 ? now_ms - att->made_ms < max_ms : !att->used);
+}
+
 static enum cof_err fresh_key(struct cof_kms_attested *att, int64_t max_ms)
 {
     int64_t now_ms = cof_loop_now_ms(att->aws->loop);
     struct cof_rsa_key *key;
     enum cof_err err;
 
-    if (att->key != NULL && now_ms - att->made_ms < max_ms)
+    if (good(att, max_ms, now_ms))
         return COF_OK;
-    err = cof_rsa_generate(RSA_BITS, &key);
+    err = cof_rsa_generate(att->rsa_bits, &key);
     if (err != COF_OK)
         return err;
     cof_rsa_free(att->key);
     att->key = key;
     att->made_ms = now_ms;
+    att->used = false;
     return COF_OK;
 }
 
@@ -149,6 +155,7 @@ static enum cof_err ask(struct cof_kms_attested *att, const char *operation, con
         err = cof_kms_attested_digest(operation, use, blob, digest);
     if (err == COF_OK)
         err = attest(att, digest, &document, diag);
+    att->used = true;
     attested.recipient = cof_buf_view(&document);
     if (err == COF_OK && attested.recipient.len == 0)
         err = cof_diag_set(diag, COF_E_FORMAT, "the security module gives an empty document");

@@ -27,14 +27,17 @@ struct cof_nsm_port {
 struct cof_kms_attested {
     struct cof_aws *aws;
     struct cof_nsm_port nsm;
-    int64_t epoch_ms;         /* how long one RSA key serves; default 600000 */
+    int64_t epoch_ms;         /* how long one RSA key serves; default 600000; 0: for one call */
+    unsigned rsa_bits;        /* 2048 (the default, which is what AWS's own SDK uses), 3072 or 4096 */
     struct cof_rsa_key *key;
+    bool used;                /* key has served a call */
     int64_t made_ms;          /* monotonic (the loop's) */
 };
 
 void cof_kms_attested_init(struct cof_kms_attested *att, struct cof_aws *aws, const struct cof_nsm_port *nsm);
 void cof_kms_attested_done(struct cof_kms_attested *att);
-/* Makes the epoch's key now if there is none or it is half used up: call when idle, as it takes 0.1 s and more. */
+/* Makes the epoch's key now if there is none or it is half used up: call when idle, as it takes 0.1 s and more (4096 bits:
+ * seconds). */
 COF_MUST_USE enum cof_err cof_kms_attested_prepare(struct cof_kms_attested *att);
 
 /* use->recipient is ignored: it is made here. Blocking. */

@@ -84,6 +84,26 @@ static enum cof_err model(const json_t *o, struct config *c, struct cof_diag *di
     return err == COF_OK ? key_arn(o, "key_arn", c, c->model_key_arn, diag) : err;
 }
 
+static enum cof_err recipient_key(const json_t *o, struct config *c, struct cof_diag *diag)
+{
+    static const char *const names[] = {"rsa_bits", "epoch_s", NULL};
+    int64_t bits = 2048, epoch_s = 600;
+    enum cof_err err = COF_OK;
+
+    if (o != NULL)
+        err = json_is_object(o) ? cof_json_only(o, names, diag)
+                                : cof_diag_set(diag, COF_E_CONFIG, "configuration: \"recipient_key\" must be an object");
+    if (o != NULL && err == COF_OK)
+        err = cof_json_int_or(o, "rsa_bits", 2048, 4096, 2048, &bits, diag);
+    if (o != NULL && err == COF_OK)
+        err = cof_json_int_or(o, "epoch_s", 0, 86400, 600, &epoch_s, diag);
+    if (err == COF_OK && bits != 2048 && bits != 3072 && bits != 4096)
+        err = cof_diag_set(diag, COF_E_CONFIG, "configuration: \"rsa_bits\" must be 2048, 3072 or 4096");
+    c->recipient_bits = (unsigned)bits;
+    c->recipient_epoch_ms = epoch_s * 1000;
+    return err;
+}
+
 /* What only an image's first process asks for (init.h). */
 static enum cof_err image_members(const json_t *o, struct config *c, struct cof_diag *diag)
 {
@@ -116,7 +136,7 @@ static enum cof_err read_members(const json_t *o, struct config *c, struct cof_d
 {
     static const char *const names[] = {"version", "region", "account", "bucket", "queue_url", "data_key_arn",
         "results_key_arn", "endpoints", "ca_pem", "host", "max_bytes", "visibility_s", "processor",
-        "model", "allow_debug", "clocks", "heartbeat", NULL};
+        "model", "recipient_key", "allow_debug", "clocks", "heartbeat", NULL};
     char host[300];
     struct cof_view pem;
     int64_t version, max_bytes, visibility_s;
@@ -156,6 +176,8 @@ static enum cof_err read_members(const json_t *o, struct config *c, struct cof_d
         err = processor(json_object_get(o, "processor"), c, diag);
     if (err == COF_OK)
         err = model(json_object_get(o, "model"), c, diag);
+    if (err == COF_OK)
+        err = recipient_key(json_object_get(o, "recipient_key"), c, diag);
     if (err == COF_OK)
         err = cof_json_bool_or(o, "allow_debug", false, &c->allow_debug, diag);
     if (err == COF_OK)

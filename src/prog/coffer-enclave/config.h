@@ -22,6 +22,8 @@ struct config {
     struct cof_buf ca_pem;     /* the only roots the enclave trusts */
     struct cof_addr host;      /* the parent's CONNECT proxy */
     uint64_t max_bytes;        /* of a sealed job; it is held in memory */
+    unsigned recipient_bits;   /* of the RSA key that KMS seals data keys for */
+    int64_t recipient_epoch_ms; /* how long one serves; 0: for one call */
     int64_t processor_ms;      /* how long one job may take */
     uint32_t visibility_s;     /* of a message in work */
     char args[PROCESSOR_ARGS_MAX][128];

@@ -279,6 +279,47 @@ static void attested_refuses(void **state)
     land(&e);
 }
 
+/* One key serves an epoch, or one call; its size is the caller's; an answer to the key before is nobody's. */
+static void c06_a_key_serves_its_epoch(void **state)
+{
+    struct world *w = *state;
+    struct cof_kms_key_use use = use_of(KEY_ARN);
+    struct cof_secret key = {0};
+    const struct cof_rsa_key *first;
+    struct enclave e;
+    char old[8192];
+
+    launch(w, &e);
+    assert_int_equal(cof_rsa_bits(e.att.key), 2048);
+    first = e.att.key;
+    script(w, 200, NULL, sealed_reply(w, &e, 32));
+    assert_ok(cof_kms_attested_decrypt(&e.att, &use, COF_LIT("blob"), 32, &key, NULL));
+    assert_ok(cof_kms_attested_prepare(&e.att));
+    assert_ptr_equal(e.att.key, first);
+    (void)snprintf(old, sizeof old, "%s", sealed_reply(w, &e, 32));
+    e.att.made_ms -= e.att.epoch_ms; /* its epoch has passed */
+    e.att.rsa_bits = 3072;
+    script(w, 200, NULL, old);
+    assert_int_equal(cof_kms_attested_decrypt(&e.att, &use, COF_LIT("blob"), 32, &key, NULL), COF_E_AUTH);
+    assert_int_equal(cof_rsa_bits(e.att.key), 3072);
+    script(w, 200, NULL, sealed_reply(w, &e, 32));
+    assert_ok(cof_kms_attested_decrypt(&e.att, &use, COF_LIT("blob"), 32, &key, NULL));
+
+    e.att.epoch_ms = 0;
+    e.att.rsa_bits = 2048;
+    assert_ok(cof_kms_attested_prepare(&e.att));
+    assert_int_equal(cof_rsa_bits(e.att.key), 2048);
+    assert_ok(cof_kms_attested_prepare(&e.att)); /* unused, so it stays */
+    (void)snprintf(old, sizeof old, "%s", sealed_reply(w, &e, 32));
+    script(w, 200, NULL, old);
+    assert_ok(cof_kms_attested_decrypt(&e.att, &use, COF_LIT("blob"), 32, &key, NULL));
+    script(w, 200, NULL, old); /* the same answer again, to the next call */
+    assert_int_equal(cof_kms_attested_decrypt(&e.att, &use, COF_LIT("blob"), 32, &key, NULL), COF_E_AUTH);
+    assert_int_equal(key.len, 0);
+    cof_secret_done(&key);
+    land(&e);
+}
+
 /* Order of the pairs does not matter to the digest; everything else does. */
 static void digest_binds(void **state)
 {
@@ -346,7 +387,8 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
         T(refuses_unpinned), T(decrypts), T(refuses_replies), T(sorts_errors), T(asynchronous), T(attested),
-        T(attested_refuses), T(attested_keyring), cmocka_unit_test(digest_binds),
+        T(attested_refuses),
+        T(c06_a_key_serves_its_epoch), T(attested_keyring), cmocka_unit_test(digest_binds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

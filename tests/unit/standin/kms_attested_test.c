@@ -129,13 +129,25 @@ static void documents_of_all_rsa_sizes_are_served_and_no_others(void **state)
 
     kms_fixture_init(&f, NULL);
     cof_buf_init(&public_key, 2048);
-    assert_ok(cof_rsa_generate(3072, &key));
-    assert_ok(cof_rsa_spki(key, &public_key));
-    json = ask(&f, "GenerateRandom", "\"NumberOfBytes\":16", cof_buf_view(&public_key), error);
-    assert_string_equal(error, "");
-    json_decref(json);
-    cof_rsa_free(key);
-    cof_buf_reset(&public_key);
+    for (unsigned bits = 3072; bits <= 4096; bits += 1024) {
+        struct cof_buf cms, plain;
+
+        assert_ok(cof_rsa_generate(bits, &key));
+        assert_ok(cof_rsa_spki(key, &public_key));
+        json = ask(&f, "GenerateRandom", "\"NumberOfBytes\":1024", cof_buf_view(&public_key), error);
+        assert_string_equal(error, "");
+        cof_buf_init(&cms, 8192);
+        cof_buf_init(&plain, 8192);
+        assert_ok(cof_json_base64(json, "CiphertextForRecipient", &cms, NULL));
+        assert_true(cms.len <= 6144);
+        assert_ok(cof_kms_recipient_open_buf(key, cof_buf_view(&cms), 1024, 1024, &plain));
+        assert_int_equal(cof_kms_recipient_open_buf(rsa, cof_buf_view(&cms), 1024, 1024, &plain), COF_E_AUTH);
+        cof_buf_done(&cms);
+        cof_buf_done(&plain);
+        json_decref(json);
+        cof_rsa_free(key);
+        cof_buf_reset(&public_key);
+    }
     assert_ok(cof_ecdsa_generate(COF_P256, &rng, &ecc));
     assert_ok(cof_ecdsa_spki(ecc, &public_key));
     json = ask(&f, "GenerateRandom", "\"NumberOfBytes\":16", cof_buf_view(&public_key), error);
