@@ -294,7 +294,7 @@ static void refused(struct cof_aws_call *call)
     enum cof_err err = cof_aws_error_read(call->request.service, &head, cof_buf_view(&call->error_body), &error, &diag);
     int64_t off = call->server_ms - wall(call->aws);
 
-    if (is_skew(&error) && !call->skew_tried && call->server_ms != 0 && (off > 240000 || off < -240000)) {
+    if (is_skew(&error) && !call->skew_tried && !call->aws->own_clock && call->server_ms != 0 && (off > 240000 || off < -240000)) {
         call->skew_tried = true;
         call->aws->skew_ms += off;
         if (again_later(call, 0))
@@ -462,6 +462,8 @@ static enum cof_err signed_head(struct cof_aws_call *call, const struct cof_aws_
     add_chunked(call, &headers);
     if (request.s3_path)
         cof_headers_set(&headers, "x-amz-content-sha256", word);
+    if (request.s3_path && call->aws->bucket_owner[0] != '\0')
+        cof_headers_set(&headers, "x-amz-expected-bucket-owner", call->aws->bucket_owner);
     request.payload_hash = cof_view_str(word);
     err = sign(call, &request, endpoint->https, &headers);
     if (err == COF_OK) {

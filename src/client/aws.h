@@ -40,6 +40,7 @@ struct cof_aws {
     const struct cof_rng *rng;
     int64_t (*now_ms)(void); /* wall clock */
     char region[64];
+    char bucket_owner[16]; /* the account that must own any bucket asked of; empty: whoever does */
     char s3_region[64];    /* where S3 said the bucket is; empty: in region */
     bool fips, dual_stack; /* what AWS's own host names are made with */
     struct cof_aws_endpoint endpoints[4]; /* by enum cof_aws_service */
@@ -54,6 +55,7 @@ struct cof_aws {
     bool no_reply_checksum;      /* do not ask for, nor look at, those that S3 keeps */
     int quota;             /* 500 at start: a retry costs 5, a success gives 1 back */
     int64_t skew_ms;       /* added to now_ms */
+    bool own_clock;        /* no reply's date moves skew_ms: whoever sets this sees to it (kms_attested does, in an enclave) */
     const struct cof_log *log;
 };
 void cof_aws_init(struct cof_aws *aws, struct cof_loop *loop, struct cof_http_client *http, const struct cof_rng *rng,

@@ -3,14 +3,18 @@
 
 #include "crypto/hash.h"
 #include "engine/kms_recipient.h"
+#include "format/attest_doc.h"
+#include "format/cose.h"
 #include "format/nsm.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define EPOCH_MS 600000
 #define RSA_BITS 2048
 #define NONCE_BYTES 32
+#define DRIFT_MS 1000 /* less is not worth a correction */
 #define DATA_KEY_BYTES 32
 
 void cof_kms_attested_init(struct cof_kms_attested *att, struct cof_aws *aws, const struct cof_nsm_port *nsm)
@@ -100,6 +104,28 @@ enum cof_err cof_kms_attested_digest(const char *operation, const struct cof_kms
     return err;
 }
 
+/* The hypervisor's time is in every document, which comes from the module itself: no signature is asked of it. The parent
+ * steers neither, and the kernel's clock drifts. */
+static void follow_clock(const struct cof_kms_attested *att, struct cof_view document)
+{
+    struct cof_cose_sign1 cose;
+    struct cof_attest_doc doc;
+    char off[32];
+    int64_t off_ms;
+
+    if (!att->aws->own_clock || cof_cose_sign1_parse(document, COF_ATTEST_PAYLOAD_MAX, &cose) != COF_OK ||
+        cof_attest_doc_parse(cose.payload, &doc, NULL) != COF_OK)
+        return;
+    off_ms = doc.timestamp_ms - att->aws->now_ms();
+    if (off_ms <= DRIFT_MS && off_ms >= -DRIFT_MS)
+        off_ms = 0;
+    if (off_ms - att->aws->skew_ms > DRIFT_MS || off_ms - att->aws->skew_ms < -DRIFT_MS) {
+        (void)snprintf(off, sizeof off, "%lld", (long long)-off_ms);
+        cof_log_event(att->aws->log, COF_LOG_WARN, "clock.off", "by_ms", off, NULL);
+    }
+    att->aws->skew_ms = off_ms;
+}
+
 /* Has the security module sign a document over our public key, a nonce and the request's digest. */
 static enum cof_err attest(struct cof_kms_attested *att, const uint8_t digest[static 32], struct cof_buf *document,
                            struct cof_diag *diag)
@@ -127,13 +153,15 @@ static enum cof_err attest(struct cof_kms_attested *att, const uint8_t digest[st
         err = att->nsm.call(att->nsm.ctx, cof_buf_view(&out), &in);
     if (err == COF_OK)
         err = cof_nsm_parse_response(cof_buf_view(&in), &response);
-    if (err == COF_OK && response.op != COF_NSM_ATTESTATION)
+    if (err == COF_OK && response.op != COF_NSM_ATTESTATION) {
         err = cof_diag_set(diag, COF_E_REMOTE, "the security module gives no attestation: %s",
                            response.op == COF_NSM_ERROR ? cof_nsm_error_name(response.error) : "another answer came");
-    else if (err == COF_OK)
+    } else if (err == COF_OK) {
         cof_buf_add(document, response.data);
-    else
+        follow_clock(att, response.data);
+    } else {
         (void)cof_diag_set(diag, err, "the security module does not answer: %s", cof_err_text(err));
+    }
     cof_buf_done(&spki);
     cof_buf_done(&out);
     cof_buf_done(&in);

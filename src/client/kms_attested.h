@@ -7,6 +7,9 @@
  *   SHA-256( "coffer kms request v1" 00 | operation 00 | key ARN 00 | u16 pairs { u16 len name | u16 len value } sorted
  *            by name | u32 len blob )
  *
+ * Each document also says what time it is for the hypervisor: where aws->own_clock is set, aws->skew_ms follows that, and
+ * no date of a reply (C-22).
+ *
  * Refused: a Plaintext, another key than the pinned ARN, an answer without CiphertextForRecipient, a key of another
  * length (C-04, C-07). The envelope itself is not authenticated (C-05): TLS to KMS ends in this process, with roots of
  * its own.

@@ -50,6 +50,8 @@ struct enclave {
     struct cof_aws aws;
     struct cof_aws_settings settings;
     struct cof_credentials *credentials;
+    char checked_key[129]; /* the access key id whose account was checked */
+    bool checking;
     struct cof_process *child;
     struct cof_queue *queue;
     struct worker worker;
@@ -144,6 +146,48 @@ static enum cof_err confine(struct enclave *e, struct cof_diag *diag)
     return err;
 }
 
+/* The host could hand over some other account's credentials, and so lead results astray (C-08). */
+static enum cof_err check_account(struct enclave *e, struct cof_diag *diag)
+{
+    struct cof_aws_request request;
+    struct cof_aws_reply reply;
+    struct cof_sts_identity identity;
+    enum cof_err err = cof_sts_get_caller_identity(&request);
+
+    if (err == COF_OK)
+        err = cof_aws_run(&e->aws, &request, 65536, &reply, diag);
+    if (err != COF_OK)
+        return err;
+    err = cof_sts_parse_identity(cof_buf_view(&reply.body), &identity, diag);
+    cof_aws_reply_done(&reply);
+    if (err == COF_OK && strcmp(identity.account, e->config.account) != 0)
+        err = cof_diag_set(diag, COF_E_AUTH, "the credentials handed over belong to another account");
+    return err;
+}
+
+/* Each time the host hands over something new. */
+static enum cof_err refresh(void *ctx, struct cof_aws *aws, struct cof_diag *diag)
+{
+    struct enclave *e = ctx;
+    struct cof_view key;
+    enum cof_err err;
+
+    if (e->checking) /* the check's own call */
+        return COF_OK;
+    err = cof_credentials_refresh(e->credentials, aws, diag);
+    key = cof_buf_view(&aws->credentials.access_key_id);
+    if (err != COF_OK || (key.len > 0 && cof_view_eq_str(key, e->checked_key)))
+        return err;
+    e->checking = true;
+    err = check_account(e, diag);
+    e->checking = false;
+    if (err == COF_OK)
+        (void)snprintf(e->checked_key, sizeof e->checked_key, "%.*s", (int)key.len, (const char *)key.data);
+    else
+        cof_aws_credentials_done(&aws->credentials);
+    return err;
+}
+
 static enum cof_err open_clients(struct enclave *e, struct cof_diag *diag)
 {
     struct cof_tls_client_opts tls = {.ca_pem = cof_buf_view(&e->config.ca_pem)};
@@ -168,27 +212,10 @@ static enum cof_err open_clients(struct enclave *e, struct cof_diag *diag)
     err = cof_aws_settings_load(&e->settings, &env, NULL, diag);
     if (err == COF_OK)
         err = cof_credentials_new(&credentials, &e->credentials);
-    e->aws.refresh = cof_credentials_refresh;
-    e->aws.refresh_ctx = e->credentials;
-    return err;
-}
-
-/* The host could hand over some other account's credentials, and so lead results astray (C-08). */
-static enum cof_err check_account(struct enclave *e, struct cof_diag *diag)
-{
-    struct cof_aws_request request;
-    struct cof_aws_reply reply;
-    struct cof_sts_identity identity;
-    enum cof_err err = cof_sts_get_caller_identity(&request);
-
-    if (err == COF_OK)
-        err = cof_aws_run(&e->aws, &request, 65536, &reply, diag);
-    if (err != COF_OK)
-        return err;
-    err = cof_sts_parse_identity(cof_buf_view(&reply.body), &identity, diag);
-    cof_aws_reply_done(&reply);
-    if (err == COF_OK && strcmp(identity.account, e->config.account) != 0)
-        err = cof_diag_set(diag, COF_E_AUTH, "the credentials handed over belong to another account");
+    e->aws.refresh = refresh;
+    e->aws.refresh_ctx = e;
+    e->aws.own_clock = true;
+    (void)snprintf(e->aws.bucket_owner, sizeof e->aws.bucket_owner, "%s", e->config.account);
     return err;
 }
 
@@ -198,7 +225,7 @@ static enum cof_err open_worker(struct enclave *e, struct cof_diag *diag)
     struct cof_queue_events events = {0};
     struct cof_nsm_port port = {call_nsm, e->nsm};
     struct worker *w = &e->worker;
-    enum cof_err err = check_account(e, diag);
+    enum cof_err err = cof_aws_ready(&e->aws, diag);
 
     w->config = &e->config;
     w->aws = &e->aws;
@@ -311,7 +338,7 @@ int main(int argc, char **argv)
     };
     static struct enclave e;
     struct cof_diag diag = {0};
-    char **args;
+    char **args, bits[16];
     int n_args;
     bool exit_now, is_first;
     enum cof_err err;
@@ -335,7 +362,8 @@ int main(int argc, char **argv)
             init_end();
         return cof_exit_code(err);
     }
-    cof_log_event(&e.log, COF_LOG_INFO, "enclave.ready", NULL);
+    (void)snprintf(bits, sizeof bits, "%u", e.config.recipient_bits);
+    cof_log_event(&e.log, COF_LOG_INFO, "enclave.ready", "recipient_rsa_bits", bits, NULL);
     serve(&e);
     return COF_EXIT_FAILED;
 }
