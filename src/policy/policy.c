@@ -2,6 +2,7 @@
 #include "policy/policy.h"
 
 #include "policy/locate.h"
+#include "policy/principal.h"
 
 #include <jansson.h>
 
@@ -40,16 +41,6 @@ static enum cof_err wrong(struct parser *p, const char *what)
 static struct cof_view view_of(const json_t *s)
 {
     return cof_view_of(json_string_value(s), json_string_length(s));
-}
-
-static bool is_account(struct cof_view v)
-{
-    if (v.len != 12)
-        return false;
-    for (size_t i = 0; i < v.len; i++)
-        if (v.data[i] < '0' || v.data[i] > '9')
-            return false;
-    return true;
 }
 
 /* A string, and where scalars is set also true, false or an integer, which become strings. */
@@ -141,55 +132,12 @@ static enum cof_err check_each(struct parser *p, const struct cof_view *items, s
     return COF_OK;
 }
 
-static enum cof_err aws_principal(struct parser *p, struct cof_view v, struct cof_principal *out)
-{
-    struct cof_view part[6], rest = v;
-
-    if (cof_view_eq_str(v, "*")) {
-        out->kind = COF_PRINCIPAL_ANYONE;
-        return COF_OK;
-    }
-    if (is_account(v)) {
-        *out = (struct cof_principal){COF_PRINCIPAL_ACCOUNT, v};
-        return COF_OK;
-    }
-    for (int i = 0; i < 6; i++)
-        (void)cof_view_split(rest, ':', &part[i], &rest);
-    if (!cof_view_eq_str(part[0], "arn") || rest.len > 0 || !is_account(part[4]) || part[5].len == 0 ||
-        (!cof_view_eq_str(part[2], "iam") && !cof_view_eq_str(part[2], "sts")))
-        return complain(p, COF_E_FORMAT, "no account and no ARN of a principal", v);
-    if (cof_view_find(v, '*') != SIZE_MAX || cof_view_find(v, '?') != SIZE_MAX)
-        return complain(p, COF_E_FORMAT, "a principal takes no wildcard but \"*\" alone", v);
-    if (cof_view_eq_str(part[2], "iam") && cof_view_eq_str(part[5], "root"))
-        *out = (struct cof_principal){COF_PRINCIPAL_ACCOUNT, part[4]};
-    else
-        *out = (struct cof_principal){COF_PRINCIPAL_ARN, v};
-    return COF_OK;
-}
-
-static enum cof_err one_principal(struct parser *p, struct cof_view type, struct cof_view v, struct cof_principal *out)
-{
-    out->value = v;
-    if (cof_view_eq_str(type, "AWS"))
-        return aws_principal(p, v, out);
-    if (v.len == 0 || cof_view_find(v, '*') != SIZE_MAX)
-        return complain(p, COF_E_FORMAT, "not the name of a principal", v);
-    if (cof_view_eq_str(type, "Service"))
-        out->kind = COF_PRINCIPAL_SERVICE;
-    else if (cof_view_eq_str(type, "Federated"))
-        out->kind = COF_PRINCIPAL_FEDERATED;
-    else if (cof_view_eq_str(type, "CanonicalUser"))
-        out->kind = COF_PRINCIPAL_CANONICAL;
-    else
-        return complain(p, COF_E_FORMAT, "unknown kind of principal", type);
-    return COF_OK;
-}
-
 /* Appends what one member of the Principal object lists. */
 static enum cof_err add_principals(struct parser *p, const char *type, const json_t *value, struct cof_statement *st)
 {
     struct cof_view *items = NULL;
     struct cof_principal *grown;
+    const char *what;
     size_t n = 0;
     enum cof_err err = get_list(p, value, false, &items, &n);
 
@@ -203,7 +151,9 @@ static enum cof_err add_principals(struct parser *p, const char *type, const jso
     st->principals = grown;
     for (size_t i = 0; i < n && err == COF_OK; i++) {
         grown[st->n_principals] = (struct cof_principal){0};
-        err = one_principal(p, cof_view_str(type), items[i], &grown[st->n_principals]);
+        what = cof_principal_read(cof_view_str(type), items[i], &grown[st->n_principals]);
+        if (what != NULL)
+            err = complain(p, COF_E_FORMAT, what, items[i]);
         st->n_principals++;
     }
 out:

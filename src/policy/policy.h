@@ -8,6 +8,7 @@
 #define COF_POLICY_POLICY_H
 
 #include "policy/condition.h"
+#include "policy/principal.h"
 
 enum cof_policy_kind {
     COF_POLICY_IDENTITY, /* also permission boundaries and session policies: no Principal, Resource needed */
@@ -16,20 +17,6 @@ enum cof_policy_kind {
 };
 
 enum cof_effect { COF_EFFECT_DENY, COF_EFFECT_ALLOW };
-
-enum cof_principal_kind {
-    COF_PRINCIPAL_ANYONE,    /* "*" or {"AWS": "*"} */
-    COF_PRINCIPAL_ACCOUNT,   /* twelve digits, or arn:aws:iam::ACCOUNT:root; value holds the digits */
-    COF_PRINCIPAL_ARN,       /* a user, role, assumed-role or federated-user */
-    COF_PRINCIPAL_SERVICE,   /* {"Service": "ec2.amazonaws.com"} */
-    COF_PRINCIPAL_FEDERATED, /* {"Federated": ...} */
-    COF_PRINCIPAL_CANONICAL, /* {"CanonicalUser": ...}; never matches here */
-};
-
-struct cof_principal {
-    enum cof_principal_kind kind;
-    struct cof_view value;
-};
 
 /* All views live as long as the policy. */
 struct cof_statement {

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The actions of S3: name, kinds of resource, and condition keys beside those that all of them have
+ * (Service Authorization Reference, "Actions, resources, and condition keys for Amazon S3").
+ */
+#include "policy/facts.h"
+
+#include <stddef.h>
+
+const struct cof_action_fact cof_facts_s3[] = {
+    {"InitiateReplication", "object", "BucketTag/*"},
+    {"PauseReplication", "bucket", "BucketTag/* destinationRegion"},
+    {"AbortMultipartUpload", "object",
+        "AccessGrantsInstanceArn AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount "
+        "DataAccessPointArn"},
+    {"AllowVendedLogDeliveryForResource", "bucket",
+        "BucketTag/* deliverySourceArn logType resourceArnBeingAuthorized"},
+    {"AssociateAccessGrantsIdentityCenter", "other", ""},
+    {"BypassGovernanceRetention", "object",
+        "AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount DataAccessPointArn "
+        "RequestObjectTag/* RequestObjectTagKeys x-amz-acl x-amz-copy-source x-amz-grant-full-control "
+        "x-amz-grant-read x-amz-grant-read-acp x-amz-grant-write x-amz-grant-write-acp x-amz-metadata-directive "
+        "x-amz-server-side-encryption x-amz-server-side-encryption-aws-kms-key-id "
+        "x-amz-server-side-encryption-customer-algorithm x-amz-storage-class x-amz-website-redirect-location"},
+    {"CreateAccessGrant", "other", "AccessGrantScope"},
+    {"CreateAccessGrantsInstance", "other", ""},
+    {"CreateAccessGrantsLocation", "other", "AccessGrantsLocationScope"},
+    {"CreateAccessPoint", "accesspoint",
+        "AccessPointNetworkOrigin AccessPointTag/* DataAccessPointAccount DataAccessPointArn locationconstraint "
+        "x-amz-acl"},
+    {"CreateAccessPointForObjectLambda", "other",
+        "AccessPointNetworkOrigin DataAccessPointAccount DataAccessPointArn"},
+    {"CreateBucket", "bucket",
+        "BucketTag/* locationconstraint x-amz-acl x-amz-bucket-namespace x-amz-grant-full-control "
+        "x-amz-grant-read x-amz-grant-read-acp x-amz-grant-write x-amz-grant-write-acp x-amz-object-ownership"},
+    {"CreateBucketMetadataTableConfiguration", "bucket", "BucketTag/*"},
+    {"CreateJob", "", "RequestJobOperation RequestJobPriority"},
+    {"CreateMultiRegionAccessPoint", "other", "AccessPointNetworkOrigin DataAccessPointAccount DataAccessPointArn"},
+    {"CreateStorageLensGroup", "", ""},
+    {"DeleteAccessGrant", "other", "AccessGrantScope"},
+    {"DeleteAccessGrantsInstance", "other", ""},
+    {"DeleteAccessGrantsInstanceResourcePolicy", "other", ""},
+    {"DeleteAccessGrantsLocation", "other", "AccessGrantsLocationScope"},
+    {"DeleteAccessPoint", "accesspoint",
+        "AccessPointNetworkOrigin AccessPointTag/* DataAccessPointAccount DataAccessPointArn"},
+    {"DeleteAccessPointForObjectLambda", "other",
+        "AccessPointNetworkOrigin DataAccessPointAccount DataAccessPointArn"},
+    {"DeleteAccessPointPolicy", "accesspoint",
+        "AccessPointNetworkOrigin AccessPointTag/* DataAccessPointAccount DataAccessPointArn"},
+    {"DeleteAccessPointPolicyForObjectLambda", "other",
+        "AccessPointNetworkOrigin DataAccessPointAccount DataAccessPointArn"},
+    {"DeleteBucket", "bucket", "BucketTag/*"},
+    {"DeleteBucketMetadataTableConfiguration", "bucket", "BucketTag/*"},
+    {"DeleteBucketPolicy", "bucket", "BucketTag/*"},
+    {"DeleteBucketWebsite", "bucket", "BucketTag/*"},
+    {"DeleteJobTagging", "job", "ExistingJobOperation ExistingJobPriority"},
+    {"DeleteMultiRegionAccessPoint", "other", "AccessPointNetworkOrigin DataAccessPointAccount DataAccessPointArn"},
+    {"DeleteObject", "object",
+        "AccessGrantsInstanceArn AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount "
+        "DataAccessPointArn if-match"},
+    {"DeleteObjectAnnotation", "object",
+        "AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount DataAccessPointArn "
+        "ExistingObjectTag/* x-amz-object-if-match"},
+    {"DeleteObjectTagging", "object",
+        "AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount DataAccessPointArn "
+        "ExistingObjectTag/*"},
+    {"DeleteObjectVersion", "object",
+        "AccessGrantsInstanceArn AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount "
+        "DataAccessPointArn versionid"},
+    {"DeleteObjectVersionAnnotation", "object",
+        "AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount DataAccessPointArn "
+        "ExistingObjectTag/* versionid x-amz-object-if-match"},
+    {"DeleteObjectVersionTagging", "object",
+        "AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount DataAccessPointArn "
+        "ExistingObjectTag/* versionid"},
+    {"DeleteStorageLensConfiguration", "other", ""},
+    {"DeleteStorageLensConfigurationTagging", "other", ""},
+    {"DeleteStorageLensGroup", "other", ""},
+    {"DescribeJob", "job", ""},
+    {"DescribeMultiRegionAccessPointOperation", "other", ""},
+    {"DissociateAccessGrantsIdentityCenter", "other", ""},
+    {"GetAccelerateConfiguration", "bucket", "BucketTag/*"},
+    {"GetAccessGrant", "other", "AccessGrantScope"},
+    {"GetAccessGrantsInstance", "other", ""},
+    {"GetAccessGrantsInstanceForPrefix", "other", ""},
+    {"GetAccessGrantsInstanceResourcePolicy", "other", ""},
+    {"GetAccessGrantsLocation", "other", "AccessGrantsLocationScope"},
+    {"GetAccessPoint", "", "AccessPointNetworkOrigin AccessPointTag/* DataAccessPointAccount DataAccessPointArn"},
+    {"GetAccessPointConfigurationForObjectLambda", "other",
+        "AccessPointNetworkOrigin DataAccessPointAccount DataAccessPointArn"},
+    {"GetAccessPointForObjectLambda", "other", "AccessPointNetworkOrigin DataAccessPointAccount DataAccessPointArn"},
+    {"GetAccessPointPolicy", "accesspoint",
+        "AccessPointNetworkOrigin AccessPointTag/* DataAccessPointAccount DataAccessPointArn"},
+    {"GetAccessPointPolicyForObjectLambda", "other",
+        "AccessPointNetworkOrigin DataAccessPointAccount DataAccessPointArn"},
+    {"GetAccessPointPolicyStatus", "accesspoint",
+        "AccessPointNetworkOrigin AccessPointTag/* DataAccessPointAccount DataAccessPointArn"},
+    {"GetAccessPointPolicyStatusForObjectLambda", "other",
+        "AccessPointNetworkOrigin DataAccessPointAccount DataAccessPointArn"},
+    {"GetAccountPublicAccessBlock", "", ""},
+    {"GetAnalyticsConfiguration", "bucket", "BucketTag/*"},
+    {"GetBucketAbac", "bucket", "BucketTag/*"},
+    {"GetBucketAcl", "accesspoint bucket",
+        "AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount DataAccessPointArn"},
+    {"GetBucketCORS", "accesspoint bucket",
+        "AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount DataAccessPointArn"},
+    {"GetBucketLocation", "accesspoint bucket",
+        "AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount DataAccessPointArn"},
+    {"GetBucketLogging", "bucket", "BucketTag/*"},
+    {"GetBucketMetadataTableConfiguration", "bucket", "BucketTag/*"},
+    {"GetBucketNotification", "accesspoint bucket",
+        "AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount DataAccessPointArn"},
+    {"GetBucketObjectLockConfiguration", "bucket", "BucketTag/*"},
+    {"GetBucketOwnershipControls", "bucket", "BucketTag/*"},
+    {"GetBucketPolicy", "accesspoint bucket",
+        "AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount DataAccessPointArn"},
+    {"GetBucketPolicyStatus", "bucket", "BucketTag/*"},
+    {"GetBucketPublicAccessBlock", "bucket", "BucketTag/*"},
+    {"GetBucketRequestPayment", "bucket", "BucketTag/*"},
+    {"GetBucketTagging", "bucket", "BucketTag/*"},
+    {"GetBucketVersioning", "bucket", "BucketTag/*"},
+    {"GetBucketWebsite", "bucket", "BucketTag/*"},
+    {"GetDataAccess", "other", ""},
+    {"GetEncryptionConfiguration", "bucket", "BucketTag/*"},
+    {"GetIntelligentTieringConfiguration", "bucket", "BucketTag/*"},
+    {"GetInventoryConfiguration", "bucket", "BucketTag/*"},
+    {"GetJobTagging", "job", ""},
+    {"GetLifecycleConfiguration", "bucket", "BucketTag/*"},
+    {"GetMetricsConfiguration", "bucket", "BucketTag/*"},
+    {"GetMultiRegionAccessPoint", "other", "AccessPointNetworkOrigin DataAccessPointAccount DataAccessPointArn"},
+    {"GetMultiRegionAccessPointPolicy", "other",
+        "AccessPointNetworkOrigin DataAccessPointAccount DataAccessPointArn"},
+    {"GetMultiRegionAccessPointPolicyStatus", "other",
+        "AccessPointNetworkOrigin DataAccessPointAccount DataAccessPointArn"},
+    {"GetMultiRegionAccessPointRoutes", "other",
+        "AccessPointNetworkOrigin DataAccessPointAccount DataAccessPointArn"},
+    {"GetObject", "object",
+        "AccessGrantsInstanceArn AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount "
+        "DataAccessPointArn ExistingObjectTag/*"},
+    {"GetObjectAcl", "object",
+        "AccessGrantsInstanceArn AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount "
+        "DataAccessPointArn ExistingObjectTag/*"},
+    {"GetObjectAnnotation", "object",
+        "AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount DataAccessPointArn "
+        "ExistingObjectTag/*"},
+    {"GetObjectAttributes", "object",
+        "AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount DataAccessPointArn "
+        "ExistingObjectTag/*"},
+    {"GetObjectLegalHold", "object",
+        "AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount DataAccessPointArn"},
+    {"GetObjectRetention", "object",
+        "AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount DataAccessPointArn"},
+    {"GetObjectTagging", "object",
+        "AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount DataAccessPointArn "
+        "ExistingObjectTag/*"},
+    {"GetObjectTorrent", "object", "BucketTag/*"},
+    {"GetObjectVersion", "object",
+        "AccessGrantsInstanceArn AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount "
+        "DataAccessPointArn ExistingObjectTag/* versionid"},
+    {"GetObjectVersionAcl", "object",
+        "AccessGrantsInstanceArn AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount "
+        "DataAccessPointArn ExistingObjectTag/* versionid"},
+    {"GetObjectVersionAnnotation", "object",
+        "AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount DataAccessPointArn "
+        "ExistingObjectTag/* versionid"},
+    {"GetObjectVersionAnnotationForReplication", "object", "BucketTag/*"},
+    {"GetObjectVersionAttributes", "object",
+        "AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount DataAccessPointArn "
+        "ExistingObjectTag/* versionid"},
+    {"GetObjectVersionForReplication", "object", "BucketTag/*"},
+    {"GetObjectVersionTagging", "object",
+        "AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount DataAccessPointArn "
+        "ExistingObjectTag/* versionid"},
+    {"GetObjectVersionTorrent", "object", "BucketTag/* versionid"},
+    {"GetReplicationConfiguration", "bucket", "BucketTag/*"},
+    {"GetStorageLensConfiguration", "other", ""},
+    {"GetStorageLensConfigurationTagging", "other", ""},
+    {"GetStorageLensDashboard", "other", ""},
+    {"GetStorageLensGroup", "other", ""},
+    {"ListAccessGrants", "other", ""},
+    {"ListAccessGrantsInstances", "", ""},
+    {"ListAccessGrantsLocations", "other", ""},
+    {"ListAccessPoints", "", ""},
+    {"ListAccessPointsForObjectLambda", "", ""},
+    {"ListAllMyBuckets", "", ""},
+    {"ListBucket", "accesspoint bucket",
+        "AccessGrantsInstanceArn AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount "
+        "DataAccessPointArn delimiter max-keys prefix"},
+    {"ListBucketMultipartUploads", "bucket",
+        "AccessGrantsInstanceArn AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount "
+        "DataAccessPointArn"},
+    {"ListBucketVersions", "accesspoint bucket",
+        "AccessGrantsInstanceArn AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount "
+        "DataAccessPointArn delimiter max-keys prefix"},
+    {"ListCallerAccessGrants", "other", ""},
+    {"ListJobs", "", ""},
+    {"ListMultiRegionAccessPoints", "", ""},
+    {"ListMultipartUploadParts", "object",
+        "AccessGrantsInstanceArn AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount "
+        "DataAccessPointArn"},
+    {"ListObjectAnnotations", "object",
+        "AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount DataAccessPointArn "
+        "ExistingObjectTag/* annotation-prefix max-annotation-results"},
+    {"ListObjectVersionAnnotations", "object",
+        "AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount DataAccessPointArn "
+        "ExistingObjectTag/* annotation-prefix max-annotation-results versionid"},
+    {"ListStorageLensConfigurations", "", ""},
+    {"ListStorageLensGroups", "", ""},
+    {"ListTagsForResource", "accesspoint bucket",
+        "AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount DataAccessPointArn"},
+    {"ObjectOwnerOverrideToBucketOwner", "object", "BucketTag/*"},
+    {"PutAccelerateConfiguration", "bucket", "BucketTag/*"},
+    {"PutAccessGrantsInstanceResourcePolicy", "other", ""},
+    {"PutAccessPointConfigurationForObjectLambda", "other",
+        "AccessPointNetworkOrigin DataAccessPointAccount DataAccessPointArn"},
+    {"PutAccessPointPolicy", "accesspoint",
+        "AccessPointNetworkOrigin AccessPointTag/* DataAccessPointAccount DataAccessPointArn"},
+    {"PutAccessPointPolicyForObjectLambda", "other",
+        "AccessPointNetworkOrigin DataAccessPointAccount DataAccessPointArn"},
+    {"PutAccessPointPublicAccessBlock", "", ""},
+    {"PutAccountPublicAccessBlock", "", ""},
+    {"PutAnalyticsConfiguration", "bucket", "BucketTag/*"},
+    {"PutBucketAbac", "bucket", "BucketTag/*"},
+    {"PutBucketAcl", "bucket",
+        "BucketTag/* x-amz-acl x-amz-grant-full-control x-amz-grant-read x-amz-grant-read-acp x-amz-grant-write "
+        "x-amz-grant-write-acp"},
+    {"PutBucketCORS", "bucket", "BucketTag/*"},
+    {"PutBucketLogging", "bucket", "BucketTag/*"},
+    {"PutBucketNotification", "bucket", "BucketTag/*"},
+    {"PutBucketObjectLockConfiguration", "bucket", "BucketTag/*"},
+    {"PutBucketOwnershipControls", "bucket", "BucketTag/*"},
+    {"PutBucketPolicy", "bucket", "BucketTag/*"},
+    {"PutBucketPublicAccessBlock", "bucket", "BucketTag/*"},
+    {"PutBucketRequestPayment", "bucket", "BucketTag/*"},
+    {"PutBucketTagging", "bucket", "BucketTag/*"},
+    {"PutBucketVersioning", "bucket", "BucketTag/*"},
+    {"PutBucketWebsite", "bucket", "BucketTag/*"},
+    {"PutEncryptionConfiguration", "bucket", "BucketTag/*"},
+    {"PutIntelligentTieringConfiguration", "bucket", "BucketTag/*"},
+    {"PutInventoryConfiguration", "bucket", "BucketTag/* InventoryAccessibleOptionalFields"},
+    {"PutJobTagging", "job", "ExistingJobOperation ExistingJobPriority"},
+    {"PutLifecycleConfiguration", "bucket", "BucketTag/*"},
+    {"PutMetricsConfiguration", "bucket", "BucketTag/*"},
+    {"PutMultiRegionAccessPointPolicy", "other",
+        "AccessPointNetworkOrigin DataAccessPointAccount DataAccessPointArn"},
+    {"PutObject", "object",
+        "AccessGrantsInstanceArn AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount "
+        "DataAccessPointArn ObjectCreationOperation RequestObjectTag/* RequestObjectTagKeys if-match "
+        "if-none-match object-lock-event-hold object-lock-event-hold-duration-days object-lock-legal-hold "
+        "object-lock-mode object-lock-remaining-retention-days object-lock-retain-until-date x-amz-acl "
+        "x-amz-copy-source x-amz-grant-full-control x-amz-grant-read x-amz-grant-read-acp x-amz-grant-write "
+        "x-amz-grant-write-acp x-amz-metadata-directive x-amz-object-annotation-directive "
+        "x-amz-server-side-encryption x-amz-server-side-encryption-aws-kms-key-id "
+        "x-amz-server-side-encryption-customer-algorithm x-amz-storage-class x-amz-website-redirect-location"},
+    {"PutObjectAcl", "object",
+        "AccessGrantsInstanceArn AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount "
+        "DataAccessPointArn ExistingObjectTag/* x-amz-acl x-amz-grant-full-control x-amz-grant-read "
+        "x-amz-grant-read-acp x-amz-grant-write x-amz-grant-write-acp x-amz-storage-class"},
+    {"PutObjectAnnotation", "object",
+        "AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount DataAccessPointArn "
+        "ExistingObjectTag/* x-amz-object-if-match"},
+    {"PutObjectLegalHold", "object",
+        "AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount DataAccessPointArn "
+        "object-lock-legal-hold"},
+    {"PutObjectRetention", "object",
+        "AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount DataAccessPointArn "
+        "object-lock-event-hold object-lock-event-hold-duration-days object-lock-mode "
+        "object-lock-remaining-retention-days object-lock-retain-until-date"},
+    {"PutObjectTagging", "object",
+        "AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount DataAccessPointArn "
+        "ExistingObjectTag/* RequestObjectTag/* RequestObjectTagKeys"},
+    {"PutObjectVersionAcl", "object",
+        "AccessGrantsInstanceArn AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount "
+        "DataAccessPointArn ExistingObjectTag/* versionid x-amz-acl x-amz-grant-full-control x-amz-grant-read "
+        "x-amz-grant-read-acp x-amz-grant-write x-amz-grant-write-acp x-amz-storage-class"},
+    {"PutObjectVersionAnnotation", "object",
+        "AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount DataAccessPointArn "
+        "ExistingObjectTag/* versionid x-amz-object-if-match"},
+    {"PutObjectVersionTagging", "object",
+        "AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount DataAccessPointArn "
+        "ExistingObjectTag/* RequestObjectTag/* RequestObjectTagKeys versionid"},
+    {"PutReplicationConfiguration", "bucket", "BucketTag/* isReplicationPauseRequest"},
+    {"PutStorageLensConfiguration", "", ""},
+    {"PutStorageLensConfigurationTagging", "other", ""},
+    {"ReplicateDelete", "object", "BucketTag/*"},
+    {"ReplicateObject", "object",
+        "BucketTag/* object-lock-event-hold object-lock-event-hold-duration-days x-amz-server-side-encryption "
+        "x-amz-server-side-encryption-aws-kms-key-id x-amz-server-side-encryption-customer-algorithm"},
+    {"ReplicateObjectAnnotation", "object", "BucketTag/*"},
+    {"ReplicateTags", "object", "BucketTag/*"},
+    {"RestoreObject", "object",
+        "AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount DataAccessPointArn"},
+    {"SubmitMultiRegionAccessPointRoutes", "other",
+        "AccessPointNetworkOrigin DataAccessPointAccount DataAccessPointArn"},
+    {"TagResource", "accesspoint bucket",
+        "AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount DataAccessPointArn"},
+    {"UntagResource", "accesspoint bucket",
+        "AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount DataAccessPointArn"},
+    {"UpdateAccessGrantsLocation", "other", "AccessGrantsLocationScope"},
+    {"UpdateBucketMetadataAnnotationTableConfiguration", "bucket", "BucketTag/*"},
+    {"UpdateBucketMetadataInventoryTableConfiguration", "bucket", "BucketTag/*"},
+    {"UpdateBucketMetadataJournalTableConfiguration", "bucket", "BucketTag/*"},
+    {"UpdateJobPriority", "job", "ExistingJobOperation ExistingJobPriority RequestJobPriority"},
+    {"UpdateJobStatus", "job", "ExistingJobOperation ExistingJobPriority JobSuspendedCause"},
+    {"UpdateObjectEncryption", "object",
+        "AccessPointNetworkOrigin AccessPointTag/* BucketTag/* DataAccessPointAccount DataAccessPointArn "
+        "ExistingObjectTag/* x-amz-server-side-encryption x-amz-server-side-encryption-aws-kms-key-id"},
+    {"UpdateStorageLensGroup", "other", ""},
+    {NULL, NULL, NULL},
+};

@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""coffer policy lint: every known error of the public designs' own example policies is reported at its line, malformed JSON is named with
+line, column and the mend, the deployment's own policies are clean, and the rule list of docs/policy.md is that of the program."""
+import json, os, subprocess, tempfile
+from pathlib import Path
+
+COFFER = Path(os.environ['COFFER_BUILD']) / 'src/prog/coffer/coffer'
+ROOT = Path(__file__).resolve().parents[2]
+HERE = ROOT / 'tests/cli/policy'
+results = []
+
+
+def check(name, ok, detail=''):
+    results.append((name, bool(ok), str(detail)))
+
+
+def lint(*args, stdin=None):
+    p = subprocess.run([str(COFFER), 'policy', 'lint', *map(str, args)], input=stdin, capture_output=True, timeout=30)
+    return p.returncode, p.stdout.decode(), p.stderr.decode()
+
+
+def found(*args):
+    code, out, err = lint('--json', *args)
+    return code, json.loads(out)
+
+
+# What is wrong in them, in words of DESIGN.md and ATTACKS.md: line and rule of each.
+PUBLISHED = {
+    'key-as-published.json': {
+        (8, 'root-delegation'),            # C-11: the account may hand out Decrypt
+        (10, 'wildcard-action'),
+        (18, 'misplaced-element'),         # a Condition nested in a Principal
+        (20, 'unknown-condition-key'),     # C-12: aws:RequestContext is no attestation key
+        (35, 'encrypt-directly'),          # C-09
+        (37, 'key-not-in-request'),        # C-09: Encrypt is never attested
+        (42, 'unknown-condition-key'),     # C-12: bare kms:RecipientAttestation
+        (43, 'zero-pcr'),                  # C-13
+        (40, 'pcr0-alone'),                # C-15
+        (29, 'no-attestation-deny'),
+    },
+    'producer-as-published.json': {
+        (6, 'encrypt-directly'),           # Encrypt where GenerateDataKey is needed
+        (14, 'resource-mismatch'),         # PutObject on the bucket itself
+        (20, 'wildcard-action'), (21, 'wildcard-resource'),
+    },
+    'consumer-as-published.json': {
+        (7, 'wildcard-resource'), (10, 'unknown-condition-key'), (17, 'unknown-action'),
+    },
+    'device-as-published.json': {(6, 'wildcard-action'), (7, 'wildcard-resource')},
+    'bucket-as-published.json': {(1, 'no-tls'), (1, 'no-vpc-endpoint'), (6, 'public-access')},
+}
+
+
+def published():
+    for name, expected in PUBLISHED.items():
+        code, report = found(HERE / name)
+        got = {(f['line'], f['rule']) for f in report['findings']}
+        check(f'{name}: every known error is reported', code == 3 and expected <= got, f'missing {expected - got}, got {got}')
+    code, report = found(HERE / 'consumer-as-published.json')
+    mends = {f['rule']: f['mend'] for f in report['findings']}
+    check('a misspelt action has a suggestion', 'sqs:ReceiveMessage' in mends['unknown-action'], mends)
+    check('a false attestation key has the true ones', 'kms:RecipientAttestation:ImageSha384' in mends['unknown-condition-key'], mends)
+
+
+GOOD = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:Decrypt","Resource":"arn:aws:kms:eu-west-1:111122223333:key/k"}]}'
+# What is typed, with @ at the place that has to be named, and a word of the mend.
+MALFORMED = [
+    (GOOD.replace('}]}', '}@,]}'), 'remove the comma'),
+    (GOOD.replace('"Allow"', "@'Allow'"), 'double quotes'),
+    (GOOD.replace('"Effect"', '@Effect'), 'double quotes'),
+    (GOOD.replace('"Effect"', '@/* x */"Effect"'), 'Sid'),
+    (GOOD.replace('"Effect"', '\n# x\n"Effect"').replace('# x', '@# x'), 'Sid'),
+    (GOOD.replace('"Allow",', '@"Allow,\n'), 'same line'),
+    (GOOD.replace('"Allow",', '"Allow"@\n'), 'between two items'),
+    (GOOD.replace('"Effect":', '"Effect" @'), '"name": value'),
+    ('@' + GOOD[:-1], 'closing bracket'),
+    (GOOD.replace('}]}', '}@}}'), 'write ]'),
+    (GOOD + '@' + GOOD, 'one document'),
+    (GOOD.replace('"Allow"', '@\u201cAllow\u201d'), 'plain double quote'),
+    (GOOD.replace('"Allow"', '@True'), 'small letters'),
+    (GOOD.replace('"Allow"', '@01'), 'double quotes'),
+    (GOOD.replace('Allow', 'Al@\\low'), 'backslash'),
+    ('@', 'Version'),
+]
+
+
+def malformed():
+    with tempfile.TemporaryDirectory() as tmp:
+        path = Path(tmp) / 'x.json'
+        for marked, word in MALFORMED:
+            before, after = marked.split('@')
+            line, column = before.count('\n') + 1, len(before.rpartition('\n')[2].encode()) + 1
+            text = before + after
+            path.write_text(text)
+            code, report = found(path)
+            f = report['findings'][0] if report['findings'] else {'rule': None}
+            check(f'{text[:20]!r} ... ({word}): line, column, mend', code == 3 and len(report['findings']) == 1 and f['rule'] == 'json-syntax'
+                  and (f['line'], f['column']) == (line, column) and word in f['mend'], report)
+        path.write_bytes(b'\xef\xbb\xbf' + GOOD.encode())
+        check('a byte order mark is named', [f['rule'] for f in found(path)[1]['findings']] == ['json-bom'])
+        path.write_bytes(b'\xff' + GOOD.encode())
+        check('bytes that are no text', found(path)[0] == 3)
+        path.write_text(GOOD)
+        code, out, err = lint(path)
+        check('a clean policy: exit code 0', code == 0 and 'no errors' in out and not err, out + err)
+        path.write_text(GOOD.replace('kms:Decrypt', 'kms:Encrypt'))
+        code, out, err = lint(path)
+        check('findings: exit code 3, place, rule, why, mend', code == 3 and out.startswith(f'{path}:1:{GOOD.index(chr(34) + "Action") + 1}: warning: ') and '[encrypt-directly]' in out
+              and 'why:' in out and 'mend:' in out and err.startswith('coffer policy lint: error: 0 errors, 1 warnings'), out + err)
+        code, out, err = lint('-', stdin=GOOD.encode())
+        check('standard input', code == 0, out + err)
+        code, out, err = lint(Path(tmp) / 'none.json')
+        check('no such file: exit code 1', code == 1 and 'none.json' in err, err)
+        code, out, err = lint('--kind', 'bucked', path)
+        check('no such kind: exit code 2', code == 2 and 'bucket' in err, err)
+        code, out, err = lint('--set', 'x', path)
+        check('--set without =: exit code 2', code == 2 and '--set' in err, err)
+        check('no file at all: exit code 2', lint()[0] == 2)
+        path.write_text(GOOD.replace('key/k', 'key/${id}'))
+        check('a hole without a value is named', [f['rule'] for f in found(path)[1]['findings']] == ['hole-without-value'])
+        check('and filled by --set', found('--set', 'id=k', path)[0] == 0)
+
+
+def deployment():
+    code, report = found('--manifest', ROOT / 'deploy/local/manifest.json', ROOT / 'deploy/iam')
+    other = [f for f in report['findings'] if f['rule'] not in ('put-key-policy', 'no-vpc-endpoint')]
+    check('deploy/iam is clean', code == 0 and report['files'] >= 20 and not other and report['errors'] + report['warnings'] == 0, report['findings'])
+
+
+def document():
+    rules = lint('--rules')[1]
+    check('docs/policy.md has the rules of the program', len(rules.splitlines()) > 60 and rules in (ROOT / 'docs/policy.md').read_text(),
+          'put the output of `coffer policy lint --rules` there')
+
+
+published()
+malformed()
+deployment()
+document()
+print(f'1..{len(results)}')
+for i, (name, ok, detail) in enumerate(results, 1):
+    print(f'{"ok" if ok else "not ok"} {i} - {name}')
+    if not ok:
+        print('# ' + detail[:1500].replace('\n', '\n# '))
