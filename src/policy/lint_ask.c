@@ -125,3 +125,17 @@ bool cof_lint_via_service(const struct cof_statement *st)
             return true;
     return false;
 }
+
+bool cof_lint_only_roles(const struct cof_statement *st)
+{
+    for (size_t i = 0; i < st->n_principals; i++) {
+        struct cof_view part, rest = st->principals[i].value;
+
+        for (int k = 0; k < 5; k++)
+            (void)cof_view_split(rest, ':', &part, &rest);
+        if (st->principals[i].kind != COF_PRINCIPAL_ARN ||
+            (!cof_view_starts(rest, COF_LIT("role/")) && !cof_view_starts(rest, COF_LIT("assumed-role/"))))
+            return false;
+    }
+    return st->n_principals > 0 && !st->not_principal;
+}

@@ -202,6 +202,14 @@ static void check_absence(const struct one *o)
         (void)found(o, COF_RULE_DENY_SKIPS_ABSENT, o->at->op, "long-term credentials lack the key");
 }
 
+/* Role sessions do not carry the factor (IAM User Guide, "Configuring MFA-protected API access"). */
+static void check_factor(const struct one *o)
+{
+    if (o->s.st->effect == COF_EFFECT_ALLOW && o->l->d->kind != COF_DOCUMENT_TRUST && cof_lint_demands(o->c) &&
+        cof_lint_key_is(o->c->key, "aws:MultiFactorAuth*") && cof_lint_only_roles(o->s.st))
+        (void)found(o, COF_RULE_MFA_ON_ROLE, o->at->key, "a role's session never has it");
+}
+
 static const char *wrong_account(struct cof_view key, struct cof_view v)
 {
     bool account = cof_lint_key_is(key, "aws:PrincipalAccount") || cof_lint_key_is(key, "aws:SourceAccount") || cof_lint_key_is(key, "aws:ResourceAccount") ||
@@ -296,6 +304,7 @@ void cof_lint_conditions(const struct lint *l, struct lint_statement s)
         }
         check_set(&o);
         check_absence(&o);
+        check_factor(&o);
         check_case(&o, i);
         for (size_t v = 0; v < o.c->n_values; v++)
             check_value(&o, v);

@@ -49,6 +49,8 @@ bool cof_lint_demands_presence(const struct cof_statement *st, struct cof_view k
 bool cof_lint_key_is(struct cof_view key, const char *name); /* in any case; a name ending in '*' as above */
 /* The register an attestation key speaks of: 0 to 31; -1 for what is no attestation key, -2 for one there is not. */
 int cof_lint_pcr_of(struct cof_view key);
+/* Every principal is a role. */
+bool cof_lint_only_roles(const struct cof_statement *st);
 /* A service uses the key on behalf of callers it has checked. */
 bool cof_lint_via_service(const struct cof_statement *st);
 

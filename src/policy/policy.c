@@ -153,7 +153,7 @@ static enum cof_err add_principals(struct parser *p, const char *type, const jso
         grown[st->n_principals] = (struct cof_principal){0};
         what = cof_principal_read(cof_view_str(type), items[i], &grown[st->n_principals]);
         if (what != NULL)
-            err = complain(p, COF_E_FORMAT, what, items[i]);
+            err = complain(p, COF_E_FORMAT, what, cof_principal_is_type(cof_view_str(type)) ? items[i] : cof_view_str(type));
         st->n_principals++;
     }
 out:

@@ -36,6 +36,12 @@ static const char *aws_principal(struct cof_view v, struct cof_principal *out)
     return NULL;
 }
 
+bool cof_principal_is_type(struct cof_view type)
+{
+    return cof_view_eq_str(type, "AWS") || cof_view_eq_str(type, "Service") || cof_view_eq_str(type, "Federated") ||
+           cof_view_eq_str(type, "CanonicalUser");
+}
+
 const char *cof_principal_read(struct cof_view type, struct cof_view v, struct cof_principal *out)
 {
     *out = (struct cof_principal){COF_PRINCIPAL_CANONICAL, v};
@@ -45,7 +51,7 @@ const char *cof_principal_read(struct cof_view type, struct cof_view v, struct c
         out->kind = COF_PRINCIPAL_SERVICE;
     else if (cof_view_eq_str(type, "Federated"))
         out->kind = COF_PRINCIPAL_FEDERATED;
-    else if (!cof_view_eq_str(type, "CanonicalUser"))
+    else if (!cof_principal_is_type(type))
         return "unknown kind of principal";
     return v.len == 0 || cof_view_find(v, '*') != SIZE_MAX ? "not the name of a principal" : NULL;
 }

@@ -23,6 +23,8 @@ struct cof_principal {
 
 /* Twelve digits. */
 bool cof_is_account(struct cof_view v);
+/* AWS, Service, Federated or CanonicalUser. */
+bool cof_principal_is_type(struct cof_view type);
 /* What {type: v} names. NULL when it may be, else what is wrong (static); out then holds type's kind and v. */
 const char *cof_principal_read(struct cof_view type, struct cof_view v, struct cof_principal *out);
 

@@ -112,6 +112,9 @@
     X(DENY_SKIPS_ABSENT, "deny-skips-absent", WARNING,                                                                 \
       "this Deny does not apply to requests without the key, as those of long-term credentials",                       \
       "use BoolIfExists")                                                                                             \
+    X(MFA_ON_ROLE, "mfa-in-role-session", ERROR,                                                                       \
+      "a session opened by AssumeRole does not carry the factor, so this Allow never applies to a role",               \
+      "demand MFA in the role's trust policy, where AWS looks at it")                                                  \
     X(NEVER_HOLDS, "never-holds", ERROR, "these conditions exclude each other, so the statement never applies",        \
       "conditions are joined by and: split them into statements of their own")                                         \
     X(NEVER_MATCHES, "never-matches", ERROR, "a Deny covers this Allow wholly, so it never takes effect",              \
@@ -154,10 +157,10 @@
       "name the key's ARN in Resource")                                                                               \
     X(PUT_KEY_POLICY, "put-key-policy", NOTE,                                                                          \
       "who may replace the key policy may open the key; somebody must, so watch it",                                   \
-      "demand MFA, and raise an alarm on PutKeyPolicy")                                                               \
+      "demand MFA in the role's trust policy, and raise an alarm on PutKeyPolicy")                                                               \
     X(PUT_KEY_POLICY_UNGUARDED, "put-key-policy-without-mfa", WARNING,                                                 \
-      "who may replace the key policy may open the key, here without MFA",                                             \
-      "add \"Bool\": {\"aws:MultiFactorAuthPresent\": \"true\"}, and raise an alarm on PutKeyPolicy")                  \
+      "who may replace the key policy may open the key, here with a password or key alone",                            \
+      "name a role whose trust policy demands MFA, and raise an alarm on PutKeyPolicy")                                \
     X(LOCKED_OUT, "key-locked-out", ERROR, "nobody may change this key policy again; KMS has no other way in",         \
       "let an administration role have kms:PutKeyPolicy")                                                             \
     X(ENCRYPT_DIRECTLY, "encrypt-directly", WARNING,                                                                   \

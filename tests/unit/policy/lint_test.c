@@ -26,7 +26,7 @@
 #define I(action, resource, cond) P(MAY(action, resource, cond))
 #define GIVE(effect, principal, action, resource, cond) \
     "{'Effect':'" effect "','Principal':" principal ",'Action':'" action "','Resource':'" resource "'" cond "}"
-#define ADMIN "," GIVE("Allow", "{'AWS':'arn:aws:iam::111122223333:role/admin'}", "kms:PutKeyPolicy", "*", IF("Bool", "'aws:MultiFactorAuthPresent':'true'"))
+#define ADMIN "," GIVE("Allow", "{'AWS':'arn:aws:iam::111122223333:role/admin'}", "kms:PutKeyPolicy", "*", "")
 #define K(statements) P(statements ADMIN)
 #define DENY(op, keys) GIVE("Deny", "'*'", "kms:Decrypt", "*", IF(op, keys))
 #define MISSING "," DENY("Null", EQ("PCR0", "true"))
@@ -144,10 +144,11 @@ static const struct row {
     {COF_DOCUMENT_KEY, K("@" OPEN_KEY(IF("StringEquals", ALL3))), "no-attestation-deny"}, /* C-11 */
     {COF_DOCUMENT_KEY, K("{'Effect':'Allow','Principal':{'AWS':@'arn:aws:iam::111122223333:root'},'Action':'kms:Decrypt','Resource':'*'}"), "root-delegation"}, /* C-11 */
     {COF_DOCUMENT_KEY, K("{'Effect':'Allow','Principal':{'AWS':@'111122223333'},'Action':'kms:*','Resource':'*'}"), "root-delegation wildcard-action"},
-    {COF_DOCUMENT_KEY, P(OPEN_KEY(IF("StringEquals", ALL3)) MISSING ",{'Effect':'Allow','Principal':" ROLE ",@'Action':'kms:PutKeyPolicy','Resource':'*'}"),
+    {COF_DOCUMENT_KEY, P(OPEN_KEY(IF("StringEquals", ALL3)) MISSING ",{'Effect':'Allow','Principal':{'AWS':'arn:aws:iam::111122223333:user/u'},@'Action':'kms:PutKeyPolicy','Resource':'*'}"),
      "put-key-policy-without-mfa"},
-    {COF_DOCUMENT_KEY, P(OPEN_KEY(IF("StringEquals", ALL3)) MISSING ",{'Effect':'Allow','Principal':" ROLE ",@'Action':'kms:PutKeyPolicy','Resource':'*','Condition':{'Bool':{'aws:MultiFactorAuthPresent':'true'}}}"),
-     "put-key-policy"},
+    {COF_DOCUMENT_KEY, P(OPEN_KEY(IF("StringEquals", ALL3)) MISSING ",{'Effect':'Allow','Principal':" ROLE ",@'Action':'kms:PutKeyPolicy','Resource':'*'}"), "put-key-policy"},
+    {COF_DOCUMENT_KEY, P(OPEN_KEY("") ",{'Effect':'Allow','Principal':" ROLE ",'Action':'kms:PutKeyPolicy','Resource':'*','Condition':{'Bool':{@'aws:MultiFactorAuthPresent':'true'}}}"),
+     "mfa-in-role-session"},
     {COF_DOCUMENT_KEY, "@" P(OPEN_KEY("")), "key-locked-out"},
     {IDENTITY, P("{'Effect':'Allow',@'Action':'kms:Encrypt','Resource':'" KEY "'}"), "encrypt-directly"}, /* C-09 */
     {COF_DOCUMENT_BUCKET, "@" P(GIVE("Allow", ROLE, "s3:GetObject", "arn:aws:s3:::b/*", "")), "no-tls no-vpc-endpoint"},

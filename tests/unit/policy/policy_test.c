@@ -103,7 +103,7 @@ static void refuses(void **state)
         {COF_POLICY_TRUST, "{\"Statement\":{\"Effect\":\"Deny\",\"Principal\":{\"AWS\":\"me\"},\"Action\":\"*\"}}",
          "no account and no ARN"},
         {COF_POLICY_TRUST, "{\"Statement\":{\"Effect\":\"Deny\",\"Principal\":{\"aws\":\"*\"},\"Action\":\"*\"}}",
-         "not the name of a principal"},
+         "unknown kind of principal: aws"},
         {COF_POLICY_TRUST,
          "{\"Statement\":{\"Effect\":\"Deny\",\"Principal\":{\"Aws\":\"111122223333\"},\"Action\":\"*\"}}",
          "unknown kind of principal: Aws"},
