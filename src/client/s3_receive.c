@@ -2,6 +2,7 @@
 #include "client/s3_receive.h"
 
 #include "base/num.h"
+#include "base/secret.h"
 #include "client/s3_object.h"
 
 #include <stdio.h>
@@ -28,6 +29,8 @@ struct lane {
     struct cof_timer timer;  /* a pause, of the pace or before another try */
     unsigned slot, index, failures;
     uint64_t from;           /* at when the request was sent */
+    uint8_t *held;           /* the last bytes up to the range's at, not yet written; opts.gather long or NULL */
+    size_t n_held;
     enum cof_err verdict;
     bool is_first;           /* the request that found out what the object is */
     bool is_paused;
@@ -60,6 +63,9 @@ static void free_lane(struct lane *lane)
         cof_aws_cancel(lane->call);
     lane->call = NULL;
     cof_loop_disarm(r->aws->loop, &lane->timer);
+    if (lane->held != NULL)
+        cof_wipe(lane->held, r->opts.gather);
+    free(lane->held);
     r->lanes[lane->slot] = NULL;
     cof_loop_discard(r->aws->loop, lane);
     r->n_busy--;
@@ -218,6 +224,43 @@ static void lane_head(void *ctx, struct cof_aws_call *call, const struct cof_htt
         pump(r); /* the other ranges meanwhile */
 }
 
+static enum cof_err write_held(struct lane *lane)
+{
+    struct cof_s3_receive *r = lane->receive;
+    uint64_t end = r->ranges[lane->index].offset + r->ranges[lane->index].at;
+    size_t n = lane->n_held;
+
+    lane->n_held = 0;
+    return n == 0 ? COF_OK : r->events.write_at(r->events.ctx, end - n, cof_view_of(lane->held, n), &r->diag);
+}
+
+/* The next bytes of the lane's range: written, or held until they are worth a write. */
+static enum cof_err take_piece(struct lane *lane, struct cof_view piece)
+{
+    struct cof_s3_receive *r = lane->receive;
+    struct range *range = &r->ranges[lane->index];
+    size_t gather = r->opts.gather;
+    enum cof_err err = COF_OK;
+
+    if (gather > 0 && lane->held == NULL && r->parts[lane->index].length > piece.len)
+        lane->held = malloc(gather); /* without memory for it they are written as they come */
+    while (piece.len > 0 && err == COF_OK) {
+        struct cof_view now = piece;
+        if (lane->held != NULL && (lane->n_held > 0 || piece.len < gather)) {
+            now = cof_view_sub(piece, 0, gather - lane->n_held);
+            memcpy(lane->held + lane->n_held, now.data, now.len);
+            lane->n_held += now.len;
+        } else {
+            err = r->events.write_at(r->events.ctx, range->offset + range->at, now, &r->diag);
+        }
+        range->at += now.len;
+        piece = cof_view_sub(piece, now.len, SIZE_MAX);
+        if (err == COF_OK && lane->n_held > 0 && (lane->n_held == gather || range->at == r->parts[lane->index].length))
+            err = write_held(lane);
+    }
+    return err;
+}
+
 /* The range is there; the lane is free afterwards, and the receive may be gone. */
 static void range_done(struct lane *lane)
 {
@@ -268,12 +311,11 @@ static void lane_body(void *ctx, struct cof_aws_call *call, struct cof_view piec
     piece = cof_view_sub(piece, 0, part->length - range->at > SIZE_MAX ? SIZE_MAX : (size_t)(part->length - range->at));
     lane->verdict = cof_checksum_update(&range->sum, piece);
     if (lane->verdict == COF_OK)
-        lane->verdict = r->events.write_at(r->events.ctx, range->offset + range->at, piece, &r->diag);
+        lane->verdict = take_piece(lane, piece);
     if (lane->verdict != COF_OK) {
         finish(r, lane->verdict, NULL);
         return;
     }
-    range->at += piece.len;
     if (r->events.moved != NULL)
         r->events.moved(r->events.ctx, (int64_t)piece.len);
     if (lane->is_first && range->at == part->length && r->n_ranges > 1) {

@@ -14,6 +14,8 @@ struct cof_s3_receive_opts {
     struct cof_s3_get get; /* range, head, part and if_match are not looked at. Views live until done */
     bool in_order;         /* the bytes are wanted one after the other: then one request at a time */
     uint64_t part_size;    /* 0: COF_S3_PART_DEFAULT */
+    size_t gather;         /* pieces of so many bytes are written, but for the last of a range: many small writes to a file cost
+                              the kernel twice what large ones do. 0: as they come */
     struct cof_s3_lanes *lanes;
     struct cof_pace *pace; /* may be NULL */
 };

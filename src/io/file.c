@@ -159,14 +159,10 @@ enum cof_err cof_file_out_open(struct cof_file_out *out, const char *path, mode_
     return COF_OK;
 }
 
-/* Larger writes make some filesystems take memory in pieces so large that clearing them costs more than the copy saves: five times
- * the system time of these, measured on tmpfs. */
-#define WRITE_MAX ((size_t)256 << 10)
-
 enum cof_err cof_file_out_write(struct cof_file_out *out, struct cof_view data, struct cof_diag *diag)
 {
     while (data.len > 0) {
-        ssize_t n = write(out->fd, data.data, data.len < WRITE_MAX ? data.len : WRITE_MAX);
+        ssize_t n = write(out->fd, data.data, data.len < COF_FILE_WRITE_MAX ? data.len : COF_FILE_WRITE_MAX);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)

@@ -10,13 +10,19 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define READ_SIZE 32767 /* with a builder's spare byte a power of two */
+#define READ_SIZE 65535 /* with a builder's spare byte a power of two */
 #define READ_FIRST 4095 /* until so much came at once: most heads fit, and who is slow with one costs little */
 #define WRITE_MAX 32768 /* a call where the peer is no IP socket: larger ones wedge vsock back-ends */
 #define RECORD 16384    /* bytes of plaintext in a whole TLS record */
 
 /* The buffers are wiped when let go: data keys and plaintexts pass through them. */
 static void pump(struct cof_stream *s);
+
+/* Bytes that were written and have not left us. */
+static size_t unsent(const struct cof_stream *s)
+{
+    return s->out.len - s->out_at + (s->tls != NULL ? cof_tls_conn_waiting(s->tls) : 0);
+}
 
 static bool gone(const struct cof_stream *s)
 {
@@ -129,6 +135,8 @@ void cof_stream_release(struct cof_stream *s)
         empty_in(s);
         cof_buf_release(&s->in);
         s->flowing = false;
+        if (s->tls != NULL)
+            cof_tls_conn_rest(s->tls);
     }
     if (s->out_at == s->out.len && cof_buf_err(&s->out) == COF_OK) {
         cof_buf_reset(&s->out);
@@ -151,12 +159,12 @@ void cof_stream_consume(struct cof_stream *s, size_t n)
 
 bool cof_stream_over_high(const struct cof_stream *s)
 {
-    return s->out.len - s->out_at > COF_STREAM_OUT_HIGH;
+    return unsent(s) > COF_STREAM_OUT_HIGH;
 }
 
 bool cof_stream_is_drained(const struct cof_stream *s)
 {
-    return s->out.len == s->out_at;
+    return unsent(s) == 0;
 }
 
 bool cof_stream_is_stale(const struct cof_stream *s)
@@ -198,7 +206,8 @@ static enum cof_err send_tls(struct cof_stream *s, const uint8_t *data, size_t l
     return w == COF_TLS_FAILED || w == COF_TLS_EOF ? COF_E_CLOSED : COF_OK;
 }
 
-static enum cof_err flush(struct cof_stream *s)
+/* Gives what waits to TLS, which gathers it, or to the socket. */
+static enum cof_err hand_out(struct cof_stream *s)
 {
     enum cof_err err = cof_buf_err(&s->out);
 
@@ -214,12 +223,21 @@ static enum cof_err flush(struct cof_stream *s)
         s->out_at += n;
         s->total_out += n;
     }
+    return err;
+}
+
+static enum cof_err flush(struct cof_stream *s)
+{
+    enum cof_err err = hand_out(s);
+
+    if (err == COF_OK && s->tls != NULL && !cof_tls_conn_push(s->tls))
+        err = COF_E_CLOSED;
     if (err != COF_OK)
         return err;
     if (s->out_at == s->out.len) {
         s->out_at = 0;
         cof_buf_reset(&s->out);
-        if (s->end_wanted && !s->end_sent) {
+        if (s->end_wanted && !s->end_sent && unsent(s) == 0) {
             s->end_sent = true;
             if (s->tls != NULL)
                 cof_tls_conn_shutdown(s->tls);
@@ -246,12 +264,17 @@ static enum cof_err read_some(struct cof_stream *s, size_t *got)
     if ((err = cof_buf_reserve(&s->in, room)) != COF_OK)
         return err;
     if (s->tls != NULL) {
-        enum cof_tls_want w = cof_tls_conn_read(s->tls, s->in.data + s->in.len, room, got);
+        enum cof_tls_want w;
+        size_t n;
+        do { /* a record at a time */
+            w = cof_tls_conn_read(s->tls, s->in.data + s->in.len + *got, room - *got, &n);
+            *got += n;
+        } while (w == COF_TLS_OK && *got < room);
         s->tls_read_wants_write = w == COF_TLS_WANT_WRITE;
-        if (w == COF_TLS_FAILED)
+        if (w == COF_TLS_FAILED && *got == 0)
             return COF_E_CLOSED; /* also a cut without close_notify: truncation must not look like an end */
         s->eof = w == COF_TLS_EOF;
-        s->more_in = w == COF_TLS_OK;
+        s->more_in = w == COF_TLS_OK || w == COF_TLS_FAILED; /* which the next read finds again */
     } else {
         ssize_t n = recv(s->watch.fd, s->in.data + s->in.len, room, 0);
         if (n < 0 && errno != EAGAIN && errno != EINTR)
@@ -260,7 +283,11 @@ static enum cof_err read_some(struct cof_stream *s, size_t *got)
         *got = n > 0 ? (size_t)n : 0;
         s->more_in = n == (ssize_t)room; /* less: the socket is most likely empty, and if not, readiness tells */
     }
-    s->flowing = s->flowing || *got == room; /* whoever takes each piece at once never lets the buffer grow */
+    if (*got == room && !s->flowing) { /* whoever takes each piece at once never lets the buffer grow */
+        s->flowing = true;
+        if (s->tls != NULL)
+            cof_tls_conn_flow(s->tls);
+    }
     s->in.len += *got;
     s->total_in += *got;
     if (s->in.len == 0)
@@ -317,7 +344,7 @@ static void set_interest(struct cof_stream *s)
 
     if (may_read(s) || s->tls_write_wants_read)
         want |= COF_READABLE;
-    if ((s->out_at < s->out.len && !s->tls_write_wants_read) || s->tls_read_wants_write)
+    if ((unsent(s) > 0 && !s->tls_write_wants_read) || s->tls_read_wants_write)
         want |= COF_WRITABLE;
     if (want == 0) {
         cof_loop_unwatch(s->loop, &s->watch);
@@ -353,8 +380,8 @@ static void read_last_words(struct cof_stream *s)
 
 static void tell_drained(struct cof_stream *s)
 {
-    bool low = s->over_high && s->out.len - s->out_at < COF_STREAM_OUT_LOW;
-    bool empty = s->out.len == s->out_at && s->unsent_seen;
+    bool low = s->over_high && unsent(s) < COF_STREAM_OUT_LOW;
+    bool empty = unsent(s) == 0 && s->unsent_seen;
 
     if (!low && !empty)
         return;
@@ -397,7 +424,7 @@ static void pump(struct cof_stream *s)
     }
     if (s->up)
         set_interest(s);
-    if (!gone(s) && ((s->unsent_seen && s->out.len == s->out_at) || (s->tls != NULL && s->more_in && may_read(s))))
+    if (!gone(s) && ((s->unsent_seen && unsent(s) == 0) || (s->tls != NULL && s->more_in && may_read(s))))
         kick(s); /* all went out with the last flush: say so; and what TLS holds no readiness tells */
 }
 
@@ -447,8 +474,10 @@ static struct cof_view write_through(struct cof_stream *s, struct cof_view data)
     if (waiting > 0) { /* such as a head: fills a record with the piece's beginning */
         cof_buf_add(&s->out, cof_view_sub(data, 0, RECORD - waiting));
         data = cof_view_sub(data, RECORD - waiting, SIZE_MAX);
-        if (flush(s) != COF_OK || s->out_at < s->out.len)
+        if (hand_out(s) != COF_OK || s->out_at < s->out.len)
             return data;
+        s->out_at = 0;
+        cof_buf_reset(&s->out);
     }
     while (data.len >= RECORD && n > 0) {
         size_t len = data.len < WRITE_MAX ? RECORD : WRITE_MAX;
@@ -457,6 +486,8 @@ static struct cof_view write_through(struct cof_stream *s, struct cof_view data)
         s->total_out += n;
         data = cof_view_sub(data, n, SIZE_MAX);
     }
+    if (s->tls != NULL && !cof_tls_conn_push(s->tls))
+        s->over_high = true; /* the next flush finds the socket broken, and tells */
     return data;
 }
 

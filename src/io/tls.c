@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/tls.h"
 #include "io/tls_conn.h"
+#include "io/tls_wire.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -13,10 +14,12 @@
 #include <string.h>
 
 #define SESSIONS 32
+#define READ_AHEAD (4 * (16384 + 256)) /* bytes of ciphertext read at once while data flow: four records */
 
 /* Client sessions are kept per host name, newest first in its slot, so that a reconnect needs no certificates. */
 struct cof_tls_ctx {
     SSL_CTX *ssl;
+    BIO_METHOD *wire;
     unsigned refs;
     bool server;
     struct {
@@ -28,6 +31,8 @@ struct cof_tls_ctx {
 
 struct cof_tls_conn {
     SSL *ssl;
+    BIO *wire; /* owned by ssl */
+    bool is_flowing;
     struct cof_tls_ctx *ctx;
     char host[256];
 };
@@ -76,7 +81,8 @@ static enum cof_err ctx_new(const SSL_METHOD *method, bool server, struct cof_tl
     /* No configuration of the machine's: what TLS may do is written here, and measured with the program. */
     (void)OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
     ctx->ssl = SSL_CTX_new(method);
-    if (ctx->ssl == NULL) {
+    ctx->wire = cof_tls_wire_method();
+    if (ctx->ssl == NULL || ctx->wire == NULL) {
         cof_tls_unref(ctx);
         return COF_E_MEMORY;
     }
@@ -91,6 +97,7 @@ static enum cof_err ctx_new(const SSL_METHOD *method, bool server, struct cof_tl
     }
     (void)SSL_CTX_set_cipher_list(ctx->ssl, "ECDHE+AESGCM:ECDHE+CHACHA20");
     SSL_CTX_set_security_level(ctx->ssl, 2);
+    SSL_CTX_set_read_ahead(ctx->ssl, 1); /* else each record takes a read for its head and one for the rest */
     *out = ctx;
     return COF_OK;
 }
@@ -213,6 +220,7 @@ void cof_tls_unref(struct cof_tls_ctx *ctx)
     for (unsigned i = 0; i < SESSIONS; i++)
         SSL_SESSION_free(ctx->sessions[i].session);
     SSL_CTX_free(ctx->ssl);
+    BIO_meth_free(ctx->wire);
     free(ctx);
 }
 
@@ -241,7 +249,10 @@ enum cof_err cof_tls_conn_new(struct cof_tls_ctx *ctx, int fd, const char *host,
         return COF_E_MEMORY;
     conn->ctx = cof_tls_ref(ctx);
     conn->ssl = SSL_new(ctx->ssl);
-    ok = conn->ssl != NULL && SSL_set_fd(conn->ssl, fd) == 1;
+    conn->wire = conn->ssl == NULL ? NULL : cof_tls_wire_new(ctx->wire, fd);
+    ok = conn->wire != NULL;
+    if (ok)
+        SSL_set_bio(conn->ssl, conn->wire, conn->wire);
     if (ok && !ctx->server)
         ok = host != NULL && set_host(conn, host);
     if (!ok) {
@@ -312,6 +323,31 @@ enum cof_tls_want cof_tls_conn_write(struct cof_tls_conn *conn, const uint8_t *d
     return want(conn, SSL_write_ex(conn->ssl, data, len, n));
 }
 
+bool cof_tls_conn_push(struct cof_tls_conn *conn)
+{
+    return cof_tls_wire_push(conn->wire);
+}
+
+size_t cof_tls_conn_waiting(const struct cof_tls_conn *conn)
+{
+    return cof_tls_wire_waiting(conn->wire);
+}
+
+void cof_tls_conn_flow(struct cof_tls_conn *conn)
+{
+    if (conn->is_flowing)
+        return;
+    conn->is_flowing = true;
+    SSL_set_default_read_buffer_len(conn->ssl, READ_AHEAD);
+}
+
+void cof_tls_conn_rest(struct cof_tls_conn *conn)
+{
+    cof_tls_wire_release(conn->wire);
+    SSL_set_default_read_buffer_len(conn->ssl, 0);
+    conn->is_flowing = false;
+}
+
 void cof_tls_conn_names(const struct cof_tls_conn *conn, const char **version, const char **cipher)
 {
     *version = SSL_get_version(conn->ssl);
@@ -323,6 +359,7 @@ void cof_tls_conn_shutdown(struct cof_tls_conn *conn)
     if (SSL_is_init_finished(conn->ssl)) {
         ERR_clear_error();
         (void)SSL_shutdown(conn->ssl);
+        (void)cof_tls_wire_push(conn->wire);
         ERR_clear_error();
     }
 }

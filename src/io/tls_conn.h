@@ -18,6 +18,12 @@ COF_MUST_USE enum cof_err cof_tls_conn_new(struct cof_tls_ctx *ctx, int fd, cons
 enum cof_tls_want cof_tls_conn_handshake(struct cof_tls_conn *conn, enum cof_err *err, struct cof_diag *diag);
 enum cof_tls_want cof_tls_conn_read(struct cof_tls_conn *conn, uint8_t *out, size_t len, size_t *n);
 enum cof_tls_want cof_tls_conn_write(struct cof_tls_conn *conn, const uint8_t *data, size_t len, size_t *n);
+/* Records that were written are gathered: sends them, as far as the socket takes them. false: it is broken. */
+bool cof_tls_conn_push(struct cof_tls_conn *conn);
+size_t cof_tls_conn_waiting(const struct cof_tls_conn *conn); /* bytes gathered that the socket has not taken */
+/* Data flow from now on: several records are read at once. Until it rests, when buffers are let go of. */
+void cof_tls_conn_flow(struct cof_tls_conn *conn);
+void cof_tls_conn_rest(struct cof_tls_conn *conn);
 /* "TLSv1.3" and "TLS_AES_128_GCM_SHA256"; static storage. */
 void cof_tls_conn_names(const struct cof_tls_conn *conn, const char **version, const char **cipher);
 /* Sends close_notify, best effort. */

@@ -229,6 +229,7 @@ static enum cof_err start(struct batch *b, struct batch_item *item, struct cof_d
     if (err == COF_OK)
         err = choose_store(job, diag);
     opts.in_order = err == COF_OK && !path_is_file(job->store);
+    opts.gather = opts.in_order ? 0 : COF_FILE_WRITE_MAX;
     if (err == COF_OK)
         err = cof_s3_receive_start(b->aws, &opts, &events, &job->receive);
     if (err != COF_OK)
