@@ -14,6 +14,7 @@
 #define PROGRESS_MIN 1024     /* bytes in the stall time that count as progress */
 #define FEED_SIZE 65536
 #define RESTING_MS 1000       /* an idle connection keeps its buffers so long: often the next request comes at once */
+#define RIPEN_MS 300          /* how long others wait for the first connection's TLS session, at most */
 #define KEY_MAX 640
 
 #define OWNER(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
@@ -30,8 +31,10 @@ struct conn {
     struct cof_chunked chunks;
     enum expects state;
     bool until_close, reusable, used_before, is_resting;
+    bool is_ripe; /* its TLS session was seen, or there will be none worth waiting for */
+    int64_t began_ms;
     uint64_t body_left;
-    char key[KEY_MAX];
+    char host[256], key[KEY_MAX];
 };
 
 struct cof_http_call {
@@ -50,6 +53,7 @@ struct cof_http_call {
     int64_t stall_ms, sent_ms;
     uint64_t moved; /* bytes on the connection when the stall timer was set */
     bool waiting; /* for a connection */
+    bool is_deferred, was_deferred; /* until another's TLS session can be resumed; once */
     bool sent, got_any, got_head, body_ended, may_write, expects_continue, retried;
     char key[KEY_MAX];
 };
@@ -64,6 +68,7 @@ struct cof_http_client {
 static void start_waiting(struct cof_http_client *client, const char *key);
 static void place(struct cof_http_call *call);
 static void send_request(struct conn *c);
+static void wake_deferred(struct cof_http_client *client, const char *key, int64_t after_ms);
 
 static uint64_t moved(const struct cof_http_call *call)
 {
@@ -352,10 +357,24 @@ static void proxy_reply(struct conn *c)
         fail_call(call, COF_E_IO, "TLS cannot be started");
 }
 
+/* What was deferred for it goes on as soon as there is a session. A reply without one says that none is coming. */
+static void look_for_session(struct conn *c)
+{
+    bool has = c->stream.tls != NULL && cof_tls_has_session(c->client->opts.tls, c->host);
+
+    c->is_ripe = has || cof_stream_unread(&c->stream) > 0;
+    if (c->is_ripe && c->state > EXPECT_TLS)
+        wake_deferred(c->client, c->key, 0);
+}
+
 static void on_data(void *ctx)
 {
     struct conn *c = ctx;
 
+    if (!c->is_ripe)
+        look_for_session(c);
+    if (c->call == NULL && !c->stream.eof && cof_stream_unread(&c->stream) == 0)
+        return;
     if (c->state == EXPECT_PROXY && c->call != NULL)
         proxy_reply(c);
     else if (c->call == NULL) {
@@ -422,6 +441,14 @@ static void ask_proxy(struct conn *c)
     cof_buf_done(&out);
 }
 
+/* Those deferred look again after so long. */
+static void wake_deferred(struct cof_http_client *client, const char *key, int64_t after_ms)
+{
+    for (struct cof_http_call *call = client->calls; call != NULL; call = call->next)
+        if (call->is_deferred && strcmp(call->key, key) == 0 && cof_loop_arm(client->loop, &call->begin, after_ms) != COF_OK)
+            call->is_deferred = false; /* then it begins when a place is free */
+}
+
 static void on_ready(void *ctx)
 {
     struct conn *c = ctx;
@@ -439,6 +466,8 @@ static void on_ready(void *ctx)
         if (cof_stream_start_tls(&c->stream, c->client->opts.tls, call->host) != COF_OK)
             fail_call(call, COF_E_IO, "TLS cannot be started");
     } else {
+        int64_t took = cof_loop_now_ms(c->client->loop) - c->began_ms;
+        wake_deferred(c->client, c->key, took < RIPEN_MS ? took + 1 : RIPEN_MS); /* a session comes now, or not at all */
         send_request(c);
     }
 }
@@ -492,6 +521,8 @@ static void open_conn(struct cof_http_call *call)
     c->client = client;
     c->call = call;
     c->state = EXPECT_CONNECT;
+    c->began_ms = cof_loop_now_ms(client->loop);
+    (void)snprintf(c->host, sizeof c->host, "%s", call->host);
     c->idle.fire = on_idle;
     c->next = client->conns;
     if (client->conns != NULL)
@@ -512,11 +543,24 @@ static void use_conn(struct cof_http_call *call, struct conn *c)
     send_request(c);
 }
 
+/* Several connections that begin at the same moment would each verify the server's certificates, which is most of what a handshake
+ * costs both sides. So the first goes ahead, and the others resume its session. */
+static bool is_worth_waiting(const struct cof_http_client *client, const struct cof_http_call *call)
+{
+    if (!call->https || call->was_deferred || cof_tls_has_session(client->opts.tls, call->host))
+        return false;
+    for (const struct conn *c = client->conns; c != NULL; c = c->next)
+        if (c->call != NULL && !c->is_ripe && !c->used_before && strcmp(c->key, call->key) == 0)
+            return true;
+    return false;
+}
+
 static void place(struct cof_http_call *call)
 {
     struct cof_http_client *client = call->client;
     size_t busy = 0;
 
+    call->is_deferred = false;
     for (struct conn *c = client->conns, *next; c != NULL; c = next) {
         next = c->next;
         if (strcmp(c->key, call->key) != 0)
@@ -532,7 +576,9 @@ static void place(struct cof_http_call *call)
         }
         busy += c->call != NULL;
     }
-    if (busy < client->opts.per_endpoint) {
+    if (is_worth_waiting(client, call) && cof_loop_arm(client->loop, &call->begin, RIPEN_MS) == COF_OK) {
+        call->is_deferred = call->was_deferred = true;
+    } else if (busy < client->opts.per_endpoint) {
         call->waiting = false;
         open_conn(call);
     }
@@ -544,7 +590,7 @@ static void start_waiting(struct cof_http_client *client, const char *key)
     struct cof_http_call *oldest = NULL;
 
     for (struct cof_http_call *call = client->calls; call != NULL; call = call->next)
-        if (call->waiting && !call->begin.armed && strcmp(call->key, key) == 0)
+        if (call->waiting && (call->is_deferred || !call->begin.armed) && strcmp(call->key, key) == 0)
             oldest = call;
     if (oldest != NULL && cof_loop_arm(client->loop, &oldest->begin, 0) != COF_OK)
         oldest->begin.armed = false; /* the next call that ends tries again */

@@ -365,7 +365,7 @@ static void pump_in(struct cof_stream *s)
             fail(s, err, NULL);
             return;
         }
-        if (got == 0 && !s->eof)
+        if (got == 0 && !s->eof && (s->tls == NULL || !cof_tls_conn_take_news(s->tls)))
             return;
         s->events.data(s->events.ctx);
     }

@@ -20,7 +20,7 @@ struct cof_tls_conn;
 
 struct cof_stream_events {
     void (*ready)(void *ctx);   /* connected, and TLS is up */
-    void (*data)(void *ctx);    /* in has grown, or eof was seen */
+    void (*data)(void *ctx);    /* in has grown, or eof was seen, or TLS has a session to resume */
     void (*drained)(void *ctx); /* out fell below the low mark, or became empty */
     void (*failed)(void *ctx, enum cof_err err, const struct cof_diag *diag); /* final; nothing is called after it */
     void *ctx;

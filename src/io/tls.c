@@ -32,7 +32,7 @@ struct cof_tls_ctx {
 struct cof_tls_conn {
     SSL *ssl;
     BIO *wire; /* owned by ssl */
-    bool is_flowing;
+    bool is_flowing, has_news;
     struct cof_tls_ctx *ctx;
     char host[256];
 };
@@ -65,6 +65,7 @@ static int on_new_session(SSL *ssl, SSL_SESSION *session)
     SSL_SESSION_free(ctx->sessions[slot].session);
     ctx->sessions[slot].session = session; /* moved: returning 1 keeps the reference */
     (void)snprintf(ctx->sessions[slot].host, sizeof ctx->sessions[slot].host, "%s", conn->host);
+    conn->has_news = true;
     return 1;
 }
 
@@ -224,6 +225,19 @@ void cof_tls_unref(struct cof_tls_ctx *ctx)
     free(ctx);
 }
 
+static SSL_SESSION *find_session(const struct cof_tls_ctx *ctx, const char *host)
+{
+    for (unsigned i = 0; i < SESSIONS; i++)
+        if (ctx->sessions[i].session != NULL && strcmp(ctx->sessions[i].host, host) == 0)
+            return ctx->sessions[i].session;
+    return NULL;
+}
+
+bool cof_tls_has_session(const struct cof_tls_ctx *ctx, const char *host)
+{
+    return find_session(ctx, host) != NULL;
+}
+
 /* The name goes out as SNI and must be in the certificate; a literal address is checked as an address. */
 static bool set_host(struct cof_tls_conn *conn, const char *host)
 {
@@ -264,9 +278,8 @@ enum cof_err cof_tls_conn_new(struct cof_tls_ctx *ctx, int fd, const char *host,
         SSL_set_accept_state(conn->ssl);
     } else {
         SSL_set_connect_state(conn->ssl);
-        for (unsigned i = 0; i < SESSIONS; i++)
-            if (ctx->sessions[i].session != NULL && strcmp(ctx->sessions[i].host, host) == 0)
-                (void)SSL_set_session(conn->ssl, ctx->sessions[i].session);
+        if (cof_tls_has_session(ctx, host))
+            (void)SSL_set_session(conn->ssl, find_session(ctx, host));
     }
     *out = conn;
     return COF_OK;
@@ -331,6 +344,14 @@ bool cof_tls_conn_push(struct cof_tls_conn *conn)
 size_t cof_tls_conn_waiting(const struct cof_tls_conn *conn)
 {
     return cof_tls_wire_waiting(conn->wire);
+}
+
+bool cof_tls_conn_take_news(struct cof_tls_conn *conn)
+{
+    bool news = conn->has_news;
+
+    conn->has_news = false;
+    return news;
 }
 
 void cof_tls_conn_flow(struct cof_tls_conn *conn)

@@ -26,6 +26,8 @@ COF_MUST_USE enum cof_err cof_tls_server_new(const struct cof_tls_server_opts *o
                                              struct cof_diag *diag);
 struct cof_tls_ctx *cof_tls_ref(struct cof_tls_ctx *ctx);
 void cof_tls_unref(struct cof_tls_ctx *ctx);
+/* Whether a connection to this name would resume a session: a client's context alone. */
+bool cof_tls_has_session(const struct cof_tls_ctx *ctx, const char *host);
 
 /* Makes, when not there yet or about to expire: DIR/ca.pem + ca.key (a local CA) and DIR/NAME.pem + NAME.key (P-256,
  * signed by it, with the given DNS names and IP addresses as alternative names, 825 days). Files 0600/0644, written

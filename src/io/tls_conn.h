@@ -21,6 +21,8 @@ enum cof_tls_want cof_tls_conn_write(struct cof_tls_conn *conn, const uint8_t *d
 /* Records that were written are gathered: sends them, as far as the socket takes them. false: it is broken. */
 bool cof_tls_conn_push(struct cof_tls_conn *conn);
 size_t cof_tls_conn_waiting(const struct cof_tls_conn *conn); /* bytes gathered that the socket has not taken */
+/* Whether the peer sent a session since this was last asked. */
+bool cof_tls_conn_take_news(struct cof_tls_conn *conn);
 /* Data flow from now on: several records are read at once. Until it rests, when buffers are let go of. */
 void cof_tls_conn_flow(struct cof_tls_conn *conn);
 void cof_tls_conn_rest(struct cof_tls_conn *conn);
