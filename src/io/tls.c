@@ -238,6 +238,12 @@ bool cof_tls_has_session(const struct cof_tls_ctx *ctx, const char *host)
     return find_session(ctx, host) != NULL;
 }
 
+void cof_tls_handshakes(const struct cof_tls_ctx *ctx, unsigned long *finished, unsigned long *resumed)
+{
+    *finished = (unsigned long)SSL_CTX_sess_connect_good(ctx->ssl);
+    *resumed = (unsigned long)SSL_CTX_sess_hits(ctx->ssl);
+}
+
 /* The name goes out as SNI and must be in the certificate; a literal address is checked as an address. */
 static bool set_host(struct cof_tls_conn *conn, const char *host)
 {

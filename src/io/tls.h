@@ -28,6 +28,8 @@ struct cof_tls_ctx *cof_tls_ref(struct cof_tls_ctx *ctx);
 void cof_tls_unref(struct cof_tls_ctx *ctx);
 /* Whether a connection to this name would resume a session: a client's context alone. */
 bool cof_tls_has_session(const struct cof_tls_ctx *ctx, const char *host);
+/* Handshakes that a client's context has finished, and how many of them resumed a session. */
+void cof_tls_handshakes(const struct cof_tls_ctx *ctx, unsigned long *finished, unsigned long *resumed);
 
 /* Makes, when not there yet or about to expire: DIR/ca.pem + ca.key (a local CA) and DIR/NAME.pem + NAME.key (P-256,
  * signed by it, with the given DNS names and IP addresses as alternative names, 825 days). Files 0600/0644, written

@@ -8,6 +8,7 @@
 #include "io/harden.h"
 #include "prog/program.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -62,6 +63,9 @@ int main(int argc, char **argv)
     enum cof_err err = cof_harden(&harden, NULL, &diag);
     int exit_code;
 
+    /* Bodies of files come and go by the hundred: their pages are kept, not given back and cleared anew for each. */
+    (void)mallopt(M_MMAP_THRESHOLD, 4 << 20);
+    (void)mallopt(M_TRIM_THRESHOLD, 16 << 20);
     cof_crypto_start();
     if (err != COF_OK) {
         cof_fail("coffer", err, &diag);
