@@ -104,13 +104,23 @@ static enum cof_err recipient_key(const json_t *o, struct config *c, struct cof_
     return err;
 }
 
+/* An address that need not be there. */
+static enum cof_err address_or_none(const json_t *o, const char *name, bool *has, struct cof_addr *out, struct cof_diag *diag)
+{
+    struct cof_view v;
+    char address[300];
+    enum cof_err err = cof_json_text_or(o, name, "", &v, diag);
+
+    *has = err == COF_OK && v.len > 0;
+    if (*has)
+        err = text(o, name, address, sizeof address, diag);
+    return *has && err == COF_OK ? cof_addr_parse(address, out, diag) : err;
+}
+
 /* What only an image's first process asks for (init.h). */
 static enum cof_err image_members(const json_t *o, struct config *c, struct cof_diag *diag)
 {
     const json_t *clocks = json_object_get(o, "clocks");
-    struct cof_view v;
-    char address[300];
-    enum cof_err err = cof_json_text_or(o, "heartbeat", "", &v, diag);
 
     (void)snprintf(c->clocks[0], sizeof c->clocks[0], "kvm-clock");
     c->n_clocks = 1;
@@ -124,19 +134,14 @@ static enum cof_err image_members(const json_t *o, struct config *c, struct cof_
         memcpy(c->clocks[i], name, strlen(name) + 1);
         c->n_clocks = i + 1;
     }
-    c->has_heartbeat = err == COF_OK && v.len > 0;
-    if (c->has_heartbeat)
-        err = text(o, "heartbeat", address, sizeof address, diag);
-    if (c->has_heartbeat && err == COF_OK)
-        err = cof_addr_parse(address, &c->heartbeat, diag);
-    return err;
+    return address_or_none(o, "heartbeat", &c->has_heartbeat, &c->heartbeat, diag);
 }
 
 static enum cof_err read_members(const json_t *o, struct config *c, struct cof_diag *diag)
 {
     static const char *const names[] = {"version", "region", "account", "bucket", "queue_url", "data_key_arn",
         "results_key_arn", "endpoints", "ca_pem", "host", "max_bytes", "visibility_s", "processor",
-        "model", "recipient_key", "allow_debug", "clocks", "heartbeat", NULL};
+        "model", "recipient_key", "allow_debug", "clocks", "heartbeat", "telemetry", NULL};
     char host[300];
     struct cof_view pem;
     int64_t version, max_bytes, visibility_s;
@@ -182,6 +187,8 @@ static enum cof_err read_members(const json_t *o, struct config *c, struct cof_d
         err = cof_json_bool_or(o, "allow_debug", false, &c->allow_debug, diag);
     if (err == COF_OK)
         err = image_members(o, c, diag);
+    if (err == COF_OK)
+        err = address_or_none(o, "telemetry", &c->has_telemetry, &c->telemetry, diag);
     if (err == COF_OK) {
         c->max_bytes = (uint64_t)max_bytes;
         c->visibility_s = (uint32_t)visibility_s;

@@ -31,6 +31,8 @@ struct config {
     bool allow_debug;          /* start though PCR0 is zero: anybody can look into such an enclave */
     char clocks[CLOCKS_MAX][32]; /* of an image: the clock sources that the kernel may use */
     size_t n_clocks;
+    bool has_telemetry;        /* events and heartbeats go to the parent (docs/telemetry.md) */
+    struct cof_addr telemetry;
     bool has_heartbeat;        /* of an image: tell the parent early that the kernel has booted */
     struct cof_addr heartbeat;
     uint8_t sha256[32];        /* of the file */

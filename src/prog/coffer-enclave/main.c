@@ -38,6 +38,7 @@ const char *const cof_version_commit = "not told: what is measured changes with 
 enum { FD_NSM = 3, FD_CONFIG = 4, FD_PROCESSOR = 5, FD_CHILD = 3 };
 
 #define POLL_MS 60000
+#define LAST_WORDS_MS 1000
 #define PROCESSOR_MAX ((size_t)256 << 20)
 
 struct enclave {
@@ -55,7 +56,8 @@ struct enclave {
     struct cof_process *child;
     struct cof_queue *queue;
     struct worker worker;
-    bool child_ended;
+    enum cof_telemetry_stage stage; /* of the start, which failed there */
+    bool child_ended, memory_locked, own_network;
 };
 
 static const char *no_variable(void *ctx, const char *name)
@@ -141,6 +143,7 @@ static enum cof_err confine(struct enclave *e, struct cof_diag *diag)
         err = cof_sandbox_drop_caps(diag);
     if (err == COF_OK)
         err = cof_sandbox_seccomp(COF_SANDBOX_ENCLAVE, false, diag);
+    e->memory_locked = err == COF_OK && locked;
     if (err == COF_OK && !locked)
         cof_log_event(&e->log, COF_LOG_INFO, "enclave.memory_not_locked", NULL);
     return err;
@@ -225,13 +228,17 @@ static enum cof_err open_worker(struct enclave *e, struct cof_diag *diag)
     struct cof_queue_events events = {0};
     struct cof_nsm_port port = {call_nsm, e->nsm};
     struct worker *w = &e->worker;
-    enum cof_err err = cof_aws_ready(&e->aws, diag);
+    enum cof_err err;
 
+    e->stage = COF_TELEMETRY_AT_ACCOUNT;
+    err = cof_aws_ready(&e->aws, diag);
     w->config = &e->config;
     w->aws = &e->aws;
     w->rng = &cof_rng_os;
     w->log = &e->log;
     w->http = e->inside;
+    if (err == COF_OK)
+        e->stage = COF_TELEMETRY_AT_KEYS;
     if (err == COF_OK)
         err = cof_ecdsa_generate(COF_P256, w->rng, &w->signer);
     cof_kms_attested_init(&w->kms, &e->aws, &port);
@@ -240,7 +247,11 @@ static enum cof_err open_worker(struct enclave *e, struct cof_diag *diag)
     if (err == COF_OK)
         err = cof_kms_attested_prepare(&w->kms);
     if (err == COF_OK)
+        e->stage = COF_TELEMETRY_AT_MODEL;
+    if (err == COF_OK)
         err = model_load(w, diag);
+    if (err == COF_OK)
+        e->stage = COF_TELEMETRY_AT_QUEUE;
     if (err == COF_OK)
         err = cof_queue_new(&queue, &events, &e->queue);
     return err;
@@ -271,10 +282,44 @@ static enum cof_err refuse_debug(struct enclave *e, struct cof_diag *diag)
     return err;
 }
 
+static enum cof_err start_telemetry(struct enclave *e)
+{
+    return e->config.has_telemetry ? telemetry_new(e->loop, &e->config.telemetry, &e->worker.state, &e->worker.telemetry) : COF_OK;
+}
+
+/* What can fail once the host can be told. */
+static enum cof_err start_told(struct enclave *e, struct cof_diag *diag)
+{
+    enum cof_err err;
+
+    e->stage = COF_TELEMETRY_AT_DEBUG;
+    err = refuse_debug(e, diag);
+    if (err == COF_OK) {
+        e->stage = COF_TELEMETRY_AT_PROCESSOR;
+        err = start_processor(e, diag);
+    }
+    if (err == COF_OK) {
+        e->stage = COF_TELEMETRY_AT_SANDBOX;
+        err = confine(e, diag);
+    }
+    if (err == COF_OK) {
+        e->stage = COF_TELEMETRY_AT_CLIENTS;
+        err = open_clients(e, diag);
+    }
+    if (err == COF_OK)
+        err = open_worker(e, diag);
+    if (err == COF_OK)
+        telemetry_send(e->worker.telemetry, COF_TELEMETRY_READY, e->memory_locked, e->own_network);
+    else
+        telemetry_send(e->worker.telemetry, COF_TELEMETRY_NOT_STARTED, e->stage, cof_err_class(err));
+    return err;
+}
+
 static enum cof_err start(struct enclave *e, struct cof_diag *diag)
 {
     enum cof_err err = cof_sandbox_netns(diag);
 
+    e->own_network = err == COF_OK;
     if (err == COF_E_UNSUPPORTED)
         cof_log_event(&e->log, COF_LOG_WARN, "enclave.no_network_namespace", NULL);
     else if (err != COF_OK)
@@ -285,16 +330,10 @@ static enum cof_err start(struct enclave *e, struct cof_diag *diag)
     if (err == COF_OK)
         err = cof_nsm_open("fd:3", &e->nsm, diag);
     if (err == COF_OK)
-        err = refuse_debug(e, diag);
-    if (err == COF_OK)
         err = cof_loop_new(&e->loop);
     if (err == COF_OK)
-        err = start_processor(e, diag);
-    if (err == COF_OK)
-        err = confine(e, diag);
-    if (err == COF_OK)
-        err = open_clients(e, diag);
-    return err == COF_OK ? open_worker(e, diag) : err;
+        err = start_telemetry(e);
+    return err == COF_OK ? start_told(e, diag) : err;
 }
 
 /* Until the processor is of no more use; whoever watches us starts everything afresh. */
@@ -319,12 +358,17 @@ static void serve(struct enclave *e)
             }
         } else if (err != COF_E_NOT_FOUND) {
             cof_log_event(&e->log, COF_LOG_WARN, "queue.trouble", "why", diag.text, NULL);
+            telemetry_send(e->worker.telemetry, COF_TELEMETRY_QUEUE_TROUBLE, cof_err_class(err), 0);
         }
         err = cof_kms_attested_prepare(&e->worker.kms);
-        if (err != COF_OK)
+        if (err != COF_OK) {
             cof_log_event(&e->log, COF_LOG_WARN, "enclave.no_recipient_key", NULL);
+            telemetry_send(e->worker.telemetry, COF_TELEMETRY_NO_RECIPIENT_KEY, cof_err_class(err), 0);
+        }
     }
     cof_log_event(&e->log, COF_LOG_ERROR, "enclave.processor_lost", NULL);
+    telemetry_send(e->worker.telemetry, COF_TELEMETRY_PROCESSOR_LOST, 0, 0);
+    telemetry_flush(e->worker.telemetry, LAST_WORDS_MS);
 }
 
 int main(int argc, char **argv)
@@ -358,6 +402,7 @@ int main(int argc, char **argv)
     if (err != COF_OK) {
         cof_log_event(&e.log, COF_LOG_ERROR, "enclave.not_started", "why", diag.text[0] != '\0' ? diag.text : cof_err_text(err),
                       NULL);
+        telemetry_flush(e.worker.telemetry, LAST_WORDS_MS);
         if (is_first)
             init_end();
         return cof_exit_code(err);

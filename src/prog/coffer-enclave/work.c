@@ -29,6 +29,7 @@ struct task {
     uint8_t salt[32];
     int64_t started_ms;
     char version_id[256];
+    size_t step;                     /* it came to, as COF_TELEMETRY_FETCH and so on */
 };
 
 static int64_t now_ms(const struct task *t)
@@ -277,6 +278,7 @@ static enum outcome store_result(struct task *t)
         err = store(t, key, "application/octet-stream", cof_buf_view(&t->sealed_result), true);
     if (err == COF_E_PRECONDITION) {
         cof_log_event(t->w->log, COF_LOG_INFO, "job.done_before", "tenant", t->job.tenant, "job", t->job.job, NULL);
+        telemetry_send(t->w->telemetry, COF_TELEMETRY_JOB_DONE_BEFORE, 0, 0);
         err = COF_OK;
     }
     cof_buf_done(&receipt);
@@ -287,11 +289,15 @@ static enum outcome store_result(struct task *t)
 static void store_status(struct task *t)
 {
     char key[COF_JOB_KEY_MAX], body[160];
+    enum cof_err err;
 
     cof_job_status_key(&t->job, key);
     (void)snprintf(body, sizeof body, "{\"state\":\"refused\",\"reason\":\"%s\"}\n", t->refusal);
-    if (store(t, key, "application/json", cof_view_str(body), false) != COF_OK)
+    err = store(t, key, "application/json", cof_view_str(body), false);
+    if (err != COF_OK) {
         cof_log_event(t->w->log, COF_LOG_WARN, "status.not_stored", "job", t->job.job, NULL);
+        telemetry_send(t->w->telemetry, COF_TELEMETRY_STATUS_NOT_STORED, cof_err_class(err), 0);
+    }
 }
 
 static enum outcome run(struct task *t)
@@ -300,10 +306,31 @@ static enum outcome run(struct task *t)
 
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         enum outcome outcome = steps[i](t);
+
+        t->step = i;
         if (outcome != OUTCOME_DONE)
             return outcome;
     }
     return OUTCOME_DONE;
+}
+
+static void tell(struct worker *w, enum outcome outcome, const struct task *t, int64_t ms)
+{
+    switch (outcome) {
+    case OUTCOME_DONE:
+        w->state.done++;
+        telemetry_send(w->telemetry, COF_TELEMETRY_JOB_DONE, (uint64_t)ms, t->job.sealed_bytes);
+        break;
+    case OUTCOME_REFUSED:
+        w->state.refused++;
+        telemetry_send(w->telemetry, COF_TELEMETRY_JOB_REFUSED,
+                       cof_telemetry_word(COF_TELEMETRY_JOB_REFUSED, 0, t->refusal != NULL ? t->refusal : ""), (uint64_t)ms);
+        break;
+    case OUTCOME_LATER:
+        w->state.later++;
+        telemetry_send(w->telemetry, COF_TELEMETRY_JOB_LATER, t->step, (uint64_t)ms);
+        break;
+    }
 }
 
 enum outcome work_on(struct worker *worker, struct cof_view message)
@@ -314,15 +341,20 @@ enum outcome work_on(struct worker *worker, struct cof_view message)
 
     if (cof_job_parse(message, &t.job, &t.diag) != COF_OK || strcmp(t.job.bucket, worker->config->bucket) != 0) {
         cof_log_event(worker->log, COF_LOG_WARN, "job.refused", "why", "job-malformed", NULL);
+        t.refusal = "job-malformed";
+        tell(worker, OUTCOME_REFUSED, &t, 0);
         return OUTCOME_REFUSED;
     }
     cof_buf_init_secret(&t.plain, (size_t)worker->config->max_bytes);
     cof_buf_init(&t.sealed, (size_t)worker->config->max_bytes);
     cof_buf_init(&t.sealed_result, (size_t)worker->config->max_bytes + 65536);
     t.started_ms = now_ms(&t);
+    worker->state.working = true;
     outcome = run(&t);
     if (outcome == OUTCOME_REFUSED)
         store_status(&t);
+    worker->state.working = false;
+    tell(worker, outcome, &t, now_ms(&t) > t.started_ms ? now_ms(&t) - t.started_ms : 0);
     /* The log leaves the enclave: names and words of ours only, nothing of the content (C-26). */
     cof_log_event(worker->log, outcome == OUTCOME_DONE ? COF_LOG_INFO : COF_LOG_WARN, events[outcome], "tenant",
                   t.job.tenant, "job", t.job.job, "why",

@@ -9,6 +9,7 @@
 #include "client/kms_attested.h"
 #include "config.h"
 #include "crypto/ecdsa.h"
+#include "telemetry.h"
 
 enum outcome {
     OUTCOME_DONE,    /* stored, or stored already by somebody: delete the message */
@@ -27,6 +28,8 @@ struct worker {
     struct cof_addr processor;
     uint8_t processor_sha256[32], model_sha256[32];
     bool has_model;
+    struct telemetry *telemetry;     /* NULL: nobody is told */
+    struct telemetry_state state;
     bool processor_lost;             /* set when the connection is of no more use */
 };
 

@@ -1,29 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Keeps one enclave running: asks the hypervisor to start it, looks after it, starts it again when it has ended (with a
- * growing pause), and ends it with the host.
+ * Keeps one enclave running: has it started, looks after it, starts it again when it has ended or its heartbeat stops (with
+ * a growing pause), and ends it with the host.
  */
 #ifndef COF_HOST_KEEPER_H
 #define COF_HOST_KEEPER_H
 
-#include "base/log.h"
-#include "io/http_client.h"
+#include "events.h"
+#include "runner.h"
 
 struct keeper;
 
+enum keeper_state { KEEPER_PAUSES, KEEPER_STARTS, KEEPER_RUNS, KEEPER_ENDS };
+enum keeper_restart { RESTART_NOT_STARTED, RESTART_ENDED, RESTART_HEARTBEAT, KEEPER_RESTARTS };
+const char *keeper_restart_word(enum keeper_restart why);
+
+struct keeper_counts {
+    enum keeper_state state;
+    uint64_t starts, again[KEEPER_RESTARTS]; /* again: by reason, what had to be started again */
+    int64_t since_ms;                        /* of the loop's clock: it runs since */
+};
+
 struct keeper_opts {
-    struct cof_addr hypervisor;  /* its control socket */
-    const char *enclave, *config, *processor; /* files; or, in their place, */
-    const char *image, *vsock;   /* an enclave image, and where its connections come out */
-    uint64_t memory_mib;         /* of an image */
-    const char *log_file, *role_arn; /* may be NULL */
-    bool debug;
+    struct runner *runner;    /* the keeper's from success on */
+    struct events *events;    /* heartbeats; NULL: they are not looked at */
+    int64_t heartbeat_ms;     /* without one for so long it is ended */
+    int64_t first_beat_ms;    /* and for so long after its start: it boots */
     const struct cof_log *log;
-    void (*started)(void *ctx, struct cof_view description); /* the hypervisor's JSON */
+    void (*started)(void *ctx, struct cof_view description); /* each time */
     void *ctx;
 };
 COF_MUST_USE enum cof_err keeper_new(struct cof_loop *loop, const struct keeper_opts *opts, struct keeper **out);
-/* Ends the enclave (waits for the answer up to 2 s) and frees. */
-void keeper_free(struct keeper *keeper);
+const struct keeper_counts *keeper_counts(const struct keeper *keeper);
+/* Ends the enclave (waits for it up to so long) and frees. Takes NULL. */
+void keeper_free(struct keeper *keeper, int64_t wait_ms);
 
 #endif

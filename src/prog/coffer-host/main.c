@@ -3,6 +3,7 @@
  * coffer-host: the untrusted parent of an enclave. Forwards its connections to an allow-list, hands over the role's
  * credentials, starts it and keeps it running. Nothing secret of the data's passes here unsealed.
  */
+#include "events.h"
 #include "keeper.h"
 #include "metrics.h"
 #include "tunnel.h"
@@ -25,10 +26,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#define END_MS 2000
+
 struct host {
     const char *listen, *hypervisor, *enclave, *config, *processor, *image, *vsock, *enclave_log, *role_arn;
-    const char *metrics_at;
-    uint64_t memory_mib, cid;
+    const char *metrics_at, *telemetry;
+    uint64_t memory_mib, cid, heartbeat_s, boot_s;
     uint64_t connections, pending, new_per_s, buffer_bytes, bytes_per_s, setup_s, connect_s, idle_s;
     struct cof_text_list allow;
     bool debug;
@@ -36,6 +39,7 @@ struct host {
     struct cof_loop *loop;
     struct cof_session session; /* for the credentials alone */
     struct tunnel *tunnel;
+    struct events *events; /* NULL: not asked for */
     struct keeper *keeper; /* NULL: none to keep */
     struct cof_metrics_server *metrics;
     int64_t started_ms;
@@ -58,6 +62,9 @@ static const struct cof_option options[] = {
     {"role-arn", 0, COF_OPT_TEXT, "ARN", "the instance's role, measured into PCR3", O(role_arn)},
     {"debug", 0, COF_OPT_FLAG, NULL, "start the enclave in debug mode: its PCRs are zero", O(debug)},
     {"cid", 0, COF_OPT_NUMBER, "N", "the enclave's context: others that connect by vsock are refused", O(cid)},
+    {"telemetry", 't', COF_OPT_TEXT, "ADDRESS", "where the enclave tells events and heartbeats: unix:PATH or vsock:CID:PORT", O(telemetry)},
+    {"heartbeat-timeout", 0, COF_OPT_NUMBER, "SECONDS", "with --telemetry: without a heartbeat for so long it is started anew (default 60)", O(heartbeat_s)},
+    {"boot-timeout", 0, COF_OPT_NUMBER, "SECONDS", "and for so long after its start (default 300)", O(boot_s)},
     {"metrics", 'm', COF_OPT_TEXT, "ADDRESS", "where Prometheus asks: tcp:HOST:PORT or unix:PATH", O(metrics_at)},
     {"max-connections", 0, COF_OPT_NUMBER, "N", "connections at once (default 4096, or what descriptors allow)", O(connections)},
     {"max-pending", 0, COF_OPT_NUMBER, "N", "of these, not yet forwarded (default 256)", O(pending)},
@@ -134,7 +141,8 @@ static enum cof_err check(const struct host *h, struct cof_diag *diag)
     if (h->listen == NULL || h->allow.n == 0)
         return cof_diag_set(diag, COF_E_USAGE, "--listen and at least one --allow are needed");
     if (h->cid > UINT32_MAX || h->connections > 1000000 || h->pending > 1000000 || h->new_per_s > 1000000 || h->buffer_bytes > 1 << 20 ||
-        h->setup_s > 86400 || h->connect_s > 86400 || h->idle_s > 86400)
+        h->setup_s > 86400 || h->connect_s > 86400 || h->idle_s > 86400 || h->heartbeat_s > 86400 || h->boot_s > 86400 ||
+        h->heartbeat_s == 0 || h->boot_s == 0)
         return cof_diag_set(diag, COF_E_USAGE, "a limit is out of range: at most 1000000 connections, 1M of buffer, 86400 seconds");
     if (h->hypervisor == NULL)
         return h->image == NULL && h->enclave == NULL ? COF_OK : cof_diag_set(diag, COF_E_USAGE, "--hypervisor is needed");
@@ -151,6 +159,9 @@ static void write_metrics(void *ctx, struct cof_buf *out)
                               .credentials_until_ms = have->expires_ms};
 
     tunnel_counts(h->tunnel, &now.tunnel);
+    now.events = h->events != NULL ? events_counts(h->events) : NULL;
+    now.keeper = h->keeper != NULL ? keeper_counts(h->keeper) : NULL;
+    now.loop_ms = cof_loop_now_ms(h->loop);
     metrics_write(&now, out);
 }
 
@@ -167,20 +178,41 @@ static enum cof_err serve_metrics(struct host *h, struct cof_diag *diag)
     return err;
 }
 
+static enum cof_err take_events(struct host *h, struct cof_diag *diag)
+{
+    struct events_opts opts = {.has_peer = h->cid != 0, .peer_cid = (uint32_t)h->cid, .log = &h->log};
+    enum cof_err err = COF_OK;
+
+    if (h->telemetry == NULL)
+        return COF_OK;
+    err = cof_addr_parse(h->telemetry, &opts.listen, diag);
+    return err == COF_OK ? events_new(h->loop, &opts, &h->events, diag) : err;
+}
+
+static enum cof_err make_runner(struct host *h, struct runner **out, struct cof_diag *diag)
+{
+    struct runner_local_opts opts = {.enclave = h->enclave, .config = h->config, .processor = h->processor, .image = h->image,
+                                     .vsock = h->vsock, .memory_mib = h->memory_mib, .log_file = h->enclave_log,
+                                     .role_arn = h->role_arn, .debug = h->debug};
+    enum cof_err err = cof_addr_parse(h->hypervisor, &opts.hypervisor, diag);
+
+    return err == COF_OK ? runner_local_new(h->loop, &opts, out) : err;
+}
+
 static enum cof_err keep_enclave(struct host *h, struct cof_diag *diag)
 {
-    struct keeper_opts opts = {.enclave = h->enclave, .config = h->config, .processor = h->processor,
-                               .image = h->image, .vsock = h->vsock, .memory_mib = h->memory_mib,
-                               .log_file = h->enclave_log, .role_arn = h->role_arn, .debug = h->debug, .log = &h->log,
-                               .started = on_started, .ctx = h};
+    struct keeper_opts opts = {.events = h->events, .heartbeat_ms = (int64_t)h->heartbeat_s * 1000, .first_beat_ms = (int64_t)h->boot_s * 1000,
+                               .log = &h->log, .started = on_started, .ctx = h};
     enum cof_err err;
 
     if (h->hypervisor == NULL) {
         on_started(h, COF_LIT("{}"));
         return COF_OK;
     }
-    err = cof_addr_parse(h->hypervisor, &opts.hypervisor, diag);
-    return err == COF_OK ? keeper_new(h->loop, &opts, &h->keeper) : err;
+    err = make_runner(h, &opts.runner, diag);
+    if (err == COF_OK && (err = keeper_new(h->loop, &opts, &h->keeper)) != COF_OK)
+        opts.runner->free(opts.runner);
+    return err;
 }
 
 static enum cof_err run(struct host *h, struct cof_diag *diag)
@@ -207,6 +239,8 @@ static enum cof_err run(struct host *h, struct cof_diag *diag)
     if (err == COF_OK)
         err = tunnel_new(h->loop, &tunnel, &h->tunnel, diag);
     if (err == COF_OK)
+        err = take_events(h, diag);
+    if (err == COF_OK)
         err = serve_metrics(h, diag);
     if (err == COF_OK)
         err = keep_enclave(h, diag);
@@ -216,7 +250,8 @@ static enum cof_err run(struct host *h, struct cof_diag *diag)
         err = cof_sandbox_seccomp(COF_SANDBOX_HOST, false, diag);
     if (err == COF_OK)
         err = cof_loop_run(h->loop);
-    keeper_free(h->keeper);
+    keeper_free(h->keeper, END_MS);
+    events_free(h->events);
     cof_metrics_server_free(h->metrics);
     tunnel_free(h->tunnel);
     cof_signals_free(h->signals);
@@ -227,7 +262,7 @@ static enum cof_err run(struct host *h, struct cof_diag *diag)
 
 int main(int argc, char **argv)
 {
-    static struct host host = {.memory_mib = 512};
+    static struct host host = {.memory_mib = 512, .heartbeat_s = 60, .boot_s = 300};
     struct cof_harden_opts harden = {.many_files = true};
     struct cof_diag diag = {0};
     char **args;

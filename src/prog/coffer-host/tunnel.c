@@ -2,10 +2,10 @@
 #include "tunnel.h"
 
 #include "base/num.h"
+#include "peer.h"
 #include "tunnel_conn.h"
 
 #include <errno.h>
-#include <linux/vm_sockets.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,20 +87,10 @@ static bool make_room(struct tunnel *t)
     return true;
 }
 
-/* Any enclave of this parent, and the parent itself, could knock at a vsock port; the credentials are for one (C-20). */
-static bool is_enclave(const struct tunnel *t, const struct sockaddr_storage *from, socklen_t len)
-{
-    const struct sockaddr_vm *vm = (const void *)from;
-
-    if (t->opts.listen.kind != COF_ADDR_VSOCK || !t->opts.has_peer)
-        return true;
-    return len >= sizeof *vm && vm->svm_family == AF_VSOCK && vm->svm_cid == t->opts.peer_cid;
-}
-
 static void take_in(struct tunnel *t, int fd, const struct sockaddr_storage *from, socklen_t len)
 {
     enum tunnel_refusal why = REFUSED_PEER;
-    bool good = is_enclave(t, from, len);
+    bool good = peer_is_enclave(from, len, t->opts.has_peer, t->opts.peer_cid);
 
     t->counts.accepted++;
     if (good) {
