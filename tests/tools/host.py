@@ -25,7 +25,7 @@ class Host:
         self.log = open(self.tmp / 'log', 'w+b')
         argv = [HOST, '--listen', listen or f'unix:{self.path}', '--metrics', f'unix:{self.tmp}/metrics.sock', *map(str, options)]
         self.p = subprocess.Popen(argv, env={'PATH': os.environ['PATH'], 'HOME': str(self.tmp), 'AWS_EC2_METADATA_DISABLED': 'true', 'AWS_REGION': 'us-east-1',
-                                             **CREDENTIALS, **(env or {})}, stdout=subprocess.PIPE, stderr=self.log, stdin=subprocess.DEVNULL)
+                                             **CREDENTIALS, **(env or {})}, stdout=subprocess.PIPE, stderr=self.log, stdin=subprocess.DEVNULL, cwd=self.tmp)
         self.line = self.p.stdout.readline().decode().strip() if ready else ''
         if ready and not self.line.startswith('ready'):
             self.close()

@@ -316,20 +316,16 @@ static enum outcome run(struct task *t)
 
 static void tell(struct worker *w, enum outcome outcome, const struct task *t, int64_t ms)
 {
-    switch (outcome) {
-    case OUTCOME_DONE:
+    if (outcome == OUTCOME_DONE) {
         w->state.done++;
         telemetry_send(w->telemetry, COF_TELEMETRY_JOB_DONE, (uint64_t)ms, t->job.sealed_bytes);
-        break;
-    case OUTCOME_REFUSED:
+    } else if (outcome == OUTCOME_REFUSED) {
         w->state.refused++;
         telemetry_send(w->telemetry, COF_TELEMETRY_JOB_REFUSED,
                        cof_telemetry_word(COF_TELEMETRY_JOB_REFUSED, 0, t->refusal != NULL ? t->refusal : ""), (uint64_t)ms);
-        break;
-    case OUTCOME_LATER:
+    } else {
         w->state.later++;
         telemetry_send(w->telemetry, COF_TELEMETRY_JOB_LATER, t->step, (uint64_t)ms);
-        break;
     }
 }
 
