@@ -275,6 +275,57 @@ bool cof_statement_applies(const struct cof_policy *policy, const struct cof_sta
     return yes;
 }
 
+enum cof_miss cof_statement_miss(const struct cof_policy *policy, const struct cof_statement *statement,
+                                 const struct cof_access *access)
+{
+    enum cof_miss miss = COF_MISS_CONDITION;
+    struct full_context full;
+    bool yes = false;
+
+    if (full_context_init(&full, access) != COF_OK)
+        miss = COF_MISS_CONDITION;
+    else if (policy->kind != COF_POLICY_IDENTITY && names_caller(statement, &access->caller) == NAMES_NOBODY)
+        miss = COF_MISS_PRINCIPAL;
+    else if (!names_action(statement, access->action))
+        miss = COF_MISS_ACTION;
+    else if (names_resource(policy, statement, access->resource, &full.context, &yes) == COF_OK && !yes)
+        miss = COF_MISS_RESOURCE;
+    else if (applies(policy, statement, access, &full.context) != NAMES_NOBODY)
+        miss = COF_MISS_NOTHING;
+    full_context_done(&full);
+    return miss;
+}
+
+bool cof_statement_condition_holds(const struct cof_policy *policy, const struct cof_statement *statement, size_t condition,
+                                   const struct cof_access *access)
+{
+    struct full_context full;
+    bool yes = false;
+
+    if (full_context_init(&full, access) != COF_OK ||
+        cof_condition_check(&statement->conditions[condition], &full.context, policy->variables, &yes) != COF_OK)
+        yes = statement->effect == COF_EFFECT_DENY;
+    full_context_done(&full);
+    return yes;
+}
+
+void cof_access_describe(const struct cof_access *access, struct cof_view key, struct cof_buf *out)
+{
+    const struct cof_context_value *have = NULL;
+    struct full_context full;
+
+    if (full_context_init(&full, access) == COF_OK)
+        have = cof_context_find(&full.context, key);
+    for (size_t i = 0; have != NULL && i < have->n_values; i++) {
+        if (i > 0)
+            cof_buf_add_str(out, ", ");
+        cof_buf_add(out, have->values[i]);
+    }
+    if (have == NULL)
+        cof_buf_add_str(out, "(absent)");
+    full_context_done(&full);
+}
+
 /* What one policy says: the first Deny that applies, and the closest Allow. */
 struct finding {
     size_t deny, allow; /* statement, or SIZE_MAX */

@@ -99,6 +99,16 @@ struct cof_decision cof_evaluate(const struct cof_policy_set *set, const struct 
 bool cof_statement_applies(const struct cof_policy *policy, const struct cof_statement *statement,
                            const struct cof_access *access);
 
+/* Why a statement says nothing about a request: the first thing that does not fit. */
+enum cof_miss { COF_MISS_NOTHING, COF_MISS_PRINCIPAL, COF_MISS_ACTION, COF_MISS_RESOURCE, COF_MISS_CONDITION };
+enum cof_miss cof_statement_miss(const struct cof_policy *policy, const struct cof_statement *statement,
+                                 const struct cof_access *access);
+/* Whether one of its conditions holds. */
+bool cof_statement_condition_holds(const struct cof_policy *policy, const struct cof_statement *statement, size_t condition,
+                                   const struct cof_access *access);
+/* What the request has under a key, those that follow from the rest included: a, b or (absent). */
+void cof_access_describe(const struct cof_access *access, struct cof_view key, struct cof_buf *out);
+
 /* One sentence: "denied by statement DenyUnattested of key-data", "no identity policy allows kms:Decrypt on ...". */
 void cof_decision_explain(const struct cof_decision *decision, const struct cof_access *access, struct cof_buf *out);
 

@@ -19,7 +19,7 @@ static const struct verb *const verbs[] = {
     &verb_decrypt, &verb_inspect, &verb_attest_verify, &verb_receipt_verify,
     &verb_manifest_sign, &verb_manifest_verify,
     &verb_audit_verify,
-    &verb_policy_generate, &verb_policy_lint, &verb_policy_rollover,
+    &verb_policy_generate, &verb_policy_lint, &verb_policy_rollover, &verb_policy_simulate,
     &verb_eif_build, &verb_eif_ramdisk, &verb_eif_describe, &verb_eif_verify, &verb_eif_split, &verb_model_measure,
 };
 
