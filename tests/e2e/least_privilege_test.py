@@ -9,11 +9,12 @@ from pathlib import Path
 
 SOURCE = Path(os.environ['COFFER_SOURCE'])
 sys.path.insert(0, str(SOURCE / 'tests/tools'))
-from local import ACCOUNT, LOCAL, Checks
+from local import ACCOUNT, BUILD, LOCAL, Checks
 from rawaws import Reply, Signer, whole
 
 OTHER = '444455556666'
 BUCKET = 'coffer-local'
+PROBE = BUILD / 'tests/attested_probe'
 SECRET = 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ'
 PREFIXES = ('jobs', 'submissions', 'results', 'receipts', 'status', 'models', 'edge', 'elsewhere')
 KEYS = {'data': '0c0ffe00-da7a-4000-8000-000000000001', 'results': '0c0ffe00-2e50-4000-8000-000000000002',
@@ -22,6 +23,7 @@ QUEUES = {'jobs': 'coffer-jobs', 'dead-letter': 'coffer-jobs-dead'}
 ROLES = ('producer', 'consumer', 'owner', 'deployer', 'auditor', 'admin')
 # outsider: a user of another account to whom that account allows everything
 WHO = ('anonymous', 'outsider', 'device', *ROLES)
+ATTESTED = ('Decrypt', 'GenerateDataKey', 'GenerateDataKeyPair', 'DeriveSharedSecret', 'GenerateRandom')
 TENANT = {'tenant': 't'}
 
 # What each must be able to do: (calls, resources of that kind). Everything else must be denied.
@@ -36,6 +38,8 @@ MAY = {
                  (('SendMessage', 'SendMessageBatch'), 'sqs', ('jobs',))],
     'consumer': [(('GetObject', 'HeadObject'), 's3', ('jobs', 'models')), (ONCE, 's3', ('results', 'receipts')), ((*WRITE, 'PutObject once', 'CompleteMultipartUpload once'), 's3', ('status',)),
                  (('ReceiveMessage', 'DeleteMessage', 'DeleteMessageBatch', 'ChangeMessageVisibility', 'ChangeMessageVisibilityBatch'), 'sqs', ('jobs',))],
+    # the consumer's credentials with the attestation document of the measured image, at every call of KMS that takes one
+    'enclave': [(('Decrypt for a tenant',), 'kms', ('data', 'models')), (('Decrypt',), 'kms', ('models',)), (('GenerateDataKey for a tenant',), 'kms', ('results',))],
     'owner': [(('GetObject', 'HeadObject'), 's3', ('results', 'receipts', 'status')), (('ListObjects', 'ListObjectsV2'), 'listing', ('results', 'receipts', 'status')),
               (('Decrypt for a tenant',), 'kms', ('results',))],
     'deployer': [(('GenerateDataKey', 'GenerateDataKey for a tenant', 'Sign', 'GetPublicKey'), 'kms', ('models',)),
@@ -61,7 +65,7 @@ PERMITTED = {'CompleteMultipartUpload': 'InvalidPart', 'CompleteMultipartUpload 
              'AbortMultipartUpload': 'NoSuchUpload', 'RevokeGrant': 'NotFoundException', 'Sign': 'InvalidKeyUsageException', 'GetPublicKey': 'UnsupportedOperationException',
              'GetBucketTagging': 'NoSuchTagSet', 'GetObjectLockConfiguration': 'ObjectLockConfigurationNotFoundError', 'PutObjectLockConfiguration': 'InvalidBucketState',
              'GetBucketOwnershipControls': 'OwnershipControlsNotFoundError', 'GetPublicAccessBlock': 'NoSuchPublicAccessBlockConfiguration',
-             'PutBucketAcl': 'AccessControlListNotSupported', 'CancelMessageMoveTask': 'ResourceNotFoundException',
+             'PutBucketAcl': 'AccessControlListNotSupported', 'CancelMessageMoveTask': 'ResourceNotFoundException', 'Decrypt': 'InvalidCiphertextException',
              'ChangeMessageVisibility': 'ReceiptHandleIsInvalid', 'DeleteMessage': 'ReceiptHandleIsInvalid'}
 
 
@@ -97,6 +101,8 @@ class Line:
 
 
 class Identity:
+    recipient = None  # an attestation document
+
     def __init__(self, world, name, tls=True):
         self.world, self.name = world, name
         self.line = Line(world.port, world.tls if tls else None)
@@ -113,6 +119,8 @@ class Identity:
 
     def json(self, service, target, body, **fields):
         kind = '1.1' if service == 'kms' else '1.0'
+        if self.recipient and target.partition('.')[2] in ATTESTED:
+            body = {**body, 'Recipient': {'KeyEncryptionAlgorithm': 'RSAES_OAEP_SHA_256', 'AttestationDocument': self.recipient}}
         return self.send(service, 'POST', '/', json.dumps(body).encode(), content_type=f'application/x-amz-json-{kind}', x_amz_target=target, **fields)
 
 
@@ -130,12 +138,44 @@ class World:
         (tmp / 'iam').symlink_to(SOURCE / 'deploy/iam')
         (tmp / 'local').mkdir()
         (tmp / 'local/manifest.json').write_text(json.dumps(manifest))
-        self.data = tmp / 'data'
-        subprocess.run([LOCAL, 'init', '-d', self.data, '-m', tmp / 'local/manifest.json'], check=True, stdout=subprocess.DEVNULL)
+        self.data, self.tmp = tmp / 'data', tmp
+        pcrs = self.enclave_files('enclave')
+        self.enclave_files('another-enclave')
+        subprocess.run([LOCAL, 'init', '-d', self.data, '-m', tmp / 'local/manifest.json', *(x for i in range(3) for x in ('--set', f'pcr{i}={pcrs[f"PCR{i}"]}'))], check=True, stdout=subprocess.DEVNULL)
         self.p = subprocess.Popen([LOCAL, 'serve', '-d', self.data, '--listen', 'tcp:127.0.0.1:0'], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
         self.port = int(self.p.stdout.readline().split()[1])
         self.tls = ssl.create_default_context(cafile=str(self.data / 'tls/ca.pem'))
         self.n = 0
+
+    def enclave_files(self, name):
+        """A probe in an enclave's place; its configuration is a public key, and so each is measured otherwise. -> PCRs"""
+        key = self.tmp / f'{name}.key'
+        subprocess.run(['openssl', 'genpkey', '-algorithm', 'RSA', '-out', self.tmp / f'{name}.pem'], check=True, capture_output=True)
+        subprocess.run(['openssl', 'pkey', '-in', self.tmp / f'{name}.pem', '-pubout', '-outform', 'DER', '-out', key], check=True, capture_output=True)
+        (self.tmp / 'processor').write_bytes(b'none')
+        out = subprocess.run([LOCAL, 'measure', '--enclave', PROBE, '--config', key, '--processor', self.tmp / 'processor'], check=True, capture_output=True).stdout
+        return json.loads(out)
+
+    def attestation(self, name):
+        """The document that the hypervisor signs for that enclave."""
+        log = self.tmp / f'{name}.log'
+        body = json.dumps({'enclave': str(PROBE), 'config': str(self.tmp / f'{name}.key'), 'processor': str(self.tmp / 'processor'), 'log': str(log),
+                           'role_arn': f'arn:aws:iam::{ACCOUNT}:role/coffer-consumer', 'instance_id': 'i-0123456789abcdef0'}).encode()
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(20)
+            s.connect(str(self.data / 'hypervisor.sock'))
+            s.sendall(b'POST /enclaves HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b' % (len(body), body))
+            got = b''
+            while not whole(got):
+                got += s.recv(65536)
+        assert got.startswith(b'HTTP/1.1 201'), got
+        until = time.monotonic() + 20
+        while not (log.exists() and log.read_text().endswith('\n')):
+            assert time.monotonic() < until, 'the probe said nothing'
+            time.sleep(0.01)
+        text = log.read_text().strip()
+        assert ' ' not in text, text
+        return text
 
     def env(self, name):
         return dict(line.split('=', 1) for line in (self.data / f'credentials/{name}.env').read_text().split())
@@ -375,8 +415,7 @@ def prepare(world):
     world.token = json.loads(reply.body)['access_token']
 
 
-def each_call(world, check, counts):
-    rows = table(world)
+def each_call(world, check, rows, counts):
     for name in WHO: # the administrator last: its calls change things
         who, wrong = Identity(world, name), []
         n = n_may = 0
@@ -391,7 +430,23 @@ def each_call(world, check, counts):
             if not (worked(call, reply) if expected else denied(name, head, reply)):
                 wrong.append(f'{"may" if expected else "may not"}: {kind} {call} on {resource}: {reply!r}')
         check(f'{name}: {n_may} calls work, {n - n_may} are denied', not wrong, f'{len(wrong)} wrong\n' + '\n'.join(wrong))
-    return rows
+
+
+def enclaves(world, check, rows, counts):
+    """The consumer's credentials once more, with an attestation document: of the measured image, and of another."""
+    for name in ('enclave', 'another-enclave'):
+        who, wrong, n = Identity(world, 'consumer'), [], {True: 0, False: 0}
+        who.recipient = world.attestation(name)
+        for kind, call, resource, ask in rows:
+            if kind != 'kms':
+                continue
+            reply, expected = ask(who), may(name, kind, call, resource)
+            n[expected] += 1
+            counts[expected] += 1
+            sealed = b'"CiphertextForRecipient"' in reply.body and b'"Plaintext"' not in reply.body
+            if not (worked(call, reply) and (sealed or reply.status != 200) if expected else denied(name, False, reply)):
+                wrong.append(f'{"may" if expected else "may not"}: {call} on {resource}: {reply!r}')
+        check(f'{name}: {n[True]} calls of KMS work, sealed for it alone, {n[False]} are denied', not wrong, '\n'.join(wrong))
 
 
 def insider(world, check, rows, counts):
@@ -466,11 +521,10 @@ def doors(world, check, counts):
 def document():
     kinds = {'kms': ('KMS', 'key'), 's3': ('S3 objects', 'prefix'), 'listing': ('S3 listings', 'prefix'), 'bucket': ('S3 bucket', ''), 'sqs': ('SQS', 'queue')}
     lines = ['# Who may do what', '', 'Written by `tests/e2e/least_privilege_test.py --write`, which makes each of these calls as each identity on every resource, and sees',
-             'that all others are denied. The enclave itself is not in the table: it has the consumer\'s role, and what KMS gives it for its attestation',
-             '(`Decrypt` with the data and models keys, `GenerateDataKey` with the results key) the end-to-end tests prove with real enclaves.',
+             'that all others are denied. "enclave" is the consumer\'s credentials with an attestation document of the measured image.',
              '"once" is with `If-None-Match: *`: what must not be replaced. "for a tenant" is with an encryption context that names one.', '',
              '| identity | service | calls | on |', '|---|---|---|---|']
-    for name in WHO:
+    for name in (*WHO[:5], 'enclave', *WHO[5:]):
         for calls, kind, resources in MAY.get(name, ()):
             every = {'kms': tuple(KEYS), 'sqs': tuple(QUEUES)}.get(kind)
             on = 'all keys' if resources == every and kind == 'kms' else 'both queues' if resources == every else 'the bucket' if kind == 'bucket' else \
@@ -494,7 +548,9 @@ def main():
     try:
         world = World(tmp)
         prepare(world)
-        rows = each_call(world, check, counts)
+        rows = table(world)
+        enclaves(world, check, rows, counts)
+        each_call(world, check, rows, counts)
         insider(world, check, rows, counts)
         without_tls(world, check, rows, counts)
         doors(world, check, counts)
