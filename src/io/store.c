@@ -92,6 +92,36 @@ static struct cof_view column(sqlite3_stmt *stmt, int at)
     return cof_view_of(data, (size_t)sqlite3_column_bytes(stmt, at));
 }
 
+static int bind_name(sqlite3_stmt *stmt, int at, struct cof_view name)
+{
+    return sqlite3_bind_text64(stmt, at, (const char *)name.data, name.len, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+static int bind_place(sqlite3_stmt *stmt, int at, const struct cof_blob_place *place)
+{
+    switch (place->kind) {
+    case COF_BLOB_SLOT:
+        return sqlite3_bind_int64(stmt, at, place->slot);
+    case COF_BLOB_FILE:
+        return sqlite3_bind_null(stmt, at);
+    case COF_BLOB_INLINE:
+        break;
+    }
+    return bind_view(stmt, at, place->bytes);
+}
+
+static struct cof_blob_place place_of(sqlite3_stmt *stmt, int at)
+{
+    switch (sqlite3_column_type(stmt, at)) {
+    case SQLITE_NULL:
+        return (struct cof_blob_place){.kind = COF_BLOB_FILE};
+    case SQLITE_INTEGER:
+        return (struct cof_blob_place){.kind = COF_BLOB_SLOT, .slot = sqlite3_column_int64(stmt, at)};
+    default:
+        return (struct cof_blob_place){.kind = COF_BLOB_INLINE, .bytes = column(stmt, at)};
+    }
+}
+
 static void unbind(sqlite3_stmt *stmt)
 {
     (void)sqlite3_reset(stmt);
@@ -122,6 +152,7 @@ static void end(struct cof_disk_store *st, bool kept)
     st->dirty = false;
     st->saved = false;
     st->broken = COF_OK;
+    cof_pending_reset(&st->pending);
 }
 
 static enum cof_err op_commit(void *ctx)
@@ -169,16 +200,123 @@ static enum cof_err op_savepoint(void *ctx)
     return COF_OK;
 }
 
-/* Before each change. */
-static enum cof_err begin_change(struct cof_disk_store *st)
+/* The changes themselves, in a transaction that is open. */
+static enum cof_err do_put(struct cof_disk_store *st, const char *space, struct cof_view key, struct cof_view value)
+{
+    sqlite3_stmt *stmt = st->statements[ST_PUT];
+    enum cof_err err;
+
+    st->dirty = true;
+    if (bind_text(stmt, 1, space) != SQLITE_OK || bind_view(stmt, 2, key) != SQLITE_OK || bind_view(stmt, 3, value) != SQLITE_OK)
+        err = COF_E_IO;
+    else
+        err = of_sqlite(st, sqlite3_step(stmt));
+    unbind(stmt);
+    return err;
+}
+
+static enum cof_err do_remove(struct cof_disk_store *st, const char *space, struct cof_view key)
+{
+    sqlite3_stmt *stmt = st->statements[ST_REMOVE];
+    enum cof_err err;
+
+    if (bind_text(stmt, 1, space) != SQLITE_OK || bind_view(stmt, 2, key) != SQLITE_OK)
+        err = COF_E_IO;
+    else
+        err = of_sqlite(st, sqlite3_step(stmt));
+    if (err != COF_OK || sqlite3_changes(st->db) > 0)
+        st->dirty = true;
+    unbind(stmt);
+    return err;
+}
+
+static enum cof_err do_blob(struct cof_disk_store *st, struct cof_view id, uint64_t size, const struct cof_blob_place *place)
+{
+    sqlite3_stmt *stmt = st->statements[ST_BLOB_PUT];
+    enum cof_err err;
+
+    st->dirty = true;
+    if (bind_name(stmt, 1, id) != SQLITE_OK || sqlite3_bind_int64(stmt, 2, (int64_t)size) != SQLITE_OK ||
+        bind_place(stmt, 3, place) != SQLITE_OK)
+        err = COF_E_IO;
+    else
+        err = of_sqlite(st, sqlite3_step(stmt));
+    if (err == COF_OK) {
+        st->bodies.n++;
+        st->bodies.bytes += (int64_t)size;
+    }
+    unbind(stmt);
+    return err;
+}
+
+static enum cof_err do_blob_remove(struct cof_disk_store *st, struct cof_view name)
+{
+    sqlite3_stmt *stmt = st->statements[ST_BLOB_REMOVE];
+    struct cof_blob_id id = {{0}};
+    enum cof_err err = COF_OK;
+    int rc;
+
+    st->dirty = true;
+    if (name.len >= sizeof id.text || bind_name(stmt, 1, name) != SQLITE_OK)
+        return COF_E_IO;
+    memcpy(id.text, name.data, name.len);
+    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW && err == COF_OK) {
+        struct cof_blob_place place = place_of(stmt, 0);
+
+        st->bodies.n--;
+        st->bodies.bytes -= sqlite3_column_int64(stmt, 1);
+        err = cof_blob_files_drop(&st->files, &id, &place);
+    }
+    unbind(stmt);
+    return err == COF_OK ? of_sqlite(st, rc) : err;
+}
+
+static enum cof_err do_change(struct cof_disk_store *st, const struct cof_pending_change *change)
+{
+    struct cof_view key = cof_pending_key(&st->pending, change);
+    struct cof_blob_place place = change->place;
+
+    switch (change->kind) {
+    case COF_PENDING_PUT:
+        return do_put(st, change->space, key, cof_pending_value(&st->pending, change));
+    case COF_PENDING_REMOVE:
+        return do_remove(st, change->space, key);
+    case COF_PENDING_BLOB:
+        place.bytes = cof_pending_value(&st->pending, change);
+        return do_blob(st, key, change->size, &place);
+    case COF_PENDING_BLOB_REMOVE:
+        return do_blob_remove(st, key);
+    }
+    return COF_E_BUG;
+}
+
+static enum cof_err do_pending(struct cof_disk_store *st)
+{
+    enum cof_err err = COF_OK;
+
+    for (size_t i = 0; i < st->pending.n && err == COF_OK; i++)
+        err = do_change(st, &st->pending.changes[i]);
+    cof_pending_reset(&st->pending);
+    return err;
+}
+
+/* From here on the request's changes are made at once, under a savepoint of SQLite's: it has too many of them, or scans what it has
+ * just changed. */
+static enum cof_err begin_direct(struct cof_disk_store *st)
 {
     enum cof_err err = op_begin(st);
 
-    if (err == COF_OK && st->asked && !st->saved) {
-        err = run(st, ST_SAVEPOINT);
-        st->saved = err == COF_OK;
-    }
-    return err;
+    if (err != COF_OK || !st->asked || st->saved)
+        return err;
+    err = run(st, ST_SAVEPOINT);
+    st->saved = err == COF_OK;
+    return err == COF_OK ? do_pending(st) : err;
+}
+
+/* Whether a change may wait for the end of its request. */
+static bool may_wait(const struct cof_disk_store *st)
+{
+    return st->asked && !st->saved;
 }
 
 static enum cof_err op_rollback(void *ctx)
@@ -188,6 +326,7 @@ static enum cof_err op_rollback(void *ctx)
 
     if (err == COF_OK && st->saved)
         err = run(st, ST_RELEASE);
+    cof_pending_reset(&st->pending);
     cof_blob_files_unmark(&st->files, false);
     st->asked = st->saved = false;
     st->dirty = st->dirty_at_savepoint;
@@ -195,11 +334,23 @@ static enum cof_err op_rollback(void *ctx)
     return err;
 }
 
+/* Changes that waited are made now. What is made of them by halves takes the transaction with it. */
 static enum cof_err op_release(void *ctx)
 {
     struct cof_disk_store *st = ctx;
-    enum cof_err err = st->saved ? run(st, ST_RELEASE) : COF_OK;
+    bool waited = st->pending.n > 0;
+    enum cof_err err = waited ? op_begin(st) : COF_OK;
 
+    if (err != COF_OK) {
+        (void)op_rollback(st);
+        return err;
+    }
+    if (waited)
+        err = do_pending(st);
+    if (err != COF_OK && st->broken == COF_OK)
+        st->broken = err;
+    if (st->saved)
+        err = run(st, ST_RELEASE);
     cof_blob_files_unmark(&st->files, true);
     st->asked = st->saved = false;
     return err;
@@ -208,10 +359,17 @@ static enum cof_err op_release(void *ctx)
 static enum cof_err op_get(void *ctx, const char *space, struct cof_view key, struct cof_buf *out)
 {
     struct cof_disk_store *st = ctx;
+    const struct cof_pending_change *change = cof_pending_of(&st->pending, space, key);
     sqlite3_stmt *stmt = st->statements[ST_GET];
     enum cof_err err = COF_E_IO;
     int rc;
 
+    if (change != NULL && change->kind == COF_PENDING_REMOVE)
+        return COF_E_NOT_FOUND;
+    if (change != NULL) {
+        cof_buf_add(out, cof_pending_value(&st->pending, change));
+        return cof_buf_err(out);
+    }
     if (bind_text(stmt, 1, space) != SQLITE_OK || bind_view(stmt, 2, key) != SQLITE_OK)
         goto out;
     rc = sqlite3_step(stmt);
@@ -229,39 +387,25 @@ out:
 static enum cof_err op_put(void *ctx, const char *space, struct cof_view key, struct cof_view value)
 {
     struct cof_disk_store *st = ctx;
-    sqlite3_stmt *stmt = st->statements[ST_PUT];
-    enum cof_err err = begin_change(st);
+    enum cof_err err;
 
-    if (err != COF_OK)
-        return err;
     if (key.len > COF_STORE_KEY_MAX || value.len > COF_STORE_VALUE_MAX)
         return COF_E_TOO_LARGE;
-    st->dirty = true;
-    if (bind_text(stmt, 1, space) != SQLITE_OK || bind_view(stmt, 2, key) != SQLITE_OK ||
-        bind_view(stmt, 3, value) != SQLITE_OK)
-        err = COF_E_IO;
-    else
-        err = of_sqlite(st, sqlite3_step(stmt));
-    unbind(stmt);
-    return err;
+    if (may_wait(st) && cof_pending_put(&st->pending, space, key, value))
+        return COF_OK;
+    err = begin_direct(st);
+    return err == COF_OK ? do_put(st, space, key, value) : err;
 }
 
 static enum cof_err op_remove(void *ctx, const char *space, struct cof_view key)
 {
     struct cof_disk_store *st = ctx;
-    sqlite3_stmt *stmt = st->statements[ST_REMOVE];
-    enum cof_err err = begin_change(st);
+    enum cof_err err;
 
-    if (err != COF_OK)
-        return err;
-    if (bind_text(stmt, 1, space) != SQLITE_OK || bind_view(stmt, 2, key) != SQLITE_OK)
-        err = COF_E_IO;
-    else
-        err = of_sqlite(st, sqlite3_step(stmt));
-    if (err != COF_OK || sqlite3_changes(st->db) > 0)
-        st->dirty = true;
-    unbind(stmt);
-    return err;
+    if (may_wait(st) && cof_pending_remove(&st->pending, space, key))
+        return COF_OK;
+    err = begin_direct(st);
+    return err == COF_OK ? do_remove(st, space, key) : err;
 }
 
 /* A scan inside a scan's callback finds the prepared statement busy and gets one of its own. */
@@ -275,6 +419,9 @@ static enum cof_err op_scan(void *ctx, const char *space, struct cof_view prefix
     enum cof_err err = COF_E_IO;
     int rc;
 
+    if (cof_pending_touches(&st->pending, space, prefix) && (err = begin_direct(st)) != COF_OK)
+        return err;
+    err = COF_E_IO;
     if (sqlite3_stmt_busy(stmt)) {
         if (sqlite3_prepare_v2(st->db, sql[which], -1, &own, NULL) != SQLITE_OK)
             return COF_E_IO;
@@ -296,31 +443,6 @@ out:
     return err;
 }
 
-static int bind_place(sqlite3_stmt *stmt, int at, const struct cof_blob_place *place)
-{
-    switch (place->kind) {
-    case COF_BLOB_SLOT:
-        return sqlite3_bind_int64(stmt, at, place->slot);
-    case COF_BLOB_FILE:
-        return sqlite3_bind_null(stmt, at);
-    case COF_BLOB_INLINE:
-        break;
-    }
-    return bind_view(stmt, at, place->bytes);
-}
-
-static struct cof_blob_place place_of(sqlite3_stmt *stmt, int at)
-{
-    switch (sqlite3_column_type(stmt, at)) {
-    case SQLITE_NULL:
-        return (struct cof_blob_place){.kind = COF_BLOB_FILE};
-    case SQLITE_INTEGER:
-        return (struct cof_blob_place){.kind = COF_BLOB_SLOT, .slot = sqlite3_column_int64(stmt, at)};
-    default:
-        return (struct cof_blob_place){.kind = COF_BLOB_INLINE, .bytes = column(stmt, at)};
-    }
-}
-
 static enum cof_err op_blob_create(void *ctx, struct cof_blob_writer **out)
 {
     struct cof_disk_store *st = ctx;
@@ -337,27 +459,17 @@ static enum cof_err op_blob_write(void *ctx, struct cof_blob_writer *writer, str
 static enum cof_err op_blob_close(void *ctx, struct cof_blob_writer *writer, struct cof_blob_id *id)
 {
     struct cof_disk_store *st = ctx;
-    sqlite3_stmt *stmt = st->statements[ST_BLOB_PUT];
     struct cof_blob_place place;
     uint64_t size;
-    enum cof_err err = begin_change(st);
+    enum cof_err err = may_wait(st) ? COF_OK : begin_direct(st);
 
     if (err == COF_OK)
         err = cof_blob_writer_finish(writer, id, &size, &place);
-    if (err != COF_OK)
-        goto out;
-    st->dirty = true;
-    if (bind_text(stmt, 1, id->text) != SQLITE_OK || sqlite3_bind_int64(stmt, 2, (int64_t)size) != SQLITE_OK ||
-        bind_place(stmt, 3, &place) != SQLITE_OK)
-        err = COF_E_IO;
-    else
-        err = of_sqlite(st, sqlite3_step(stmt));
-    if (err == COF_OK) {
-        st->bodies.n++;
-        st->bodies.bytes += (int64_t)size;
+    if (err == COF_OK && !(may_wait(st) && cof_pending_blob(&st->pending, id, size, &place))) {
+        err = begin_direct(st);
+        if (err == COF_OK)
+            err = do_blob(st, cof_view_str(id->text), size, &place);
     }
-    unbind(stmt);
-out:
     cof_blob_writer_free(writer);
     return err;
 }
@@ -377,6 +489,9 @@ static enum cof_err op_blob_open(void *ctx, const struct cof_blob_id *id, struct
     int rc;
 
     *out = NULL;
+    if (cof_pending_has_blobs(&st->pending) && (err = begin_direct(st)) != COF_OK)
+        return err;
+    err = COF_E_IO;
     if (bind_text(stmt, 1, id->text) != SQLITE_OK)
         goto out;
     rc = sqlite3_step(stmt);
@@ -408,24 +523,12 @@ static void op_blob_shut(void *ctx, struct cof_blob_reader *reader)
 static enum cof_err op_blob_remove(void *ctx, const struct cof_blob_id *id)
 {
     struct cof_disk_store *st = ctx;
-    sqlite3_stmt *stmt = st->statements[ST_BLOB_REMOVE];
-    enum cof_err err = begin_change(st);
-    int rc;
+    enum cof_err err;
 
-    if (err != COF_OK)
-        return err;
-    st->dirty = true;
-    if (bind_text(stmt, 1, id->text) != SQLITE_OK)
-        return COF_E_IO;
-    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW && err == COF_OK) {
-        struct cof_blob_place place = place_of(stmt, 0);
-
-        st->bodies.n--;
-        st->bodies.bytes -= sqlite3_column_int64(stmt, 1);
-        err = cof_blob_files_drop(&st->files, id, &place);
-    }
-    unbind(stmt);
-    return err == COF_OK ? of_sqlite(st, rc) : err;
+    if (may_wait(st) && cof_pending_blob_remove(&st->pending, id))
+        return COF_OK;
+    err = begin_direct(st);
+    return err == COF_OK ? do_blob_remove(st, cof_view_str(id->text)) : err;
 }
 
 static const struct cof_store ops = {
@@ -461,7 +564,7 @@ static enum cof_err open_db(struct cof_disk_store *st, const char *dir, struct c
             SQLITE_OK ||
         sqlite3_exec(st->db,
             "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-            "PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF;",
+            "PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF; PRAGMA wal_autocheckpoint=4000;",
             NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(st->db, schema, NULL, NULL, NULL) != SQLITE_OK)
         return cof_diag_set(diag, COF_E_IO, "cannot open %s: %s", path, sqlite3_errmsg(st->db));
@@ -569,6 +672,7 @@ enum cof_err cof_disk_store_open(const char *dir, const struct cof_rng *rng, str
     st->ops = ops;
     st->ops.ctx = st;
     st->lock_fd = -1;
+    cof_pending_init(&st->pending);
     cof_blob_files_zero(&st->files);
     err = take_lock(st, dir, diag);
     if (err == COF_OK)
@@ -601,6 +705,7 @@ void cof_disk_store_close(struct cof_disk_store *st)
         (void)sqlite3_finalize(st->statements[i]);
     (void)sqlite3_close(st->db);
     cof_blob_files_close(&st->files);
+    cof_pending_done(&st->pending);
     if (st->lock_fd >= 0)
         (void)close(st->lock_fd);
     free(st);

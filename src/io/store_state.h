@@ -7,6 +7,7 @@
 
 #include "io/store.h"
 #include "io/store_blob.h"
+#include "io/store_pending.h"
 
 #include <sqlite3.h>
 
@@ -39,7 +40,8 @@ struct cof_disk_store {
     sqlite3_stmt *statements[N_STATEMENTS];
     int lock_fd;
     bool open, dirty, dirty_at_savepoint;
-    bool asked, saved; /* for a savepoint, which is only made when something is about to change */
+    bool asked, saved; /* a request has begun (savepoint); SQLite has a savepoint of it, and changes are made at once */
+    struct cof_pending pending; /* else they wait here */
     struct cof_body_totals bodies, bodies_at_begin, bodies_at_savepoint;
     enum cof_err broken; /* SQLite gave the transaction up by itself: nothing more may be done in it */
 };

@@ -391,7 +391,6 @@ static void totals_follow_what_is_kept(void **state)
     assert_ok(s->savepoint(s->ctx));
     (void)put_blob(s, SLOT_SIZE, 3);
     assert_ok(s->blob_remove(s->ctx, &file));
-    totals_are(st, 1, SLOT_SIZE);
     assert_ok(s->rollback(s->ctx)); /* back to the savepoint */
     totals_are(st, 1, FILE_SIZE);
     s->abandon(s->ctx); /* and to the last commit */
@@ -400,6 +399,131 @@ static void totals_follow_what_is_kept(void **state)
     cof_disk_store_close(st);
     st = open_store(&rng, NULL);
     totals_are(st, 2, 100 + FILE_SIZE);
+    cof_disk_store_close(st);
+}
+
+static bool each_counts(void *arg, struct cof_view key, struct cof_view value)
+{
+    (void)key;
+    (void)value;
+    ++*(size_t *)arg;
+    return true;
+}
+
+static size_t n_in(const struct cof_store *s, const char *space)
+{
+    size_t n = 0;
+
+    assert_ok(s->scan(s->ctx, space, COF_LIT(""), COF_LIT(""), SIZE_MAX, each_counts, &n));
+    return n;
+}
+
+static bool value_is(const struct cof_store *s, const char *space, const char *key, const char *value)
+{
+    struct cof_buf out;
+    bool same;
+
+    cof_buf_init(&out, 1000);
+    same = s->get(s->ctx, space, cof_view_str(key), &out) == COF_OK && cof_view_eq_str(cof_buf_view(&out), value);
+    cof_buf_done(&out);
+    return same;
+}
+
+static void put(const struct cof_store *s, const char *key, const char *value)
+{
+    assert_ok(s->put(s->ctx, "t", cof_view_str(key), cof_view_str(value)));
+}
+
+/* What a request has changed it sees itself, whichever way it asks; what it undoes nobody sees. */
+static void a_request_sees_its_own_changes(void **state)
+{
+    TEST_RNG(rng, 15);
+    struct cof_disk_store *st = open_store(&rng, NULL);
+    const struct cof_store *s = cof_disk_store_ops(st);
+    struct cof_blob_id id;
+
+    for (int kept = 0; kept < 2; kept++)
+        for (int way = 0; way < 3; way++) { /* asked by key; by key after a scan; after opening a body */
+            assert_ok(s->savepoint(s->ctx));
+            put(s, "a", "1");
+            put(s, "b", "1");
+            assert_ok(s->release(s->ctx));
+            assert_ok(s->savepoint(s->ctx));
+            put(s, "a", "2");
+            put(s, "a", "3");
+            put(s, "c", "1");
+            assert_ok(s->remove(s->ctx, "t", COF_LIT("b")));
+            assert_ok(s->put(s->ctx, "u", COF_LIT("b"), COF_LIT("elsewhere")));
+            id = put_blob(s, 100, 1);
+            if (way == 1)
+                assert_int_equal(n_in(s, "t"), 2);
+            if (way == 2)
+                assert_true(blob_is(s, &id, 100, 1));
+            assert_true(value_is(s, "t", "a", "3"));
+            assert_true(value_is(s, "t", "c", "1"));
+            assert_true(value_is(s, "u", "b", "elsewhere"));
+            assert_false(has(s, "b"));
+            put(s, "b", "again");
+            assert_true(value_is(s, "t", "b", "again"));
+            assert_ok(s->remove(s->ctx, "t", COF_LIT("b")));
+            assert_ok(kept ? s->release(s->ctx) : s->rollback(s->ctx));
+            assert_true(value_is(s, "t", "a", kept ? "3" : "1"));
+            assert_int_equal(has(s, "b"), !kept);
+            assert_int_equal(has(s, "c"), kept);
+            assert_int_equal(blob_is(s, &id, 100, 1), kept);
+            assert_ok(s->commit(s->ctx));
+            assert_true(value_is(s, "t", "a", kept ? "3" : "1"));
+            assert_int_equal(n_in(s, "t"), 2);
+            assert_int_equal(n_in(s, "u"), kept);
+        }
+    cof_disk_store_close(st);
+}
+
+/* More changes than are kept waiting, and larger ones. */
+static void a_request_of_many_changes(void **state)
+{
+    TEST_RNG(rng, 16);
+    struct cof_disk_store *st = open_store(&rng, NULL);
+    const struct cof_store *s = cof_disk_store_ops(st);
+    uint8_t *large = calloc(1, 300000);
+    char key[16];
+
+    assert_non_null(large);
+    for (int kept = 0; kept < 2; kept++) {
+        assert_ok(s->savepoint(s->ctx));
+        for (int i = 0; i < 200; i++) {
+            (void)snprintf(key, sizeof key, "%d", i);
+            put(s, key, "x");
+            assert_true(value_is(s, "t", key, "x"));
+        }
+        assert_ok(s->put(s->ctx, "t", COF_LIT("large"), cof_view_of(large, 300000)));
+        assert_true(value_is(s, "t", "0", "x"));
+        assert_ok(kept ? s->release(s->ctx) : s->rollback(s->ctx));
+        assert_int_equal(n_in(s, "t"), kept ? 201 : 0);
+        assert_ok(s->commit(s->ctx));
+        assert_int_equal(n_in(s, "t"), kept ? 201 : 0);
+    }
+    free(large);
+    cof_disk_store_close(st);
+}
+
+/* A request that changes nothing leaves nothing to commit. */
+static void reading_is_no_change(void **state)
+{
+    TEST_RNG(rng, 17);
+    struct cof_disk_store *st = open_store(&rng, NULL);
+    const struct cof_store *s = cof_disk_store_ops(st);
+
+    assert_ok(s->savepoint(s->ctx));
+    assert_false(has(s, "a"));
+    assert_int_equal(n_in(s, "t"), 0);
+    assert_ok(s->release(s->ctx));
+    assert_false(s->dirty(s->ctx));
+    assert_ok(s->savepoint(s->ctx));
+    assert_ok(s->remove(s->ctx, "t", COF_LIT("a"))); /* nor is taking away what is not there */
+    assert_ok(s->release(s->ctx));
+    assert_false(s->dirty(s->ctx));
+    assert_ok(s->commit(s->ctx));
     cof_disk_store_close(st);
 }
 
@@ -418,6 +542,9 @@ int main(void)
         TEST(missing_slots_are_damage),
         TEST(scans_in_order),
         TEST(totals_follow_what_is_kept),
+        TEST(a_request_sees_its_own_changes),
+        TEST(a_request_of_many_changes),
+        TEST(reading_is_no_change),
         TEST(one_process_at_a_time),
     };
 
