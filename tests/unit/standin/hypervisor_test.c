@@ -152,7 +152,7 @@ static void a_live_document_must_be_fresh(void **state)
         int64_t at;
         const char *word; /* NULL: accepted */
     } cases[] = {{NOW, NULL}, {NOW + COF_ATTEST_MAX_AGE_MS, NULL}, {NOW - 25000, NULL},
-        {NOW + COF_ATTEST_MAX_AGE_MS + COF_ATTEST_LEEWAY_MS + 1, "old"}, {NOW - COF_ATTEST_LEEWAY_MS - 1, "ahead"},
+        {NOW + COF_ATTEST_MAX_AGE_MS + COF_ATTEST_LEEWAY_MS + 1, "old"}, {NOW - COF_ATTEST_LEEWAY_MS - 1, "future"},
         {NOW - HOUR, "begin"}, {NOW + 4 * HOUR, "expired"}};
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
