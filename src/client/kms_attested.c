@@ -197,11 +197,11 @@ static enum cof_err ask(struct cof_kms_attested *att, const char *operation, con
 static enum cof_err open_key(struct cof_kms_attested *att, const struct cof_kms_reply *reply, size_t key_bytes,
                              struct cof_secret *out, struct cof_diag *diag)
 {
-    enum cof_err err = cof_kms_recipient_open(att->key, cof_buf_view(&reply->ciphertext_for_recipient), key_bytes, out);
+    struct cof_diag why = {0};
+    enum cof_err err = cof_kms_recipient_open(att->key, cof_buf_view(&reply->ciphertext_for_recipient), key_bytes, out, &why);
 
     if (err != COF_OK)
-        (void)cof_diag_set(diag, err, "what KMS sealed for this enclave cannot be opened, or is no key of %zu bytes",
-                           key_bytes);
+        (void)cof_diag_set(diag, err, "what KMS sealed for this enclave is refused: %s", why.text[0] != '\0' ? why.text : cof_err_text(err));
     return err;
 }
 

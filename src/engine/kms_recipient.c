@@ -25,12 +25,11 @@ static enum cof_err check_key_id(const struct cof_rsa_key *key, struct cof_view 
 static enum cof_err unwrap(const struct cof_rsa_key *key, const struct cof_cms_enveloped *cms, struct cof_buf *plain)
 {
     struct cof_buf content_key, cipher;
-    enum cof_err err = check_key_id(key, cms->key_id);
+    enum cof_err err;
 
     cof_buf_init_secret(&content_key, COF_RSA_SIZE_MAX);
     cof_buf_init(&cipher, CIPHERTEXT_MAX);
-    if (err == COF_OK)
-        err = cof_rsa_decrypt(key, COF_RSA_OAEP_SHA256, cms->encrypted_key, &content_key);
+    err = cof_rsa_decrypt(key, COF_RSA_OAEP_SHA256, cms->encrypted_key, &content_key);
     if (err == COF_OK && content_key.len != COF_CBC_KEY_SIZE)
         err = COF_E_AUTH;
     if (err == COF_OK) {
@@ -51,18 +50,23 @@ static enum cof_err one_code(enum cof_err err)
 }
 
 enum cof_err cof_kms_recipient_open_buf(const struct cof_rsa_key *key, struct cof_view cms, size_t min_len,
-                                        size_t max_len, struct cof_buf *out)
+                                        size_t max_len, struct cof_buf *out, struct cof_diag *diag)
 {
     struct cof_cms_enveloped parsed;
     struct cof_buf plain;
     enum cof_err err;
 
     cof_buf_init_secret(&plain, CIPHERTEXT_MAX + 16);
-    err = cof_cms_enveloped_parse(cms, &parsed);
-    if (err == COF_OK)
+    err = cof_cms_enveloped_parse(cms, &parsed, diag);
+    if (err == COF_OK && (err = check_key_id(key, parsed.key_id)) == COF_E_AUTH)
+        err = cof_diag_set(diag, err, "it is sealed for another key");
+    else if (err == COF_OK) {
         err = unwrap(key, &parsed, &plain);
-    if (err == COF_OK && (plain.len < min_len || plain.len > max_len))
-        err = COF_E_AUTH;
+        if (err == COF_OK && (plain.len < min_len || plain.len > max_len))
+            err = COF_E_AUTH;
+        if (err == COF_E_AUTH)
+            err = cof_diag_set(diag, err, "it does not open to %zu bytes", max_len);
+    }
     if (err == COF_OK) {
         cof_buf_add(out, cof_buf_view(&plain));
         err = cof_buf_err(out);
@@ -72,7 +76,7 @@ enum cof_err cof_kms_recipient_open_buf(const struct cof_rsa_key *key, struct co
 }
 
 enum cof_err cof_kms_recipient_open(const struct cof_rsa_key *key, struct cof_view cms, size_t expected_len,
-                                    struct cof_secret *out)
+                                    struct cof_secret *out, struct cof_diag *diag)
 {
     struct cof_buf plain;
     enum cof_err err;
@@ -81,7 +85,7 @@ enum cof_err cof_kms_recipient_open(const struct cof_rsa_key *key, struct cof_vi
     if (expected_len > COF_SECRET_MAX)
         return COF_E_USAGE;
     cof_buf_init_secret(&plain, COF_SECRET_MAX);
-    err = cof_kms_recipient_open_buf(key, cms, expected_len, expected_len, &plain);
+    err = cof_kms_recipient_open_buf(key, cms, expected_len, expected_len, &plain, diag);
     if (err == COF_OK)
         err = cof_secret_set(out, cof_buf_view(&plain));
     cof_buf_done(&plain);

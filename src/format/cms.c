@@ -23,7 +23,7 @@ static const uint8_t oaep_sha256[] = {
 #define WHOLE(array) cof_view_of(array, sizeof(array))
 
 /* spec: RFC 5652 section 6.2.1, KeyTransRecipientInfo; DER throughout, and no other recipient beside it. */
-static enum cof_err parse_recipients(struct cof_view *in, struct cof_cms_enveloped *out)
+static enum cof_err parse_recipients(struct cof_view *in, struct cof_cms_enveloped *out, struct cof_diag *diag)
 {
     struct cof_view set, info;
     enum cof_err err = cof_der_take(in, COF_DER_SET, &set);
@@ -34,8 +34,8 @@ static enum cof_err parse_recipients(struct cof_view *in, struct cof_cms_envelop
         err = cof_der_take_exact(&info, WHOLE(version_2));
     if (err == COF_OK)
         err = cof_der_take(&info, COF_DER_CONTEXT(0), &out->key_id);
-    if (err == COF_OK)
-        err = cof_der_take_exact(&info, WHOLE(oaep_sha256));
+    if (err == COF_OK && (err = cof_der_take_exact(&info, WHOLE(oaep_sha256))) == COF_E_FORMAT)
+        err = cof_diag_set(diag, err, "its key is not wrapped with RSAES-OAEP under SHA-256");
     if (err == COF_OK)
         err = cof_der_take(&info, COF_DER_OCTET_STRING, &out->encrypted_key);
     if (err == COF_OK && (info.len != 0 || set.len != 0 || out->key_id.len != COF_CMS_KEY_ID_SIZE ||
@@ -76,7 +76,7 @@ static enum cof_err parse_ciphertext(struct cof_view *in, struct cof_cms_envelop
     return err != COF_OK ? err : cof_ber_close(&content, in);
 }
 
-static enum cof_err parse_content(struct cof_view *in, struct cof_cms_enveloped *out)
+static enum cof_err parse_content(struct cof_view *in, struct cof_cms_enveloped *out, struct cof_diag *diag)
 {
     struct cof_ber_open info;
     struct cof_view algorithm;
@@ -86,8 +86,8 @@ static enum cof_err parse_content(struct cof_view *in, struct cof_cms_enveloped 
         err = cof_der_take_exact(&info.inside, WHOLE(oid_data));
     if (err == COF_OK)
         err = cof_der_take(&info.inside, COF_DER_SEQUENCE, &algorithm);
-    if (err == COF_OK)
-        err = cof_der_take_exact(&algorithm, WHOLE(oid_aes256_cbc));
+    if (err == COF_OK && (err = cof_der_take_exact(&algorithm, WHOLE(oid_aes256_cbc))) == COF_E_FORMAT)
+        err = cof_diag_set(diag, err, "its content is not encrypted with AES-256-CBC");
     if (err == COF_OK)
         err = cof_der_take(&algorithm, COF_DER_OCTET_STRING, &out->iv);
     if (err == COF_OK && (algorithm.len != 0 || out->iv.len != COF_CMS_IV_SIZE))
@@ -99,7 +99,7 @@ static enum cof_err parse_content(struct cof_view *in, struct cof_cms_enveloped 
     return err != COF_OK ? err : cof_ber_close(&info, in);
 }
 
-static enum cof_err parse_enveloped(struct cof_view *in, struct cof_cms_enveloped *out)
+static enum cof_err parse_enveloped(struct cof_view *in, struct cof_cms_enveloped *out, struct cof_diag *diag)
 {
     struct cof_ber_open enveloped;
     enum cof_err err = cof_ber_open(*in, COF_DER_SEQUENCE, &enveloped);
@@ -107,13 +107,13 @@ static enum cof_err parse_enveloped(struct cof_view *in, struct cof_cms_envelope
     if (err == COF_OK)
         err = cof_der_take_exact(&enveloped.inside, WHOLE(version_2));
     if (err == COF_OK)
-        err = parse_recipients(&enveloped.inside, out);
+        err = parse_recipients(&enveloped.inside, out, diag);
     if (err == COF_OK)
-        err = parse_content(&enveloped.inside, out);
+        err = parse_content(&enveloped.inside, out, diag);
     return err != COF_OK ? err : cof_ber_close(&enveloped, in);
 }
 
-static enum cof_err parse(struct cof_view in, struct cof_cms_enveloped *out)
+static enum cof_err parse(struct cof_view in, struct cof_cms_enveloped *out, struct cof_diag *diag)
 {
     struct cof_ber_open info, content;
     enum cof_err err;
@@ -126,7 +126,7 @@ static enum cof_err parse(struct cof_view in, struct cof_cms_enveloped *out)
     if (err == COF_OK)
         err = cof_ber_open(info.inside, COF_DER_CONTEXT_CONS(0), &content);
     if (err == COF_OK)
-        err = parse_enveloped(&content.inside, out);
+        err = parse_enveloped(&content.inside, out, diag);
     if (err == COF_OK)
         err = cof_ber_close(&content, &info.inside);
     if (err == COF_OK)
@@ -134,15 +134,17 @@ static enum cof_err parse(struct cof_view in, struct cof_cms_enveloped *out)
     return err == COF_OK && in.len != 0 ? COF_E_FORMAT : err;
 }
 
-enum cof_err cof_cms_enveloped_parse(struct cof_view ber, struct cof_cms_enveloped *out)
+enum cof_err cof_cms_enveloped_parse(struct cof_view ber, struct cof_cms_enveloped *out, struct cof_diag *diag)
 {
+    struct cof_diag why = {0};
     enum cof_err err;
 
     *out = (struct cof_cms_enveloped){0};
-    err = parse(ber, out);
-    if (err != COF_OK)
-        *out = (struct cof_cms_enveloped){0};
-    return err;
+    err = parse(ber, out, &why);
+    if (err == COF_OK)
+        return COF_OK;
+    *out = (struct cof_cms_enveloped){0};
+    return cof_diag_set(diag, err, "%s", why.text[0] != '\0' ? why.text : "it is no EnvelopedData as KMS writes it");
 }
 
 void cof_cms_add_ciphertext(struct cof_buf *out, const struct cof_cms_enveloped *cms)

@@ -27,8 +27,8 @@ struct cof_cms_enveloped {
     size_t ciphertext_len; /* bytes of all chunks: a positive multiple of 16 */
 };
 
-/* COF_E_FORMAT, COF_E_TRUNCATED, COF_E_LIMIT. */
-COF_MUST_USE enum cof_err cof_cms_enveloped_parse(struct cof_view ber, struct cof_cms_enveloped *out);
+/* COF_E_FORMAT, COF_E_TRUNCATED, COF_E_LIMIT. diag begins with "it" or "its". */
+COF_MUST_USE enum cof_err cof_cms_enveloped_parse(struct cof_view ber, struct cof_cms_enveloped *out, struct cof_diag *diag);
 /* Adds the chunks joined. */
 void cof_cms_add_ciphertext(struct cof_buf *out, const struct cof_cms_enveloped *cms);
 /* Adds a message in the very BER shape of KMS: indefinite outside, definite in the recipient, chunked content. */

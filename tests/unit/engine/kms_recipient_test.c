@@ -39,7 +39,7 @@ static void round_trips(void **state)
         cof_buf_init(&cms, COF_CMS_MAX);
         cof_buf_init_secret(&out, 4096);
         assert_ok(cof_kms_recipient_seal(cof_buf_view(&spki), cof_view_of(plain, sizes[i]), &rng, &cms));
-        assert_ok(cof_kms_recipient_open_buf(key, cof_buf_view(&cms), sizes[i], sizes[i], &out));
+        assert_ok(cof_kms_recipient_open_buf(key, cof_buf_view(&cms), sizes[i], sizes[i], &out, NULL));
         assert_true(cof_view_eq(cof_buf_view(&out), cof_view_of(plain, sizes[i])));
         cof_buf_done(&cms);
         cof_buf_done(&out);
@@ -60,14 +60,14 @@ static void reads_chunks_and_the_primitive_form(void **state)
     cof_buf_init(&cms, COF_CMS_MAX);
     cof_buf_init(&again, COF_CMS_MAX);
     assert_ok(cof_kms_recipient_seal(cof_buf_view(&spki), cof_view_of(data_key, 32), &rng, &cms));
-    assert_ok(cof_cms_enveloped_parse(cof_buf_view(&cms), &parsed));
+    assert_ok(cof_cms_enveloped_parse(cof_buf_view(&cms), &parsed, NULL));
     split = parsed;
     split.n_chunks = 3;
     split.chunks[0] = cof_view_sub(parsed.chunks[0], 0, 5);
     split.chunks[1] = cof_view_sub(parsed.chunks[0], 5, 0);
     split.chunks[2] = cof_view_sub(parsed.chunks[0], 5, SIZE_MAX);
     cof_cms_add_enveloped(&again, &split);
-    assert_ok(cof_kms_recipient_open(key, cof_buf_view(&again), 32, &secret));
+    assert_ok(cof_kms_recipient_open(key, cof_buf_view(&again), 32, &secret, NULL));
     assert_memory_equal(secret.bytes, data_key, 32);
 
     /* ... A0 80 04 30 <48> 00 00 | 00*8  ->  ... 80 30 <48> | 00*8 */
@@ -78,7 +78,7 @@ static void reads_chunks_and_the_primitive_form(void **state)
     cof_buf_add_u8(&again, 0x80);
     cof_buf_add(&again, cof_view_sub(whole, at + 3, 49));
     cof_buf_add(&again, cof_view_sub(whole, whole.len - 8, 8));
-    assert_ok(cof_kms_recipient_open(key, cof_buf_view(&again), 32, &secret));
+    assert_ok(cof_kms_recipient_open(key, cof_buf_view(&again), 32, &secret, NULL));
     assert_memory_equal(secret.bytes, data_key, 32);
     cof_secret_done(&secret);
     cof_buf_done(&cms);
@@ -103,7 +103,7 @@ static void damage_is_one_refusal(void **state)
         bool in_iv = i >= body - 4 - 16 && i < body - 4, in_body = i >= body && i < body + 48;
 
         cms.data[i] ^= 0x40;
-        err = cof_kms_recipient_open(key, cof_buf_view(&cms), 32, &secret);
+        err = cof_kms_recipient_open(key, cof_buf_view(&cms), 32, &secret, NULL);
         if (!in_iv && !in_body && err != COF_E_AUTH)
             fail_msg("byte %zu of %zu", i, cms.len);
         if (err == COF_OK)
@@ -115,10 +115,10 @@ static void damage_is_one_refusal(void **state)
         cms.data[i] ^= 0x40;
     }
     for (size_t cut = 0; cut < cms.len; cut++)
-        assert_int_equal(cof_kms_recipient_open(key, cof_view_sub(cof_buf_view(&cms), 0, cut), 32, &secret),
+        assert_int_equal(cof_kms_recipient_open(key, cof_view_sub(cof_buf_view(&cms), 0, cut), 32, &secret, NULL),
                          COF_E_AUTH);
-    assert_int_equal(cof_kms_recipient_open(key, cof_buf_view(&cms), 16, &secret), COF_E_AUTH);
-    assert_ok(cof_kms_recipient_open(key, cof_buf_view(&cms), 32, &secret));
+    assert_int_equal(cof_kms_recipient_open(key, cof_buf_view(&cms), 16, &secret, NULL), COF_E_AUTH);
+    assert_ok(cof_kms_recipient_open(key, cof_buf_view(&cms), 32, &secret, NULL));
     cof_secret_done(&secret);
     cof_buf_done(&cms);
 }
@@ -134,7 +134,7 @@ static void another_key_opens_nothing(void **state)
     cof_buf_init(&cms, COF_CMS_MAX);
     assert_ok(cof_rsa_generate(2048, &other));
     assert_ok(cof_kms_recipient_seal(cof_buf_view(&spki), cof_view_of(data_key, 32), &rng, &cms));
-    assert_int_equal(cof_kms_recipient_open(other, cof_buf_view(&cms), 32, &secret), COF_E_AUTH);
+    assert_int_equal(cof_kms_recipient_open(other, cof_buf_view(&cms), 32, &secret, NULL), COF_E_AUTH);
     cof_rsa_free(other);
     cof_buf_done(&cms);
 }

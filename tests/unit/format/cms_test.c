@@ -27,7 +27,7 @@ static enum cof_err parse(const struct cof_cms_enveloped *cms)
     cof_buf_init(&ber, 65536);
     cof_cms_add_enveloped(&ber, cms);
     assert_ok(cof_buf_err(&ber));
-    err = cof_cms_enveloped_parse(cof_buf_view(&ber), &out);
+    err = cof_cms_enveloped_parse(cof_buf_view(&ber), &out, NULL);
     if (err != COF_OK)
         assert_int_equal(out.n_chunks, 0);
     cof_buf_done(&ber);
@@ -91,13 +91,13 @@ static void structure_is_fixed(void **state)
             continue;
         n_fixed++;
         ber.data[i] ^= (uint8_t)(1u << bit % 8);
-        if (cof_cms_enveloped_parse(cof_buf_view(&ber), &out) == COF_OK)
+        if (cof_cms_enveloped_parse(cof_buf_view(&ber), &out, NULL) == COF_OK)
             fail_msg("byte %zu (%02x), bit %zu", i, was, bit % 8);
         ber.data[i] = was;
     }
     assert_true(n_fixed > 900);
     cof_buf_add_u8(&ber, 0);
-    assert_int_equal(cof_cms_enveloped_parse(cof_buf_view(&ber), &out), COF_E_FORMAT);
+    assert_int_equal(cof_cms_enveloped_parse(cof_buf_view(&ber), &out, NULL), COF_E_FORMAT);
     cof_buf_done(&ber);
 }
 

@@ -60,7 +60,7 @@ static void open_answer(const json_t *json, size_t min, size_t max, struct cof_b
     cof_buf_init(plain, 8192);
     assert_ok(cof_json_base64(json, "CiphertextForRecipient", &cms, NULL));
     assert_true(cms.len <= 6144);
-    assert_ok(cof_kms_recipient_open_buf(rsa, cof_buf_view(&cms), min, max, plain));
+    assert_ok(cof_kms_recipient_open_buf(rsa, cof_buf_view(&cms), min, max, plain, NULL));
     cof_buf_done(&cms);
 }
 
@@ -140,8 +140,8 @@ static void documents_of_all_rsa_sizes_are_served_and_no_others(void **state)
         cof_buf_init(&plain, 8192);
         assert_ok(cof_json_base64(json, "CiphertextForRecipient", &cms, NULL));
         assert_true(cms.len <= 6144);
-        assert_ok(cof_kms_recipient_open_buf(key, cof_buf_view(&cms), 1024, 1024, &plain));
-        assert_int_equal(cof_kms_recipient_open_buf(rsa, cof_buf_view(&cms), 1024, 1024, &plain), COF_E_AUTH);
+        assert_ok(cof_kms_recipient_open_buf(key, cof_buf_view(&cms), 1024, 1024, &plain, NULL));
+        assert_int_equal(cof_kms_recipient_open_buf(rsa, cof_buf_view(&cms), 1024, 1024, &plain, NULL), COF_E_AUTH);
         cof_buf_done(&cms);
         cof_buf_done(&plain);
         json_decref(json);
@@ -369,7 +369,7 @@ static void c05_anybody_can_make_an_answer(void **state)
 
     cof_buf_init(&forged, 8192);
     assert_ok(cof_kms_recipient_seal(cof_buf_view(&spki), COF_LIT("a key of an attacker's own choice"), &rng, &forged));
-    assert_ok(cof_kms_recipient_open(rsa, cof_buf_view(&forged), 33, &key)); /* it opens: only TLS says who sent it */
+    assert_ok(cof_kms_recipient_open(rsa, cof_buf_view(&forged), 33, &key, NULL)); /* it opens: only TLS says who sent it */
     cof_secret_done(&key);
     cof_buf_done(&forged);
 }
