@@ -532,6 +532,8 @@ static void identity_denies_hold_against_more_rights(void **state)
         {"admin", "kms:CreateGrant", KEY("data"), SESSION, false},
         {"auditor", "kms:DescribeKey", KEY("data"), "", true},
         {"auditor", "kms:Decrypt", KEY("data"), "", false},
+        {"auditor", "kms:Decrypt", KEY("storage"), "", false},
+        {"auditor", "kms:Decrypt", KEY("storage"), "kms:ViaService=s3.eu-west-1.amazonaws.com", true},
         {"auditor", "kms:GenerateDataKey", KEY("data"), "", false},
         {"deployer", "s3:PutObject", BUCKET "/models/m1", SESSION, true},
     };
