@@ -27,6 +27,7 @@ struct fixture {
     char id[64], secret[64];
     int64_t now_ms;
     struct cof_buf audit;
+    void (*meanwhile)(struct fixture *f); /* called once, between the next reply's head and its body */
 };
 
 static inline enum cof_err fixture_audit(void *ctx, struct cof_view lines)
@@ -108,6 +109,11 @@ static inline void fixture_send(struct fixture *f, struct cof_view raw, struct c
     for (size_t i = 0; i < reply->headers.n; i++)
         cof_headers_add(&a->headers, cof_headers_name(&reply->headers, i), cof_headers_value(&reply->headers, i));
     cof_buf_add(&a->body, cof_buf_view(&reply->body));
+    if (f->meanwhile != NULL) {
+        void (*meanwhile)(struct fixture *) = f->meanwhile;
+        f->meanwhile = NULL;
+        meanwhile(f);
+    }
     while (reply->stream.pull != NULL) {
         size_t before = a->body.len;
 

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/credentials.h"
 
-#include "io/process.h"
+#include "io/capture.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,49 +15,6 @@
 static const char *const passed_on[] = {"PATH", "HOME", "USER", "LOGNAME", "LANG", "TMPDIR", "HTTPS_PROXY", "NO_PROXY",
                                         "AWS_CONFIG_FILE", "AWS_CA_BUNDLE", "SSH_AUTH_SOCK", "XDG_RUNTIME_DIR",
                                         "DBUS_SESSION_BUS_ADDRESS", "SSL_CERT_FILE"};
-
-struct run {
-    struct cof_watch watch;
-    struct cof_buf *out;
-    bool ended, closed, done;
-    int code;
-};
-
-static void settle(struct run *r)
-{
-    r->done = r->ended && r->closed;
-}
-
-static void on_exit_code(void *ctx, struct cof_process *process, int code, int signal)
-{
-    struct run *r = ctx;
-
-    (void)process;
-    (void)signal;
-    r->ended = true;
-    r->code = code;
-    settle(r);
-}
-
-/* fd and buffer are found through the watch, which is the first member. */
-static void on_output(struct cof_watch *watch, unsigned events)
-{
-    struct run *r = (struct run *)(void *)watch;
-    uint8_t block[4096];
-    ssize_t n;
-
-    (void)events;
-    do {
-        n = read(watch->fd, block, sizeof block);
-        if (n > 0)
-            cof_buf_add_bytes(r->out, block, (size_t)n);
-    } while (n > 0);
-    cof_wipe(block, sizeof block);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    r->closed = true;
-    settle(r);
-}
 
 /* Words of a command line: blanks part them, '...' and "..." and \ protect. Written into store, NUL after each. */
 static enum cof_err split_words(struct cof_view command, struct cof_buf *store, const char **argv, size_t *n_args)
@@ -139,47 +93,23 @@ static void make_environment(const struct cof_env *env, struct cof_buf *store, c
     envp[n] = NULL;
 }
 
-static enum cof_err drive(struct cof_loop *loop, const char *path, const char *const *argv, const char *const *envp,
-                          struct cof_buf *out, struct cof_diag *diag)
+static enum cof_err run(const char *path, const char *const *argv, const char *const *envp, struct cof_buf *out, struct cof_diag *diag)
 {
-    struct run r = {.watch = {.ready = on_output, .fd = -1}, .out = out};
-    struct cof_process_opts opts = {
-        .path = path, .argv = argv, .envp = envp, .die_with_us = true, .exited = on_exit_code, .ctx = &r};
-    struct cof_process_fd fds[2];
-    struct cof_process *process = NULL;
-    int pipe_fds[2];
-    enum cof_err err;
+    /* what it complains about is for the person */
+    struct cof_capture_opts opts = {.path = path, .argv = argv, .envp = envp, .timeout_ms = TIMEOUT_MS, .out = out, .die_with_us = true};
+    int code;
+    enum cof_err err = cof_capture(&opts, &code, diag);
 
-    if (pipe2(pipe_fds, O_CLOEXEC) != 0)
-        return COF_E_IO;
-    r.watch.fd = pipe_fds[0];
-    fds[0] = (struct cof_process_fd){pipe_fds[1], 1};
-    fds[1] = (struct cof_process_fd){2, 2}; /* what it complains about is for the person */
-    opts.fds = fds;
-    opts.n_fds = 2;
-    err = fcntl(pipe_fds[0], F_SETFL, O_NONBLOCK) == 0 ? cof_process_start(loop, &opts, &process, diag) : COF_E_IO;
-    (void)close(pipe_fds[1]);
-    if (err == COF_OK)
-        err = cof_loop_watch(loop, &r.watch, COF_READABLE);
-    while (err == COF_OK && !r.done) {
-        err = cof_loop_run_until(loop, r.closed ? &r.done : &r.closed, TIMEOUT_MS);
-        if (r.closed)
-            cof_loop_unwatch(loop, &r.watch);
-    }
-    cof_loop_unwatch(loop, &r.watch);
-    cof_process_free(process);
-    (void)close(pipe_fds[0]);
     if (err == COF_E_TIMEOUT)
         return cof_diag_set(diag, err, "credential_process: %s does not end", argv[0]);
-    if (err == COF_OK && r.code != 0)
-        err = cof_diag_set(diag, COF_E_CONFIG, "credential_process: %s failed (exit status %d)", argv[0], r.code);
-    return err == COF_OK ? cof_buf_err(out) : err;
+    if (err == COF_OK && code != 0)
+        err = cof_diag_set(diag, COF_E_CONFIG, "credential_process: %s failed (exit status %d)", argv[0], code);
+    return err;
 }
 
 enum cof_err cof_credentials_process(const struct cof_env *env, struct cof_view command, struct cof_buf *out,
                                      struct cof_diag *diag)
 {
-    struct cof_loop *loop = NULL;
     const char *argv[ARGS_MAX], *envp[ENV_MAX];
     struct cof_buf words, variables;
     char path[4096];
@@ -193,13 +123,10 @@ enum cof_err cof_credentials_process(const struct cof_env *env, struct cof_view 
         err = cof_diag_set(diag, COF_E_CONFIG, "credential_process: the command line is malformed");
     else if (!find_program(env, argv[0], path))
         err = cof_diag_set(diag, COF_E_CONFIG, "credential_process: %s is not found", argv[0]);
-    if (err == COF_OK)
-        err = cof_loop_new(&loop);
     if (err == COF_OK) {
         make_environment(env, &variables, envp);
-        err = drive(loop, path, argv, envp, out, diag);
+        err = run(path, argv, envp, out, diag);
     }
-    cof_loop_free(loop);
     cof_buf_done(&words);
     cof_buf_done(&variables);
     return err;

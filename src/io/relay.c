@@ -15,6 +15,7 @@
 #define BUFFER_MIN 4096
 #define BUFFER_MAX ((size_t)1 << 20)
 #define PIPES_DEFAULT 128
+#define PIPES_AT_REST 8 /* kept open while nobody needs them */
 #define VSOCK_WRITE_MAX 32768
 #define COPY_MAX 65536 /* a read into the pool's own buffer */
 
@@ -27,7 +28,7 @@ struct pipe {
 
 struct cof_relay_pool {
     struct cof_loop *loop;
-    size_t buffer_bytes, max_pipes, n_pipes;
+    size_t buffer_bytes, max_pipes, n_pipes, n_free;
     struct pipe *free_pipes;
     struct cof_pace pace;
     uint64_t bytes[2];
@@ -79,6 +80,7 @@ static struct pipe *take_pipe(struct cof_relay_pool *pool)
 
     if (p != NULL) {
         pool->free_pipes = p->next;
+        pool->n_free--;
         return p;
     }
     if (pool->n_pipes >= pool->max_pipes || (p = calloc(1, sizeof *p)) == NULL)
@@ -96,8 +98,13 @@ static struct pipe *take_pipe(struct cof_relay_pool *pool)
 
 static void give_pipe(struct cof_relay_pool *pool, struct half *h)
 {
-    h->pipe->next = pool->free_pipes;
-    pool->free_pipes = h->pipe;
+    if (pool->n_free == PIPES_AT_REST) {
+        close_pipe(pool, h->pipe);
+    } else {
+        h->pipe->next = pool->free_pipes;
+        pool->free_pipes = h->pipe;
+        pool->n_free++;
+    }
     h->pipe = NULL; /* moved */
 }
 

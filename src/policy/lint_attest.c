@@ -84,6 +84,11 @@ static void check_allow(const struct lint *l, struct lint_statement s, uint32_t 
                          "%s pinned alone", rule == COF_RULE_SIGNER_ONLY ? "PCR8" : "PCR0")->sid = s.st->sid;
     if (cof_lint_lists(s.st, "kms:Encrypt") && !cof_lint_via_service(s.st))
         cof_findings_add(l->f, COF_RULE_ENCRYPT_DIRECTLY, l->d->index, s.at->action, "Allow kms:Encrypt")->sid = s.st->sid;
+    for (size_t i = 0; i < s.st->n_conditions && uses_key(s.st); i++)
+        if (cof_lint_demands(&s.st->conditions[i]) &&
+            (cof_lint_key_is(s.st->conditions[i].key, "kms:RequestAlias") || cof_lint_key_is(s.st->conditions[i].key, "kms:ResourceAliases")))
+            cof_findings_add(l->f, COF_RULE_ALIAS_CONDITION, l->d->index, s.at->conditions[i].key, "the key is chosen by its alias (%.*s)",
+                             COF_SHOW(s.st->conditions[i].key))->sid = s.st->sid;
     if (l->d->kind != COF_DOCUMENT_KEY || s.st->not_principal || !uses_key(s.st) || cof_lint_via_service(s.st))
         return;
     for (size_t i = 0; i < s.st->n_principals; i++)
@@ -127,7 +132,7 @@ static void check_holders(const struct lint *l, bool attested)
                              l->d->places[i].action == COF_NO_PLACE ? l->d->places[i].at : l->d->places[i].action,
                              "%s may replace this key policy", who(st, name, sizeof name))->sid = st->sid;
     }
-    if (!any)
+    if (!any && !cof_view_starts(l->d->policy->id, COF_LIT("auto-"))) /* AWS's own keys say so in their Id */
         cof_findings_add(l->f, COF_RULE_LOCKED_OUT, l->d->index, l->d->tree.nodes[0].at, "nobody has kms:PutKeyPolicy");
 }
 

@@ -119,6 +119,8 @@
       "conditions are joined by and: split them into statements of their own")                                         \
     X(NEVER_MATCHES, "never-matches", ERROR, "a Deny covers this Allow wholly, so it never takes effect",              \
       "remove one of the two, or narrow the Deny")                                                                    \
+    X(WITHOUT_EFFECT, "without-effect", WARNING, "another policy of the account denies it, or the resource's own does not allow it",\
+      "'coffer policy simulate' tells which; mend that one, or leave this out")                                        \
     X(REDUNDANT_STATEMENT, "redundant-statement", NOTE, "another statement says the same and more", "leave it out")
 
 #define COF_RULE_GUARD_TABLE(X)                                                                                       \

@@ -84,7 +84,7 @@ void cof_simulate_gather(const struct cof_account *account, const struct cof_sim
     if (resource != NULL && resource->policy != SIZE_MAX)
         s->set.resource = (struct cof_named_policy){account->documents[resource->policy].file, account->documents[resource->policy].policy};
     /* A key without a policy that is known has the default one, which leaves all to IAM. */
-    if (resource != NULL && (resource->kind == COF_ACCOUNT_ROLE || (resource->kind == COF_ACCOUNT_KEY && resource->policy != SIZE_MAX)))
+    if (resource != NULL && !r->granted && (resource->kind == COF_ACCOUNT_ROLE || (resource->kind == COF_ACCOUNT_KEY && resource->policy != SIZE_MAX)))
         s->set.rule = COF_RESOURCE_AUTHORITATIVE;
     for (size_t i = 0; r->context != NULL && i < r->context->n; i++)
         for (size_t k = 0; k < r->context->items[i].n_values; k++)

@@ -28,6 +28,7 @@ struct cof_simulate_request {
     const struct cof_simulate_context *context; /* given; or NULL */
     size_t session;             /* a session policy's document, or SIZE_MAX */
     bool unattested;            /* for witnesses: no attestation key may be made up */
+    bool granted;               /* as if a grant allowed it: of the resource's policy the Denies alone count */
     int64_t now_ms;
 };
 

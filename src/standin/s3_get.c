@@ -57,6 +57,21 @@ static void close_part(struct cof_s3_body *b)
     b->has_reader = false;
 }
 
+/* Opens the segment that the next byte lies in. */
+static enum cof_err go_on(struct cof_s3_body *b)
+{
+    uint64_t size;
+
+    while (b->offset >= (size = (uint64_t)cof_s3_int(json_array_get(b->parts, b->part), "size"))) {
+        close_part(b);
+        b->offset -= size;
+        b->part++;
+        if (b->part >= json_array_size(b->parts))
+            return COF_E_TRUNCATED;
+    }
+    return b->has_reader ? COF_OK : open_part(b);
+}
+
 enum cof_err cof_s3_body_pull(void *ctx, size_t want, struct cof_buf *out)
 {
     struct cof_s3_body *b = ctx;
@@ -64,19 +79,9 @@ enum cof_err cof_s3_body_pull(void *ctx, size_t want, struct cof_buf *out)
     enum cof_err err = COF_OK;
 
     while (err == COF_OK && b->left > 0 && out->len - start < want) {
-        uint64_t size = (uint64_t)cof_s3_int(json_array_get(b->parts, b->part), "size");
         size_t before = out->len;
 
-        if (b->offset >= size) {
-            close_part(b);
-            b->offset -= size;
-            b->part++;
-            if (b->part >= json_array_size(b->parts))
-                return COF_E_TRUNCATED;
-            continue;
-        }
-        if (!b->has_reader)
-            err = open_part(b);
+        err = go_on(b);
         if (err == COF_OK)
             err = cof_s3_reader_read(&b->reader, b->offset, b->left > SIZE_MAX ? SIZE_MAX : (size_t)b->left, out);
         b->offset += out->len - before;
@@ -102,6 +107,7 @@ enum cof_err cof_s3_body_new(struct cof_s3_call *c, const json_t *record, const 
     uint64_t len, struct cof_s3_body **out)
 {
     struct cof_s3_body *b = calloc(1, sizeof *b);
+    enum cof_err err;
 
     *out = NULL;
     if (b == NULL)
@@ -114,7 +120,8 @@ enum cof_err cof_s3_body_new(struct cof_s3_call *c, const json_t *record, const 
     b->offset = offset;
     b->left = len;
     *out = b;
-    return cof_buf_err(&b->bound);
+    err = cof_buf_err(&b->bound);
+    return err == COF_OK && len > 0 ? go_on(b) : err; /* open now: by the time it is read, the object may be another */
 }
 
 /* "bytes=a-b" within size: 206 and the span, 416, or 200 when it is no single byte range. */

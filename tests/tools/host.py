@@ -35,7 +35,7 @@ class Host:
         return (self.tmp / 'log').read_text(errors='replace') if (self.tmp / 'log').exists() else ''
 
     def events(self, name=None):
-        lines = [json.loads(line) for line in self.said().splitlines() if line.startswith('{')]
+        lines = [json.loads(line) for line in self.said().splitlines() if line.startswith('{') and line.endswith('}')]
         return [e for e in lines if name is None or e['event'] == name]
 
     def metrics(self):

@@ -83,7 +83,10 @@ static void on_news(void *ctx, enum runner_news news, struct cof_view text)
         again(k, RESTART_NOT_STARTED);
         break;
     case NEWS_RUNS:
-        later(k, LOOK_MS);
+        if (k->counts.state == KEEPER_ENDS)
+            k->opts.runner->end(k->opts.runner);
+        else
+            later(k, LOOK_MS);
         break;
     case NEWS_GONE:
         cof_log_event(k->opts.log, COF_LOG_WARN, "host.enclave_ended", NULL);
@@ -120,8 +123,8 @@ static void on_timer(struct cof_timer *timer)
         if (k->opts.events != NULL)
             events_forget(k->opts.events);
         r->start(r);
-    } else if (k->counts.state == KEEPER_ENDS) { /* it was not heard whether it has */
-        r->end(r);
+    } else if (k->counts.state == KEEPER_ENDS) { /* it was not heard whether it has ended */
+        r->look(r);
     } else if (is_silent(k)) {
         note(k, COF_LOG_ERROR, "host.no_heartbeat", COF_LIT("it is ended, and started again"));
         k->counts.state = KEEPER_ENDS;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy_input.h"
 
-#include "format/json.h"
 #include "io/file.h"
 
 #include <dirent.h>
@@ -72,82 +71,4 @@ void policy_files_done(struct policy_files *files)
         cof_buf_done(&files->items[i].text);
     }
     files->n = 0;
-}
-
-static enum cof_err add_value(struct policy_values *v, struct cof_view name, const char *text, struct cof_diag *diag)
-{
-    struct cof_buf filled;
-    char *copy;
-    enum cof_err err;
-
-    for (size_t i = 0; i < v->n; i++)
-        if (cof_view_eq_str(name, v->items[i].name))
-            return COF_OK;
-    if (v->n == POLICY_VALUES_MAX)
-        return cof_diag_set(diag, COF_E_LIMIT, "more than %d values", POLICY_VALUES_MAX);
-    cof_buf_init(&filled, 65536);
-    err = cof_template_fill(cof_view_str(text), v->items, v->n, &filled, diag);
-    if (err == COF_OK) {
-        copy = strndup((const char *)name.data, name.len);
-        v->items[v->n].value = strdup(cof_buf_cstr(&filled));
-        v->items[v->n].name = copy;
-        v->n++;
-        err = copy == NULL || v->items[v->n - 1].value == NULL ? COF_E_MEMORY : COF_OK;
-    }
-    cof_buf_done(&filled);
-    return err;
-}
-
-enum cof_err policy_values_set(struct policy_values *values, const struct cof_text_list *set, struct cof_diag *diag)
-{
-    for (size_t i = 0; i < set->n; i++) {
-        const char *eq = strchr(set->items[i], '=');
-        enum cof_err err = eq == NULL || eq == set->items[i] ?
-            cof_diag_set(diag, COF_E_USAGE, "--set wants NAME=VALUE, not \"%s\"", set->items[i]) :
-            add_value(values, cof_view_of(set->items[i], (size_t)(eq - set->items[i])), eq + 1, diag);
-
-        if (err != COF_OK)
-            return err;
-    }
-    return COF_OK;
-}
-
-enum cof_err policy_values_read(struct policy_values *values, const char *path, struct cof_diag *diag)
-{
-    struct cof_diag why = {0};
-    json_t *root = NULL, *list, *item;
-    const char *name;
-    struct cof_buf text;
-    enum cof_err err;
-
-    cof_buf_init(&text, POLICY_TEXT_MAX);
-    err = cof_file_read(path, &text, diag);
-    if (err == COF_OK) {
-        err = cof_json_parse_object(cof_buf_view(&text), POLICY_TEXT_MAX, &root, &why);
-        if (err != COF_OK)
-            err = cof_diag_set(diag, COF_E_CONFIG, "%s: %s", path, why.text);
-    }
-    list = json_object_get(root, "values");
-    if (err == COF_OK)
-        json_object_foreach(json_is_object(list) ? list : root, name, item) {
-            if (!json_is_string(item))
-                continue;
-            err = add_value(values, cof_view_str(name), json_string_value(item), &why);
-            if (err != COF_OK) {
-                (void)cof_diag_set(diag, err, "%s: value \"%s\": %s", path, name, why.text);
-                break;
-            }
-        }
-    json_decref(root);
-    cof_buf_done(&text);
-    return err;
-}
-
-void policy_values_done(struct policy_values *values)
-{
-    for (size_t i = 0; i < values->n; i++) {
-        free((char *)(uintptr_t)values->items[i].name);
-        free((char *)(uintptr_t)values->items[i].value);
-    }
-    values->n = 0;
 }

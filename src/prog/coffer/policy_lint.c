@@ -4,13 +4,14 @@
  */
 #include "verbs.h"
 #include "common.h"
-#include "policy_input.h"
+#include "policy_account.h"
 
 #include "base/log.h"
+#include "io/clock.h"
 #include "policy/lint.h"
+#include "policy/reach.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct config {
@@ -23,7 +24,7 @@ struct config {
 static const struct cof_option options[] = {
     {"kind", 0, COF_OPT_TEXT, "KIND", "what the policies are attached to: identity, boundary, session, key, bucket, queue, resource or trust "
      "(default: from what each says)", O(kind)},
-    {"manifest", 0, COF_OPT_TEXT, "FILE", "values for the holes ${NAME}: the texts of this JSON object, or of its \"values\"", O(manifest)},
+    {"manifest", 0, COF_OPT_TEXT, "FILE", "the account with its policies (deploy/local/manifest.json), or values for their holes ${NAME}", O(manifest)},
     {"set", 0, COF_OPT_LIST, "NAME=VALUE", "a value for a hole; goes before the manifest's", O(set)},
     {"strict", 0, COF_OPT_FLAG, NULL, "notes count as findings too", O(strict)},
     {"json", 0, COF_OPT_FLAG, NULL, "print the findings as JSON", O(json)},
@@ -34,19 +35,12 @@ static const struct cof_command command = {
     .args = "FILE|DIR...",
     .summary = "Finds mistakes in IAM, key, bucket, queue and trust policies, and says how to mend them.",
     .details = "Each finding names file, line and column, the rule, what is wrong, why it matters and the mend. Of a folder, all *.json are read.\n"
+               "Policies that are given together are judged together: every path to a key past its attestation condition is found.\n"
                "Exit code 0: no errors and no warnings (notes may be printed). 3: some. 2: wrong use. 1: a file cannot be read.",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .min_args = 0,
     .max_args = -1,
-};
-
-struct work {
-    struct policy_files files;
-    struct policy_values values;
-    struct cof_document documents[POLICY_FILES_MAX];
-    size_t n_documents;
-    struct cof_findings findings;
 };
 
 static void print_rules(void)
@@ -57,11 +51,17 @@ static void print_rules(void)
                      cof_rule_why((enum cof_rule)i), cof_rule_mend((enum cof_rule)i));
 }
 
-static void print_words(const struct work *w)
+/* Without the one that is made up for the search. */
+static size_t n_files(const struct policy_account *a)
+{
+    return a->account.n_documents - 1;
+}
+
+static void print_words(const struct policy_account *w)
 {
     for (size_t i = 0; i < w->findings.n; i++) {
         const struct cof_finding *f = &w->findings.items[i];
-        const struct cof_document *d = &w->documents[f->document];
+        const struct cof_document *d = &w->account.documents[f->document];
         size_t line, column;
 
         cof_text_position(d->text, f->at, &line, &column);
@@ -81,18 +81,18 @@ static void add_text(struct cof_buf *out, const char *name, struct cof_view text
     cof_buf_add_str(out, "\"");
 }
 
-static enum cof_err print_json(const struct work *w)
+static enum cof_err print_json(const struct policy_account *w)
 {
     struct cof_buf out;
     enum cof_err err;
 
     cof_buf_init(&out, (size_t)1 << 24);
-    cof_buf_printf(&out, "{\"files\":%zu,\"errors\":%zu,\"warnings\":%zu,\"notes\":%zu,\"findings\":[", w->n_documents,
+    cof_buf_printf(&out, "{\"files\":%zu,\"errors\":%zu,\"warnings\":%zu,\"notes\":%zu,\"findings\":[", n_files(w),
                    cof_findings_count(&w->findings, COF_SEVERITY_ERROR), cof_findings_count(&w->findings, COF_SEVERITY_WARNING),
                    cof_findings_count(&w->findings, COF_SEVERITY_NOTE));
     for (size_t i = 0; i < w->findings.n; i++) {
         const struct cof_finding *f = &w->findings.items[i];
-        const struct cof_document *d = &w->documents[f->document];
+        const struct cof_document *d = &w->account.documents[f->document];
         size_t line, column;
 
         cof_text_position(d->text, f->at, &line, &column);
@@ -116,9 +116,29 @@ static enum cof_err print_json(const struct work *w)
     return err;
 }
 
-static enum cof_err lint(struct work *w, const struct config *config, char **args, struct cof_diag *diag)
+/* One file can be many documents: each role that has it. Its findings are said once. */
+static void drop_repeated(struct policy_account *a)
+{
+    struct cof_findings *f = &a->findings;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < f->n; i++) {
+        const char *file = a->account.documents[f->items[i].document].file;
+        bool repeated = false;
+
+        for (size_t k = 0; k < kept && !repeated; k++)
+            repeated = f->items[k].rule == f->items[i].rule && f->items[k].at == f->items[i].at && strcmp(f->items[k].text, f->items[i].text) == 0 &&
+                       strcmp(a->account.documents[f->items[k].document].file, file) == 0;
+        if (!repeated)
+            f->items[kept++] = f->items[i];
+    }
+    f->n = kept;
+}
+
+static enum cof_err lint(struct policy_account **out, const struct config *config, char **args, struct cof_diag *diag)
 {
     enum cof_document_kind kind = COF_DOCUMENT_UNKNOWN;
+    struct policy_account *a;
     enum cof_err err;
 
     if (config->kind != NULL && !cof_document_kind_parse(config->kind, &kind)) {
@@ -126,25 +146,26 @@ static enum cof_err lint(struct work *w, const struct config *config, char **arg
         cof_diag_hint(diag, "identity, boundary, session, key, bucket, queue, resource or trust");
         return COF_E_USAGE;
     }
-    err = policy_values_set(&w->values, &config->set, diag);
-    if (err == COF_OK && config->manifest != NULL)
-        err = policy_values_read(&w->values, config->manifest, diag);
+    err = policy_account_open(config->manifest, &config->set, out, diag);
+    a = *out;
     for (size_t i = 0; err == COF_OK && args[i] != NULL; i++)
-        err = policy_files_add(&w->files, args[i], diag);
-    for (size_t i = 0; err == COF_OK && i < w->files.n; i++) {
-        struct cof_document_source source = {.file = w->files.items[i].path, .text = cof_buf_view(&w->files.items[i].text), .index = i,
-                                             .kind = kind, .values = w->values.items, .n_values = w->values.n};
-
-        w->n_documents++;
-        err = cof_document_read(&source, &w->findings, &w->documents[i]);
-        if (err == COF_OK)
-            cof_policy_lint(&w->documents[i], &w->findings);
+        err = policy_account_add(a, args[i], kind, diag);
+    if (err == COF_OK && a->account.n_documents == 0)
+        err = cof_diag_set(diag, COF_E_USAGE, "name a file or a folder");
+    for (size_t i = 0; err == COF_OK && i < a->account.n_documents; i++)
+        cof_policy_lint(&a->account.documents[i], &a->findings);
+    if (err == COF_OK && !a->is_account)
+        cof_account_guess(&a->account);
+    if (err == COF_OK)
+        err = cof_policy_reach(&a->account, cof_clock_wall_ms(), &a->findings);
+    if (err == COF_OK) {
+        drop_repeated(a);
+        cof_findings_sort(&a->findings);
     }
-    cof_findings_sort(&w->findings);
     return err;
 }
 
-static enum cof_err say(const struct work *w, const struct config *config, struct cof_diag *diag)
+static enum cof_err say(const struct policy_account *w, const struct config *config, struct cof_diag *diag)
 {
     size_t errors = cof_findings_count(&w->findings, COF_SEVERITY_ERROR), warnings = cof_findings_count(&w->findings, COF_SEVERITY_WARNING);
     size_t notes = cof_findings_count(&w->findings, COF_SEVERITY_NOTE);
@@ -155,36 +176,26 @@ static enum cof_err say(const struct work *w, const struct config *config, struc
     else
         print_words(w);
     if (err == COF_OK && errors + warnings + (config->strict ? notes : 0) > 0)
-        err = cof_diag_set(diag, COF_E_AUTH, "%zu errors, %zu warnings, %zu notes in %zu files", errors, warnings, notes, w->n_documents);
+        err = cof_diag_set(diag, COF_E_AUTH, "%zu errors, %zu warnings, %zu notes in %zu files", errors, warnings, notes, n_files(w));
     else if (err == COF_OK && !config->json)
-        (void)printf("%zu files: no errors, no warnings, %zu notes\n", w->n_documents, notes);
+        (void)printf("%zu files: no errors, no warnings, %zu notes\n", n_files(w), notes);
     return err;
 }
 
 static enum cof_err run(const void *options_given, char **args, struct cof_diag *diag)
 {
     const struct config *config = options_given;
-    struct work *w;
+    struct policy_account *a = NULL;
     enum cof_err err;
 
     if (config->rules) {
         print_rules();
         return COF_OK;
     }
-    if (args[0] == NULL)
-        return cof_diag_set(diag, COF_E_USAGE, "name a file or a folder");
-    w = calloc(1, sizeof *w);
-    if (w == NULL)
-        return COF_E_MEMORY;
-    err = lint(w, config, args, diag);
+    err = lint(&a, config, args, diag);
     if (err == COF_OK)
-        err = say(w, config, diag);
-    for (size_t i = 0; i < w->n_documents; i++)
-        cof_document_done(&w->documents[i]);
-    cof_findings_done(&w->findings);
-    policy_files_done(&w->files);
-    policy_values_done(&w->values);
-    free(w);
+        err = say(a, config, diag);
+    policy_account_close(a);
     return err;
 }
 

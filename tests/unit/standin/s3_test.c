@@ -48,6 +48,37 @@ static void an_object_comes_back(void **state)
     fixture_done(&f);
 }
 
+static void replace_it(struct fixture *f)
+{
+    assert_int_equal(status_of(f, "PUT", "/bbb/k", "", COF_LIT("the new one, longer")), 200);
+}
+
+static void remove_it(struct fixture *f)
+{
+    assert_int_equal(status_of(f, "DELETE", "/bbb/k", "", COF_LIT("")), 204);
+}
+
+/* A body that is on its way is that of its head, whatever becomes of the object. */
+static void a_reply_keeps_the_object_it_told_of(void **state)
+{
+    void (*const changes[])(struct fixture *) = {replace_it, remove_it};
+    struct fixture f;
+
+    fixture_init(&f, NULL);
+    for (size_t i = 0; i < 2; i++) {
+        struct answer a;
+
+        assert_int_equal(status_of(&f, "PUT", "/bbb/k", "", COF_LIT("the old one")), 200);
+        f.meanwhile = changes[i];
+        fixture_call(&f, "GET", "/bbb/k", "", NULL, COF_LIT(""), 1, &a);
+        assert_int_equal(a.status, 200);
+        assert_ok(a.stream_err);
+        assert_true(cof_view_eq_str(cof_buf_view(&a.body), "the old one"));
+        answer_done(&a);
+    }
+    fixture_done(&f);
+}
+
 static void altered_bodies_are_noticed(void **state)
 {
     struct fixture f;
@@ -253,6 +284,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_object_comes_back),
+        cmocka_unit_test(a_reply_keeps_the_object_it_told_of),
         cmocka_unit_test(altered_bodies_are_noticed),
         cmocka_unit_test(unsigned_and_wrongly_signed_are_refused),
         cmocka_unit_test(a_refused_request_changes_nothing),
