@@ -161,6 +161,26 @@ def signed_manifest(s, check):
     check('the new image out of a signed manifest', code == 0 and json.loads(out)['new']['PCR0'] == s.images['new'][1]['PCR0'], err)
 
 
+def image_files(s, check):
+    """The new image as the file itself."""
+    (s.dir / 'kernel').write_bytes(os.urandom(5000))
+    (s.dir / 'ramdisk').write_bytes(os.urandom(9000))
+    code, out, err = s.coffer('eif', 'build', '-o', s.dir / 'new.eif', '-k', s.dir / 'kernel', '-c', 'x', '-r', s.dir / 'ramdisk', '-r', s.dir / 'ramdisk')
+    pcrs = json.loads(s.coffer('eif', 'describe', s.dir / 'new.eif', '--json')[1])['Measurements']
+    look = lambda name, *more: s.coffer('policy', 'rollover', 'plan', *s.keys('data', 'results'), '--image', s.dir / name, '--json', *more, who='admin')
+    code, out, err = look('new.eif')
+    check('the image file itself is measured', code == 0 and json.loads(out)['new'] == {k: pcrs[k] for k in ('PCR0', 'PCR1', 'PCR2')}, err)
+    code, _, err = look('new.eif', '--signed')
+    check('--signed refuses one that is not', code == 3 and 'not signed' in err, err)
+    code, _, err = look('new.json', '--signed')
+    check('... and a description in its place', code == 2 and 'image itself' in err, err)
+    whole = (s.dir / 'new.eif').read_bytes()
+    for title, data in (('cut short', whole[:-7]), ('with a bit flipped', whole[:3000] + bytes([whole[3000] ^ 1]) + whole[3001:])):
+        (s.dir / 'bad.eif').write_bytes(data)
+        code, _, err = look('bad.eif')
+        check(f'an image {title} is refused', code == 3, err)
+
+
 def plan(s, check):
     before = s.policy('data')
     code, out, err = s.coffer('policy', 'rollover', 'plan', *s.keys('data', 'results'), '--image', s.dir / 'new.json', who='admin')
@@ -231,6 +251,7 @@ def run(s, check):
     s.history.unlink(missing_ok=True)
     plan(s, check)
     signed_manifest(s, check)
+    image_files(s, check)
     race_inside(s, check)
 
     ready = lambda: (s.history.unlink(missing_ok=True), [s.put(k, p) for k, p in saved.items()])
