@@ -127,7 +127,7 @@ static json_t *unescaped(struct cof_view v)
     bool fine = true;
 
     cof_buf_init_secret(&out, v.len);
-    while (fine && (stop = memchr(v.data, '\\', v.len)) != NULL) {
+    while (fine && v.len > 0 && (stop = memchr(v.data, '\\', v.len)) != NULL) {
         size_t n = (size_t)(stop - v.data);
         uint8_t c = unescape(v.data[n + 1]); /* scan_string has seen that it is there */
 
