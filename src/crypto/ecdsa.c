@@ -41,11 +41,15 @@ static enum cof_err adopt(EVP_PKEY *pkey, bool is_private, struct cof_ecdsa_key 
     enum cof_err err = COF_E_UNSUPPORTED;
     char group[32];
     size_t len, i = 0;
+    int loose = 0;
 
     *out = NULL;
     if (pkey == NULL)
         return COF_E_FORMAT;
     if (EVP_PKEY_get_base_id(pkey) != EVP_PKEY_EC || EVP_PKEY_get_group_name(pkey, group, sizeof group, &len) != 1)
+        goto out;
+    /* a curve spelled out by its parameters, however well known they are (Wycheproof's ECDH 799, 801) */
+    if (EVP_PKEY_get_int_param(pkey, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS, &loose) == 1 && loose != 0)
         goto out;
     while (i < sizeof curves / sizeof curves[0] && strcmp(group, curves[i].group) != 0)
         i++;
