@@ -161,7 +161,7 @@ static void check_wildcard(const struct lint *l, const struct cof_statement *st,
 
 static void check_redundant(const struct lint *l, struct lint_statement s, size_t i)
 {
-    for (size_t other = 0; other < s.st->n_actions; other++) {
+    for (size_t other = 0; other < s.st->n_actions && l->d->size_bytes <= COF_LINT_PAIRS_MAX; other++) {
         bool same = cof_view_eq_nocase(s.st->actions[i], s.st->actions[other]);
 
         if (other == i || (same && other > i) ||

@@ -117,6 +117,8 @@ void cof_lint_overlaps(const struct lint *l)
 {
     const struct cof_policy *p = l->d->policy;
 
+    if (l->d->size_bytes > COF_LINT_PAIRS_MAX)
+        return;
     for (size_t i = 0; i < p->n_statements; i++)
         for (size_t k = 0; k < p->n_statements; k++) {
             if (i == k || !complete(&p->statements[i], p->kind) || !complete(&p->statements[k], p->kind))

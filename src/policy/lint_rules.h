@@ -11,6 +11,9 @@
 
 #define COF_SHOW(v) (int)((v).len > 90 ? 90 : (v).len), (v).len > 0 ? (const char *)(v).data : ""
 
+/* Over this size, which no service takes, entries are not compared with one another: that grows with the square. */
+#define COF_LINT_PAIRS_MAX 65536
+
 struct lint {
     const struct cof_document *d;
     struct cof_findings *f;
