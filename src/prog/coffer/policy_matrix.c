@@ -74,6 +74,14 @@ static enum cof_err matrix_done(struct matrix *m, enum cof_err err)
     return err;
 }
 
+/* What the witness of the last ask has besides. */
+static void add_needs(struct matrix *m)
+{
+    cof_buf_add_str(&m->out, ",\"with\":{");
+    policy_show_needs_json(m->witness, m->now, &m->out);
+    cof_buf_add_str(&m->out, "}");
+}
+
 enum cof_err policy_show_who(struct policy_account *a, const struct cof_simulate_request *request, enum policy_form form)
 {
     static const char *const answers[] = {"no", "if", "yes"};
@@ -94,7 +102,7 @@ enum cof_err policy_show_who(struct policy_account *a, const struct cof_simulate
             policy_show_text(&m.out, "principal", a->account.identities[i].arn);
             policy_show_text(&m.out, "can", cof_view_str(answers[answer]));
             if (answer == IF)
-                policy_show_text(&m.out, "with", cof_buf_view(&m.needs));
+                add_needs(&m);
             cof_buf_add_str(&m.out, "}");
         } else {
             cof_buf_printf(&m.out, "%-3s  %.*s", answers[answer], (int)a->account.identities[i].name.len, (const char *)a->account.identities[i].name.data);
@@ -310,7 +318,7 @@ static void add_cell(struct matrix *m, size_t i, enum answer answer, enum policy
     if (form == POLICY_JSON) {
         cof_buf_printf(&m->out, "%s{\"can\":\"%s\"", i > 0 ? "," : "", words[answer]);
         if (answer == IF)
-            policy_show_text(&m->out, "with", cof_buf_view(&m->needs));
+            add_needs(m);
         cof_buf_add_str(&m->out, "}");
         return;
     }

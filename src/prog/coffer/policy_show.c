@@ -47,6 +47,23 @@ void policy_show_needs(const struct cof_simulation *witness, const struct cof_si
     }
 }
 
+void policy_show_needs_json(const struct cof_simulation *witness, const struct cof_simulation *asked, struct cof_buf *out)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < witness->context.n; i++) {
+        const struct cof_context_value *item = &witness->context.items[i];
+
+        if (item->n_values == 0 || has(&asked->context, item))
+            continue;
+        cof_buf_add_str(out, n++ > 0 ? ",\"" : "\"");
+        cof_json_escape(out, item->key);
+        cof_buf_add_str(out, "\":\"");
+        cof_json_escape(out, item->values[0]);
+        cof_buf_add_str(out, "\"");
+    }
+}
+
 struct showing {
     const struct policy_account *a;
     const struct cof_simulation *s;
@@ -258,15 +275,16 @@ static void write_one(struct showing *w, const struct cof_simulation *witness, b
         add_decision(w);
         show_all(w);
     }
-    if (could && !allowed) {
+    if (could && !allowed && w->json) {
+        cof_buf_add_str(w->out, ",\"allowedWith\":{");
+        policy_show_needs_json(witness, s, w->out);
+        cof_buf_add_str(w->out, "}");
+    } else if (could && !allowed) {
         struct cof_buf needs;
 
         cof_buf_init(&needs, 65536);
-        policy_show_needs(witness, s, w->json ? " " : "\n      ", &needs);
-        if (w->json)
-            policy_show_text(w->out, "allowedWith", cof_buf_view(&needs));
-        else
-            cof_buf_printf(w->out, "  it would be allowed with\n      %s\n", cof_buf_cstr(&needs));
+        policy_show_needs(witness, s, "\n      ", &needs);
+        cof_buf_printf(w->out, "  it would be allowed with\n      %s\n", cof_buf_cstr(&needs));
         cof_buf_done(&needs);
     } else if (!allowed && !w->json) {
         cof_buf_add_str(w->out, "  no context that follows from the policies would allow it\n");

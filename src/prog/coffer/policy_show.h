@@ -19,6 +19,8 @@ COF_MUST_USE enum cof_err policy_show_matrix(struct policy_account *a, const str
 
 /* "kms:EncryptionContext:tenant=x" for each key that a witness has and the request did not give or take for granted. */
 void policy_show_needs(const struct cof_simulation *witness, const struct cof_simulation *asked, const char *between, struct cof_buf *out);
+/* The same as members of a JSON object, values in full. */
+void policy_show_needs_json(const struct cof_simulation *witness, const struct cof_simulation *asked, struct cof_buf *out);
 /* ,"name":"text" */
 void policy_show_text(struct cof_buf *out, const char *name, struct cof_view text);
 

@@ -46,7 +46,7 @@ static void names_what_is_wrong(void **state)
 {
     static const struct { const char *text; const char *what; } rows[] = { /* at @ */
         {"{\"a\":1@,}", "behind the last"}, {"[1@,]", "behind the last"}, {"[1,@,2]", "too many"}, {"[1 @2]", "comma or a closing"}, {"[\"a\"@ \"b\"]", "missing"},
-        {"{\"a\"@ 1}", "colon"}, {"{@a:1}", "without quotes"}, {"[@a]", "without quotes"}, {"@{\"a\":1", "never closed"}, {"@[1", "never closed"},
+        {"{\"a\" @1}", "colon"}, {"{@a:1}", "without quotes"}, {"[@a]", "without quotes"}, {"@{\"a\":1", "never closed"}, {"@[1", "never closed"},
         {"[1@}", "wrong closing"}, {"[@'a']", "single quotes"}, {"[@// x\n1]", "comments"}, {"[1, @/* x */2]", "comments"}, {"[@# x\n1]", "comments"},
         {"[@\"a\n\"]", "no closing quote"}, {"[\"a@\x01\"]", "control character"}, {"[\"@\\x\"]", "escape"}, {"[\"@\\ud800\"]", "surrogate"},
         {"[\"@\\udc00\"]", "surrogate"}, {"[\"@\\ud800\\u0041\"]", "surrogate"}, {"[@01]", "not a number"}, {"[@1.]", "not a number"}, {"[@-]", "not a number"},

@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""coffer policy simulate judged by an IAM simulator that nobody here wrote, @cloud-copilot/iam-simulate: each cell of the deployment's matrix is
+asked there too, as it is and, where it depends, with the conditions that coffer says it depends on. Installed from npm into the build folder;
+skipped where there is no npm, or no way to its packages."""
+import hashlib, json, os, re, shutil, subprocess, sys
+from pathlib import Path
+
+SOURCE = Path(os.environ['COFFER_SOURCE'])
+BUILD = Path(os.environ['COFFER_BUILD'])
+COFFER = BUILD / 'src/prog/coffer/coffer'
+NODE = SOURCE / 'tests/interop/policy_node'
+MANIFEST = SOURCE / 'deploy/local/manifest.json'
+
+
+def skip_all(why):
+    print(f'1..0 # SKIP {why}')
+    sys.exit(0)
+
+
+def install():
+    """-> the folder that holds node_modules"""
+    if not shutil.which('npm') or not shutil.which('node'):
+        skip_all('no npm here')
+    place = BUILD / f'node-policy-{hashlib.sha256((NODE / "package-lock.json").read_bytes()).hexdigest()[:12]}'
+    if not (place / 'complete').exists():
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        for name in ('package.json', 'package-lock.json'):
+            shutil.copy(NODE / name, place)
+        try:
+            p = subprocess.run(['npm', 'ci', '--ignore-scripts', '--no-audit', '--no-fund'], cwd=place, capture_output=True, timeout=150)
+        except subprocess.TimeoutExpired:
+            skip_all('npm gives no packages in time')
+        if p.returncode != 0:
+            skip_all('npm gives no packages: ' + p.stderr.decode(errors='replace').strip().splitlines()[-1][:100])
+        (place / 'complete').touch()
+    return place
+
+
+class Deployment:
+    """The manifest and its policies, filled in by nobody's code but this."""
+    def __init__(self):
+        self.raw = json.loads(MANIFEST.read_text())
+        self.values = {}
+        for name, text in self.raw['values'].items():
+            self.values[name] = self.fill(text)
+        self.policies = {}
+        self.account, self.region = self.values['account'], self.values['region']
+        self.identity = {f'arn:aws:iam::{self.account}:user/{u["name"]}': [self.policy(p['document']) for p in u['policies']] for u in self.raw['users']}
+        self.identity |= {f'arn:aws:iam::{self.account}:role/{r["name"]}': [self.policy(p['document']) for p in r['policies']] for r in self.raw['roles']}
+        self.resource = {f'arn:aws:kms:{self.region}:{self.account}:key/{self.fill(k["id"])}': self.policy(k['policy']) for k in self.raw['keys']}
+        self.alias = {f'arn:aws:kms:{self.region}:{self.account}:key/{self.fill(k["id"])}': k['alias'] for k in self.raw['keys']}
+        self.resource |= {f'arn:aws:s3:::{self.fill(b["name"])}': self.policy(b['policy']) for b in self.raw['buckets']}
+        self.resource |= {f'arn:aws:sqs:{self.region}:{self.account}:{q["name"]}': self.policy(q['policy']) for q in self.raw['queues']}
+        self.resource |= {f'arn:aws:iam::{self.account}:role/{r["name"]}': self.policy(r['trust']) for r in self.raw['roles']}
+
+    def fill(self, text):
+        return re.sub(r'\$\{([a-z0-9_]+)\}', lambda m: self.values[m.group(1)], text)
+
+    def policy(self, document):
+        name = document['$file'] if '$file' in document else document['Id']
+        text = (MANIFEST.parent / document['$file']).read_text() if '$file' in document else json.dumps(document)
+        self.policies[name] = json.loads(self.fill(text))
+        return name
+
+    def question(self, principal, action, resource, more):
+        base = resource.split('/')[0] if resource.startswith('arn:aws:s3:::') else resource
+        context = {'aws:SecureTransport': 'true', 'aws:RequestedRegion': self.region, 'aws:PrincipalIsAWSService': 'false', 'aws:ViaAWSService': 'false'}
+        context |= {'aws:PrincipalArn': principal, 'aws:PrincipalAccount': self.account, 'aws:ResourceAccount': self.account,
+                    'aws:PrincipalType': 'User' if ':user/' in principal else 'AssumedRole'}
+        if action.startswith('kms:'):
+            context |= {'kms:CallerAccount': self.account, 'kms:KeySpec': 'SYMMETRIC_DEFAULT', 'kms:KeyUsage': 'ENCRYPT_DECRYPT',
+                        'kms:KeyOrigin': 'AWS_KMS', 'kms:MultiRegion': 'false', 'kms:ResourceAliases': [self.alias[resource]]}
+        if action.startswith('s3:'):
+            context |= {'s3:TlsVersion': '1.3', 's3:ResourceAccount': self.account}
+            if action == 's3:PutObject':
+                context['s3:ObjectCreationOperation'] = 'true'
+        return {'principal': principal, 'action': action, 'resource': resource, 'account': self.account, 'context': context | more,
+                'identity': self.identity[principal], 'resourcePolicy': self.resource[base]}
+
+
+def main():
+    place, d = install(), Deployment()
+    out = subprocess.run([str(COFFER), 'policy', 'simulate', '-m', str(MANIFEST), '--matrix', '--json'], capture_output=True, timeout=60, check=True).stdout
+    report = json.loads(out)
+    questions, ours = [], []
+    for row in report['rows']:
+        for principal, answer in zip(report['principals'], row['answers']):
+            questions.append(d.question(principal, row['action'], row['resource'], {}))
+            ours.append(answer['can'] == 'yes')
+            if answer['can'] == 'if':
+                questions.append(d.question(principal, row['action'], row['resource'], answer['with']))
+                ours.append(True)
+    # The judge drops the keys of encryption contexts from requests, so they go to it under the name of another key that it keeps.
+    text = json.dumps({'policies': d.policies, 'questions': questions}).replace('kms:EncryptionContext:tenant', 'kms:RequestAlias')
+    p = subprocess.run(['node', str(NODE / 'driver.js')], input=text.encode(), capture_output=True,
+                       env=dict(os.environ, NODE_PATH=str(place / 'node_modules')), timeout=150)
+    theirs = p.stdout.decode().splitlines()
+    wrong = [f'{q["principal"]} {q["action"]} {q["resource"]} {q["context"]}: {mine} here, {other} there'
+             for q, mine, other in zip(questions, ours, theirs) if mine != (other == 'Allowed')]
+    allowed = sum(ours)
+    results = [(f'the judge was asked {len(questions)} questions', len(theirs) == len(questions) > 1000 and p.returncode == 0, p.stderr.decode()[-600:]),
+               (f'both allow and deny the same ({allowed} allowed, {len(ours) - allowed} denied)', not wrong and allowed > 50, f'{len(wrong)}: ' + '\n'.join(wrong[:8]))]
+    print(f'1..{len(results)}')
+    for i, (name, ok, detail) in enumerate(results, 1):
+        print(f'{"ok" if ok else "not ok"} {i} - {name}')
+        if not ok:
+            print('# ' + detail.replace('\n', '\n# '))
+
+
+main()
