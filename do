@@ -12,11 +12,13 @@ pkg-config:finds_libraries libssl-dev:TLS_and_cryptography libjansson-dev:JSON l
 libsqlite3-dev:the_store_of_coffer-local libseccomp-dev:sandboxes libpng-dev:the_demo_decodes_PNG
 libjpeg62-turbo-dev:the_demo_decodes_JPEG zlib1g-dev:used_by_libpng'
 PACKAGES_TEST='libcmocka-dev:unit_tests python3:end-to-end_tests openssl:end-to-end_tests curl:end-to-end_tests
-libc-ares-dev:resolver_of_the_static_program'
-PACKAGES_PACKAGE='libc-ares-dev:resolver_of_the_static_program'
+libc-ares-dev:resolver_of_the_static_program dpkg-dev:packages'
+PACKAGES_PACKAGE='libc-ares-dev:resolver_of_the_static_program dpkg-dev:finds_what_a_program_depends_on
+python3:lists_what_the_packages_are_made_of'
 PACKAGES_ARM64='gcc-aarch64-linux-gnu:cross_compiler libc6-dev:arm64:C_headers libssl-dev:arm64:TLS_and_cryptography
 libjansson-dev:arm64:JSON libexpat1-dev:arm64:XML_of_S3 libsqlite3-dev:arm64:headers libseccomp-dev:arm64:headers
-libc-ares-dev:arm64:resolver qemu-user-static:runs_it_in_tests'
+libc-ares-dev:arm64:resolver libpng-dev:arm64:pictures libjpeg62-turbo-dev:arm64:pictures zlib1g-dev:arm64:pictures
+qemu-user-static:runs_it_in_tests'
 PACKAGES_CHECK='clang:second_compiler libclang-rt-14-dev:sanitizers_and_fuzzers'
 
 say() { printf '%s\n' "$*" >&2; }
@@ -96,7 +98,9 @@ usage: ./do VERB [ARGUMENTS]
   bench [message|transfer|local|host] [--help]
                          measure sealing and opening, transfers to S3, coffer-local, or coffer-host, beside their peers
   fuzz [SECONDS]         run every fuzz target for some seconds (10)
-  package                a static coffer and its Debian package, for amd64 and arm64, into build-package/
+  package                a static coffer, Debian packages of all programs and what they are made of (SPDX), for amd64 and arm64,
+                         into build-package/
+  reproduce              build the packages twice in other folders, and compare their bytes
   clean                  remove build directories
 
 Missing Debian packages are installed with apt-get, and said before.
@@ -202,8 +206,13 @@ package)
     "$ROOT/packaging/package" "$ROOT/build-package" $arches
     say "do: programs and packages are in $ROOT/build-package"
     ;;
+reproduce)
+    # shellcheck disable=SC2086
+    need $PACKAGES_BUILD $PACKAGES_PACKAGE
+    exec "$ROOT/packaging/reproduce" "$ROOT/build-reproduce"
+    ;;
 clean)
-    rm -rf build build-clang build-asan build-fuzz build-package
+    rm -rf build build-clang build-asan build-fuzz build-package build-reproduce
     ;;
 help | -h | --help)
     usage
