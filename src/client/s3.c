@@ -122,13 +122,13 @@ static enum cof_err wait_for(struct cof_aws *aws, struct blocking *b, enum cof_e
     return err == COF_OK ? b->err : err;
 }
 
-/* A create-only put was sent again after its first answer was lost, and now "it is there already": is it ours? */
+/* A conditional put was sent again after its first answer was lost, and now "it is there already", or "it is another": is it ours? */
 static bool was_stored(struct cof_aws *aws, const struct cof_s3_put *put, const struct blocking *b)
 {
     struct cof_s3_get get = {.bucket = put->bucket, .key = put->key, .sse = put->sse};
     struct cof_s3_object object;
 
-    if (!put->create_only || b->err != COF_E_PRECONDITION || b->attempts < 2 || b->sent[0] == '\0' ||
+    if ((!put->create_only && put->if_match.len == 0) || b->err != COF_E_PRECONDITION || b->attempts < 2 || b->sent[0] == '\0' ||
         cof_s3_run_head(aws, &get, &object, NULL) != COF_OK ||
         object.size != (put->streaming ? put->length : put->body.len) ||
         !cof_s3_object_has_sum(&object, cof_s3_checksum_of(aws, put), b->sent))

@@ -81,7 +81,7 @@ struct cof_s3_upload;
 struct cof_s3_upload_events {
     void (*writable)(void *ctx, struct cof_s3_upload *upload);
     /* Once, last; object is NULL on failure, error what S3 said, or NULL. COF_E_PRECONDITION: create_only and it is
-     * there. */
+     * there, or it no longer matches if_match. */
     void (*done)(void *ctx, struct cof_s3_upload *upload, enum cof_err err, const struct cof_s3_object *object,
                  const struct cof_aws_error *error, const struct cof_diag *diag);
     /* A retry: writable will ask for the body from its start again. False, or NULL: no retry. */

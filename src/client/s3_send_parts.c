@@ -288,6 +288,8 @@ static void on_completed(struct cof_s3_send *s, enum cof_err err, const struct c
             return;
         }
     }
+    if (err == COF_E_NOT_FOUND && error != NULL && strcmp(error->code, "NoSuchKey") == 0)
+        err = COF_E_PRECONDITION; /* of if_match: what was to be replaced is gone */
     if (err == COF_E_PRECONDITION || (error != NULL && strcmp(error->code, "NoSuchUpload") == 0)) {
         s->upload_id[0] = err == COF_E_PRECONDITION ? s->upload_id[0] : '\0';
         cof_s3_sending_settle(s, err, diag);
@@ -307,7 +309,7 @@ static void complete(struct cof_s3_send *s)
     if (err == COF_OK && s->alg != COF_CHECKSUM_NONE)
         err = cof_s3_join_checksum(s->alg, s->parts, s->n_parts, s->sum);
     if (err == COF_OK)
-        err = cof_s3_complete_multipart(&request, &upload, s->parts, s->n_parts, s->opts.put.create_only);
+        err = cof_s3_complete_multipart(&request, &upload, s->parts, s->n_parts, &s->opts.put);
     if (err == COF_OK)
         err = cof_s3_sending_ask(s, &request, on_completed);
     if (err != COF_OK)

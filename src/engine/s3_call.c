@@ -142,6 +142,14 @@ enum cof_err cof_s3_add_sse(struct cof_headers *headers, const struct cof_s3_sse
     return COF_OK;
 }
 
+void cof_s3_add_conditions(struct cof_headers *headers, const struct cof_s3_put *put)
+{
+    if (put->create_only)
+        cof_headers_add_str(headers, "If-None-Match", "*");
+    if (put->if_match.len > 0)
+        cof_headers_add(headers, COF_LIT("If-Match"), put->if_match);
+}
+
 enum cof_err cof_s3_put_object(struct cof_aws_request *out, const struct cof_s3_put *put)
 {
     enum cof_err err = cof_s3_begin(out, "PUT", put->bucket, put->key);
@@ -149,8 +157,7 @@ enum cof_err cof_s3_put_object(struct cof_aws_request *out, const struct cof_s3_
     if (err == COF_OK)
         err = cof_s3_add_sse(&out->headers, &put->sse);
     cof_s3_add_attributes(&out->headers, &put->attributes);
-    if (put->create_only)
-        cof_headers_add_str(&out->headers, "If-None-Match", "*");
+    cof_s3_add_conditions(&out->headers, put);
     if (put->checksum != COF_CHECKSUM_NONE && put->sum.len > 0)
         cof_headers_add(&out->headers, cof_view_str(cof_aws_checksum_header(put->checksum)), put->sum);
     out->streaming = put->streaming;

@@ -39,6 +39,7 @@ struct cof_s3_put {
     struct cof_s3_attributes attributes;
     struct cof_s3_sse sse;
     bool create_only;   /* If-None-Match: * */
+    struct cof_view if_match; /* an ETag: only an object that still has it is replaced. May be empty; not with create_only */
     struct cof_view body; /* small objects; or */
     bool streaming;
     uint64_t length;

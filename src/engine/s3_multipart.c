@@ -149,7 +149,7 @@ static void add_part(struct cof_buf *body, enum cof_checksum_alg alg, unsigned n
 }
 
 enum cof_err cof_s3_complete_multipart(struct cof_aws_request *out, const struct cof_s3_upload_of *upload,
-                                       const struct cof_s3_part *parts, size_t n_parts, bool create_only)
+                                       const struct cof_s3_part *parts, size_t n_parts, const struct cof_s3_put *conditions)
 {
     enum cof_err err = begin_of(out, "POST", upload);
     uint64_t total = 0;
@@ -164,8 +164,7 @@ enum cof_err cof_s3_complete_multipart(struct cof_aws_request *out, const struct
     }
     cof_buf_add_str(&out->body, "</CompleteMultipartUpload>");
     cof_headers_add_str(&out->headers, "Content-Type", "application/xml");
-    if (create_only)
-        cof_headers_add_str(&out->headers, "If-None-Match", "*");
+    cof_s3_add_conditions(&out->headers, conditions);
     if (err == COF_OK && upload->checksum != COF_CHECKSUM_NONE) {
         cof_headers_add_str(&out->headers, "x-amz-checksum-type", kind_of(upload->checksum));
         err = cof_s3_join_checksum(upload->checksum, parts, n_parts, text);

@@ -38,9 +38,10 @@ struct cof_s3_part {
     uint8_t sum[COF_CHECKSUM_MAX];
     bool is_stored, has_sum;
 };
-/* parts: all of them, stored. whole: the object's CRC, for those that are one of the whole. */
+/* parts: all of them, stored. Of conditions create_only and if_match are looked at. */
 COF_MUST_USE enum cof_err cof_s3_complete_multipart(struct cof_aws_request *out, const struct cof_s3_upload_of *upload,
-                                                    const struct cof_s3_part *parts, size_t n_parts, bool create_only);
+                                                    const struct cof_s3_part *parts, size_t n_parts,
+                                                    const struct cof_s3_put *conditions);
 
 /* The checksum of the joined parts from theirs: composite is the checksum of their checksums, else it is that of all bytes,
  * which only CRCs can be joined to. */

@@ -209,6 +209,16 @@ def bad_input(r):
     r.fails('too many jobs', 2, '--jobs', 'put', r.key, 's3://bkt/x', '-j', '65')
     r.fails('create-only of what is there', 1, 'PreconditionFailed', 'put', r.key, 's3://bkt/pipe5', '--create-only')
     r.fails('the same in parts', 1, 'PreconditionFailed', 'put', r.big, 's3://bkt/pipe5', '--create-only')
+    r.run('put', r.key, 's3://bkt/cas')
+    etag = json.loads(r.run('ls', '--json', 's3://bkt/cas')[1].splitlines()[0])['etag']
+    for name, path in (('if-match', r.key), ('if-match in parts', r.big)):
+        r.fails(name + ' of another', 1, 'PreconditionFailed', 'put', path, 's3://bkt/cas', '--if-match', '"0123456789abcdef0123456789abcdef"')
+        r.fails(name + ' of what is not there', 1, 'NoSuchKey', 'put', path, 's3://bkt/cas-nothing', '--if-match', etag)
+    code, out, err = r.run('put', r.big, 's3://bkt/cas', '--if-match', etag)
+    check('if-match of what is there replaces it', code == 0, err)
+    r.fails('if-match of what was replaced', 1, 'PreconditionFailed', 'put', r.key, 's3://bkt/cas', '--if-match', etag)
+    r.fails('if-match of two files', 2, 'one object', 'put', r.key, r.big, 's3://bkt/cas/', '--if-match', etag)
+    r.fails('if-match with create-only', 2, '--create-only', 'put', r.key, 's3://bkt/cas', '--if-match', etag, '--create-only')
     r.fails('no-overwrite of what is there', 1, 'is there already', 'get', 's3://bkt/pipe5', 'old', '--no-overwrite')
     uploads = r.s.tmp / 'state'
     code, out, err = r.run('put', r.key, r.tmp / 'nothing', 's3://bkt/several/')

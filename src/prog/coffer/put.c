@@ -23,7 +23,7 @@ struct config {
     struct sse_options sse;
     struct batch_options batch;
     struct seal_options seal;
-    const char *type, *lock_mode, *lock_until, *storage_class;
+    const char *type, *if_match, *lock_mode, *lock_until, *storage_class;
     struct cof_text_list tags;
     bool create_only, legal_hold;
 };
@@ -36,6 +36,7 @@ static const struct cof_option options[] = {
     {"type", 't', COF_OPT_TEXT, "TYPE", "media type", O(type)},
     {"tag", 0, COF_OPT_LIST, "NAME=VALUE", "object tag; repeatable", O(tags)},
     {"create-only", 0, COF_OPT_FLAG, NULL, "fail when the object is there already", O(create_only)},
+    {"if-match", 0, COF_OPT_TEXT, "ETAG", "replace the object only while it has this ETag", O(if_match)},
     {"storage-class", 0, COF_OPT_TEXT, "CLASS", "such as STANDARD_IA", O(storage_class)},
     {"lock-mode", 0, COF_OPT_TEXT, "MODE", "Object Lock: GOVERNANCE or COMPLIANCE", O(lock_mode)},
     {"lock-until", 0, COF_OPT_TEXT, "TIME", "Object Lock: until when, such as 2030-01-01T00:00:00Z", O(lock_until)},
@@ -159,7 +160,8 @@ static enum cof_err start(struct batch *b, struct batch_item *item, struct cof_d
         t->jobs->prev = job;
     t->jobs = job;
     opts.put = (struct cof_s3_put){.bucket = t->bucket, .key = cof_view_str(item->key), .attributes = t->attributes,
-                                   .sse = t->sse.is, .checksum = t->sse.checksum, .create_only = t->config->create_only};
+                                   .sse = t->sse.is, .checksum = t->sse.checksum, .create_only = t->config->create_only,
+                                   .if_match = cof_view_str(t->config->if_match)};
     err = source_open(&job->source, item->path, &opts.source, diag);
     if (err == COF_OK && t->sealing.is_on) {
         struct cof_s3_source plain = opts.source;
@@ -260,6 +262,8 @@ static enum cof_err collect(struct task *t, char **args, struct cof_diag *diag)
     for (size_t i = 0; i < n && err == COF_OK; i++)
         err = access(args[i], F_OK) != 0 && strpbrk(args[i], "*?[") != NULL ? add_glob(t, args[i], diag)
                                                                          : add_path(t, args[i], n == 1, diag);
+    if (err == COF_OK && t->config->if_match != NULL && t->batch.n != 1)
+        err = cof_diag_set(diag, COF_E_USAGE, "--if-match is of one object, and these are %zu files", t->batch.n);
     return err;
 }
 
@@ -277,6 +281,8 @@ static enum cof_err read_attributes(struct task *t, struct cof_diag *diag)
         cof_buf_add_str(&t->tags, "=");
         cof_uri_encode(&t->tags, value, false);
     }
+    if (c->if_match != NULL && c->create_only)
+        return cof_diag_set(diag, COF_E_USAGE, "--if-match replaces an object that is there, --create-only one that is not");
     if ((c->lock_mode == NULL) != (c->lock_until == NULL))
         return cof_diag_set(diag, COF_E_USAGE, "--lock-mode and --lock-until go together");
     t->attributes = (struct cof_s3_attributes){.content_type = cof_view_str(c->type), .tags = cof_buf_view(&t->tags),

@@ -88,11 +88,11 @@ static void requests(void **state)
     sum_part(COF_CHECKSUM_CRC64NVME, COF_LIT("one"), &parts[0]);
     sum_part(COF_CHECKSUM_CRC64NVME, COF_LIT("two"), &parts[1]);
     (void)snprintf(parts[0].etag, sizeof parts[0].etag, "\"<&a\"");
-    assert_ok(cof_s3_complete_multipart(&r, &of, parts, 2, true));
+    assert_ok(cof_s3_complete_multipart(&r, &of, parts, 2, &(struct cof_s3_put){.create_only = true}));
     assert_non_null(strstr(cof_buf_cstr(&r.body), "<ETag>&quot;a&quot;</ETag>")); /* a reply's words make no markup */
     assert_true(has(&r, "If-None-Match", "*") && has(&r, "x-amz-mp-object-size", "6"));
     cof_aws_request_done(&r);
-    assert_int_equal(cof_s3_complete_multipart(&r, &of, parts, 0, false), COF_E_USAGE);
+    assert_int_equal(cof_s3_complete_multipart(&r, &of, parts, 0, &(struct cof_s3_put){0}), COF_E_USAGE);
 }
 
 struct seen {
