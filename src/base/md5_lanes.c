@@ -5,25 +5,30 @@
 #include <immintrin.h>
 
 #define TARGET __attribute__((target("avx2")))
-typedef __m256i vec;
+#define INLINE __attribute__((always_inline)) static inline
+
+/* Sixteen lanes in two vectors: the steps of one fill the waits of the other. */
+typedef struct {
+    __m256i lo, hi;
+} vec;
 
 bool cof_md5_can_lanes(void)
 {
     return __builtin_cpu_supports("avx2");
 }
 
-TARGET static inline vec load(const void *p)
+TARGET static inline __m256i load8(const void *p)
 {
     return _mm256_loadu_si256((const __m256i *)p);
 }
 
-/* Words 0-7 (or 8-15) of each lane's block become eight vectors of one word each. */
-TARGET static inline void transpose(const uint8_t *const data[COF_MD5_LANES], size_t at, vec w[8])
+/* Words 0-7 (or 8-15) of eight lanes' blocks become eight vectors of one word each. */
+TARGET INLINE void transpose(const uint8_t *const data[8], size_t at, __m256i w[8])
 {
-    vec r[8], s[8];
+    __m256i r[8], s[8];
 
     for (int i = 0; i < 8; i++)
-        r[i] = load(data[i] + at);
+        r[i] = load8(data[i] + at);
     for (int i = 0; i < 4; i++) {
         s[2 * i] = _mm256_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
         s[2 * i + 1] = _mm256_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
@@ -40,19 +45,37 @@ TARGET static inline void transpose(const uint8_t *const data[COF_MD5_LANES], si
     }
 }
 
+TARGET static inline vec load(const uint32_t p[COF_MD5_LANES])
+{
+    return (vec){load8(p), load8(p + 8)};
+}
+
+TARGET static inline void store(uint32_t p[COF_MD5_LANES], vec v)
+{
+    _mm256_storeu_si256((__m256i *)(void *)p, v.lo);
+    _mm256_storeu_si256((__m256i *)(void *)(p + 8), v.hi);
+}
+
 TARGET static inline vec add(vec a, vec b)
 {
-    return _mm256_add_epi32(a, b);
+    return (vec){_mm256_add_epi32(a.lo, b.lo), _mm256_add_epi32(a.hi, b.hi)};
 }
 
 #define ROUND_F(b, c, d) _mm256_xor_si256(d, _mm256_and_si256(b, _mm256_xor_si256(c, d)))
 #define ROUND_G(b, c, d) _mm256_xor_si256(c, _mm256_and_si256(d, _mm256_xor_si256(b, c)))
 #define ROUND_H(b, c, d) _mm256_xor_si256(b, _mm256_xor_si256(c, d))
 #define ROUND_I(b, c, d) _mm256_xor_si256(c, _mm256_or_si256(b, _mm256_xor_si256(d, ones)))
+#define HALF(f, a, b, c, d, word, shift, constant)                                                                     \
+    do {                                                                                                               \
+        __m256i sum = _mm256_add_epi32(_mm256_add_epi32(a, f(b, c, d)), _mm256_add_epi32(word, constant));             \
+        a = _mm256_add_epi32(b, _mm256_or_si256(_mm256_slli_epi32(sum, shift), _mm256_srli_epi32(sum, 32 - (shift)))); \
+    } while (0)
 #define STEP(f, a, b, c, d, k, shift, constant)                                                                        \
     do {                                                                                                               \
-        vec sum = add(add(a, f(b, c, d)), add(w[k], _mm256_set1_epi32((int)(constant))));                              \
-        a = add(b, _mm256_or_si256(_mm256_slli_epi32(sum, shift), _mm256_srli_epi32(sum, 32 - (shift))));              \
+        __m256i each = _mm256_set1_epi32((int)(constant));                                                             \
+        HALF(f, a.lo, b.lo, c.lo, d.lo, lo[k], shift, each);                                                           \
+        if (both)                                                                                                      \
+            HALF(f, a.hi, b.hi, c.hi, d.hi, hi[k], shift, each);                                                       \
     } while (0)
 /* Four steps whose constants are c0..c3 and whose words are k0..k3. */
 #define FOUR(f, s0, s1, s2, s3, k0, k1, k2, k3, c0, c1, c2, c3)                                                        \
@@ -61,16 +84,21 @@ TARGET static inline vec add(vec a, vec b)
     STEP(f, c, d, a, b, k2, s2, c2);                                                                                   \
     STEP(f, b, c, d, a, k3, s3, c3)
 
-TARGET void cof_md5_lanes(uint32_t state[4][COF_MD5_LANES], const uint8_t *const data[COF_MD5_LANES], size_t n_blocks)
+TARGET INLINE void run(uint32_t state[4][COF_MD5_LANES], const uint8_t *const data[COF_MD5_LANES], size_t n_blocks, const bool both)
 {
-    const vec ones = _mm256_set1_epi32(-1);
+    const __m256i ones = _mm256_set1_epi32(-1);
     vec a = load(state[0]), b = load(state[1]), c = load(state[2]), d = load(state[3]);
 
     for (size_t at = 0; n_blocks > 0; n_blocks--, at += 64) {
-        vec w[16], a0 = a, b0 = b, c0 = c, d0 = d;
+        __m256i lo[16], hi[16];
+        vec a0 = a, b0 = b, c0 = c, d0 = d;
 
-        transpose(data, at, w);
-        transpose(data, at + 32, w + 8);
+        transpose(data, at, lo);
+        transpose(data, at + 32, lo + 8);
+        if (both) {
+            transpose(data + 8, at, hi);
+            transpose(data + 8, at + 32, hi + 8);
+        }
         FOUR(ROUND_F, 7, 12, 17, 22, 0, 1, 2, 3, 0xd76aa478, 0xe8c7b756, 0x242070db, 0xc1bdceee);
         FOUR(ROUND_F, 7, 12, 17, 22, 4, 5, 6, 7, 0xf57c0faf, 0x4787c62a, 0xa8304613, 0xfd469501);
         FOUR(ROUND_F, 7, 12, 17, 22, 8, 9, 10, 11, 0x698098d8, 0x8b44f7af, 0xffff5bb1, 0x895cd7be);
@@ -92,10 +120,19 @@ TARGET void cof_md5_lanes(uint32_t state[4][COF_MD5_LANES], const uint8_t *const
         c = add(c, c0);
         d = add(d, d0);
     }
-    _mm256_storeu_si256((__m256i *)(void *)state[0], a);
-    _mm256_storeu_si256((__m256i *)(void *)state[1], b);
-    _mm256_storeu_si256((__m256i *)(void *)state[2], c);
-    _mm256_storeu_si256((__m256i *)(void *)state[3], d);
+    store(state[0], a);
+    store(state[1], b);
+    store(state[2], c);
+    store(state[3], d);
+}
+
+TARGET void cof_md5_lanes(
+    uint32_t state[4][COF_MD5_LANES], const uint8_t *const data[COF_MD5_LANES], size_t n_lanes, size_t n_blocks)
+{
+    if (n_lanes > COF_MD5_LANES / 2)
+        run(state, data, n_blocks, true);
+    else
+        run(state, data, n_blocks, false);
 }
 
 #else
@@ -105,10 +142,12 @@ bool cof_md5_can_lanes(void)
     return false;
 }
 
-void cof_md5_lanes(uint32_t state[4][COF_MD5_LANES], const uint8_t *const data[COF_MD5_LANES], size_t n_blocks)
+void cof_md5_lanes(
+    uint32_t state[4][COF_MD5_LANES], const uint8_t *const data[COF_MD5_LANES], size_t n_lanes, size_t n_blocks)
 {
     (void)state;
     (void)data;
+    (void)n_lanes;
     (void)n_blocks;
 }
 

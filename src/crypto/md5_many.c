@@ -80,15 +80,19 @@ static void move(struct lane lanes[COF_MD5_LANES], uint32_t state[4][COF_MD5_LAN
 {
     const uint8_t *data[COF_MD5_LANES];
     const struct lane *busy = NULL;
+    size_t n_lanes = 0;
 
-    for (size_t i = 0; i < COF_MD5_LANES; i++)
+    for (size_t i = 0; i < COF_MD5_LANES; i++) {
+        if (lanes[i].job != NULL)
+            n_lanes = i + 1;
         if (lanes[i].job != NULL && (busy == NULL || lanes[i].blocks < busy->blocks))
             busy = &lanes[i];
+    }
     if (busy == NULL)
         return;
     for (size_t i = 0; i < COF_MD5_LANES; i++)
         data[i] = lanes[i].job == NULL ? busy->at : lanes[i].at;
-    cof_md5_lanes(state, data, busy->blocks);
+    cof_md5_lanes(state, data, n_lanes, busy->blocks);
     for (size_t i = 0, n = busy->blocks; i < COF_MD5_LANES; i++)
         if (lanes[i].job != NULL) {
             lanes[i].at += n * BLOCK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * MD5 of several messages at once, where S3 demands it as ETag: side by side on processors with AVX2 (base/md5_lanes.h),
- * some six times the speed of one after the other; elsewhere one after the other.
+ * five to eight times the speed of one after the other; elsewhere one after the other.
  */
 #ifndef COF_CRYPTO_MD5_MANY_H
 #define COF_CRYPTO_MD5_MANY_H
