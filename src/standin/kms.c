@@ -136,6 +136,10 @@ static enum cof_err handle(struct cof_standin *s, struct cof_standin_request *re
         err = cof_kms_sweep(s, req->now_ms, &swept);
     if (err == COF_OK)
         err = run(&c);
+    if (err == COF_E_RETRY) { /* its RSA key is being made; nothing was changed yet */
+        cof_standin_rsa_wait(s, req, reply);
+        err = COF_OK;
+    }
     if (err != COF_OK && swept)
         *cof_kms_cache_next_deletion(s) = 0; /* undone with the rest: look again */
     for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++)

@@ -283,7 +283,7 @@ static enum cof_err make_pair(struct cof_standin *s, const struct cof_kms_spec *
 {
     struct cof_rsa_key *rsa = NULL;
     struct cof_ecdsa_key *ecc = NULL;
-    enum cof_err err = spec->kind == COF_KMS_RSA ? cof_rsa_generate(spec->size, &rsa)
+    enum cof_err err = spec->kind == COF_KMS_RSA ? cof_standin_rsa_key(s, (unsigned)spec->size, &rsa)
                                                  : cof_ecdsa_generate(spec->curve, cof_standin_rng(s), &ecc);
 
     if (err == COF_OK)

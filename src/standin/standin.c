@@ -3,6 +3,7 @@
 
 #include "crypto/gcm.h"
 #include "crypto/hash.h"
+#include "crypto/rsa.h"
 #include "standin/state.h"
 
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 
 #define TICK_RETRY_MS 1000 /* after a fault of the store */
+#define RSA_RETRY_MS 10000 /* who waits for a key asks again, should nobody have called */
 
 enum cof_err cof_standin_new(const struct cof_standin_opts *opts, struct cof_standin **out, struct cof_diag *diag)
 {
@@ -103,6 +105,31 @@ void *cof_standin_state(const struct cof_standin *s, const char *service)
         if (strcmp(s->opts.services[i]->name, service) == 0)
             return s->state[i];
     return NULL;
+}
+
+static void name_line(unsigned bits, char out[static COF_STANDIN_WAIT_MAX])
+{
+    (void)snprintf(out, COF_STANDIN_WAIT_MAX, "rsa key of %u", bits);
+}
+
+enum cof_err cof_standin_rsa_key(struct cof_standin *s, unsigned bits, struct cof_rsa_key **out)
+{
+    s->rsa_bits = bits;
+    return s->opts.rsa_key != NULL ? s->opts.rsa_key(s->opts.ctx, bits, out) : cof_rsa_generate(bits, out);
+}
+
+void cof_standin_rsa_wait(const struct cof_standin *s, const struct cof_standin_request *req, struct cof_standin_reply *reply)
+{
+    reply->wait_until_ms = req->now_ms + RSA_RETRY_MS;
+    name_line(s->rsa_bits, reply->wait_on);
+}
+
+void cof_standin_rsa_ready(struct cof_standin *s, unsigned bits)
+{
+    char line[COF_STANDIN_WAIT_MAX];
+
+    name_line(bits, line);
+    cof_standin_notify(s, line, 0);
 }
 
 void cof_standin_notify(struct cof_standin *s, const char *wait_on, int64_t at_ms)

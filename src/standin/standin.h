@@ -28,6 +28,7 @@
 
 struct cof_auth;
 struct cof_md5_job;
+struct cof_rsa_key;
 struct cof_faults;
 struct json_t;
 struct cof_standin;
@@ -168,6 +169,9 @@ struct cof_standin_opts {
     /* The audit records of a request (trail.h), a line each, before its reply stands. When they cannot be kept the
      * request is not answered as done. May be NULL. */
     enum cof_err (*audit)(void *ctx, struct cof_view lines);
+    /* An RSA key of that size for the caller, made meanwhile: COF_E_RETRY when it is not there yet, and cof_standin_rsa_ready is
+     * called when it may be. NULL: it is made in the call. */
+    enum cof_err (*rsa_key)(void *ctx, unsigned bits, struct cof_rsa_key **out);
     /* One of those who wait on this name should be called again, now or at that time; set by the runtime. May be NULL. */
     void (*notify)(void *ctx, const char *wait_on, int64_t at_ms);
     void *ctx;
@@ -188,6 +192,12 @@ void cof_standin_set_endpoint(struct cof_standin *s, const char *endpoint);
 const struct cof_standin_opts *cof_standin_options(const struct cof_standin *s);
 /* The state that service.start of that name made; NULL when there is none. */
 void *cof_standin_state(const struct cof_standin *s, const char *service);
+/* An RSA key of 2048, 3072 or 4096 bits. COF_E_RETRY: not yet; the handler lets go of what it has done and calls
+ * cof_standin_rsa_wait, so that it is called again when there is one. */
+COF_MUST_USE enum cof_err cof_standin_rsa_key(struct cof_standin *s, unsigned bits, struct cof_rsa_key **out);
+void cof_standin_rsa_wait(const struct cof_standin *s, const struct cof_standin_request *req, struct cof_standin_reply *reply);
+/* The runtime has a key of that size for one who waits. */
+void cof_standin_rsa_ready(struct cof_standin *s, unsigned bits);
 /* Wakes one of the requests that wait on this name, the one that has waited for longest: soon, or at at_ms (0: soon).
  * Who finds nothing goes back to the head of the line; who finds more than it takes calls the next by another notify. */
 void cof_standin_notify(struct cof_standin *s, const char *wait_on, int64_t at_ms);

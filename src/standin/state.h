@@ -14,6 +14,7 @@
 
 struct cof_standin {
     struct cof_standin_opts opts; /* its store is the memo's */
+    unsigned rsa_bits; /* of the RSA key asked for last */
     struct cof_memo *memo;
     struct cof_auth_keys signing_keys;
     struct cof_secret master_key;

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """coffer-local's KMS through boto3, which checks each answer's shape, and through the AWS CLI; public keys, signatures and shared
 secrets are judged by the cryptography package where it is installed. Error codes must be those that botocore's model lists."""
-import base64, json, shutil, subprocess, sys
+import base64, json, shutil, subprocess, sys, threading
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'tools'))
@@ -458,13 +458,37 @@ def shapes():
     check(f'{n} violations of the model are refused in its words', n > 300 and not wrong, '\n'.join(wrong))
 
 
+def slow_keys():
+    """An RSA key of 4096 bits takes up to seconds; who asks for anything else meanwhile does not wait for it."""
+    made, lock = [], threading.Lock()
+
+    def one(n):
+        got = (client(local, 'root').create_key(KeySpec='RSA_4096', KeyUsage='SIGN_VERIFY')['KeyMetadata']['KeyId'] if n < 2 else
+               client(local, 'root').generate_data_key_pair(KeyId=KEY, KeyPairSpec='RSA_4096')['PublicKey'])
+        with lock:
+            made.append(got)
+    threads = [threading.Thread(target=one, args=(n,)) for n in range(3)]
+    for t in threads:
+        t.start()
+    answered = 0
+    while any(t.is_alive() for t in threads):
+        root.describe_key(KeyId=KEY)
+        answered += 1
+    for t in threads:
+        t.join()
+    check('three RSA keys of 4096 bits are made, each its own', len(made) == 3 and len(set(map(str, made))) == 3, made)
+    check('others are served meanwhile', answered >= 20, answered)
+    signed = root.sign(KeyId=next(m for m in made if isinstance(m, str)), Message=b'm', SigningAlgorithm='RSASSA_PSS_SHA_256')
+    check('a key made beside the loop signs', len(signed['Signature']) == 512)
+
+
 local = Local(manifest={
     'account': ACCOUNT, 'region': 'us-east-1', 'keys': [{'id': KEY.split('/')[1], 'policy': ALL}], 'users': [user('ann'), user('bob')],
     'credentials': [{'name': 'root', 'root': True}, {'name': 'ann', 'user': 'ann'}, {'name': 'bob', 'user': 'bob'}]})
 root, ann, bob = (client(local, who) for who in ('root', 'ann', 'bob'))
 loose = client(local, 'root', parameter_validation=False)
 try:
-    for part in (symmetric, wordings, shapes, asymmetric, life, aliases, rotation, policies, grants, command_line):
+    for part in (symmetric, wordings, shapes, asymmetric, slow_keys, life, aliases, rotation, policies, grants, command_line):
         try:
             part()
         except Exception as e:

@@ -6,6 +6,7 @@
 #include "base/codec.h"
 #include "io/clock.h"
 #include "io/file.h"
+#include "io/key_maker.h"
 #include "io/rng_os.h"
 #include "local.h"
 #include "standin/bootstrap.h"
@@ -63,6 +64,13 @@ static enum cof_err write_audit(void *ctx, struct cof_view lines)
     const struct cof_local *local = ctx;
 
     return local->audit == NULL ? COF_OK : cof_audit_log_append(local->audit, lines);
+}
+
+static enum cof_err pass_rsa_key(void *ctx, unsigned bits, struct cof_rsa_key **out)
+{
+    struct cof_local *local = ctx;
+
+    return local->keys != NULL ? cof_key_maker_take(local->keys, bits, out) : cof_rsa_generate(bits, out);
 }
 
 static void pass_notify(void *ctx, const char *wait_on, int64_t at_ms)
@@ -345,7 +353,7 @@ enum cof_err cof_local_open(struct cof_local *local, const struct cof_local_conf
         err = cof_standin_new(&(struct cof_standin_opts){.kms = &cof_service_kms_hooks, .store = cof_disk_store_ops(local->disk), .rng = &cof_rng_os,
             .master_key = &local->master, .account = local->account, .region = local->region, .services = cof_local_services,
             .n_services = cof_local_n_services, .sse_c_needs_tls = !config->sse_c_over_http,
-            .instance_role = config->imds_role, .audit = write_audit, .faults = &local->faults, .notify = pass_notify,
+            .instance_role = config->imds_role, .audit = write_audit, .faults = &local->faults, .notify = pass_notify, .rsa_key = pass_rsa_key,
             .ctx = local}, &local->standin, diag);
     if (err == COF_OK && is_new)
         err = fill(local, config->data, manifest, diag);

@@ -11,6 +11,7 @@
 #include "io/clock.h"
 #include "io/file.h"
 #include "io/http_server.h"
+#include "io/key_maker.h"
 #include "io/wait_room.h"
 #include "local.h"
 #include "standin/imds.h"
@@ -384,6 +385,13 @@ static void on_notify(void *ctx, const char *wait_on, int64_t at_ms)
     cof_wait_call(sv->room, wait_on, after_ms < 1 && at_ms != 0 ? 1 : after_ms);
 }
 
+static void on_key(void *ctx, unsigned bits)
+{
+    struct server *sv = ctx;
+
+    cof_standin_rsa_ready(sv->local->standin, bits);
+}
+
 /* service: the one alone that the listener serves, or NULL. */
 static void begin(struct server *sv, struct cof_xchg *x, const char *service)
 {
@@ -699,6 +707,8 @@ enum cof_err cof_local_serve(struct cof_local *local, const struct cof_local_con
     if (err == COF_OK)
         err = cof_wait_room_new(sv.loop, on_called, &sv, &sv.room);
     if (err == COF_OK)
+        err = cof_key_maker_new(sv.loop, on_key, &sv, &local->keys);
+    if (err == COF_OK)
         err = metrics_new(&(struct metrics_opts){sv.loop, config->metrics, config->data, has_operation, read_off, &sv}, &sv.metrics, diag);
     if (err == COF_OK)
         sv.counts = metrics_counts(sv.metrics);
@@ -731,6 +741,8 @@ enum cof_err cof_local_serve(struct cof_local *local, const struct cof_local_con
     if (sv.signals.fd >= 0)
         (void)close(sv.signals.fd);
     metrics_free(sv.metrics);
+    cof_key_maker_free(local->keys);
+    local->keys = NULL;
     cof_wait_room_free(sv.room);
     cof_loop_free(sv.loop);
     cof_tls_unref(opts.tls);
