@@ -23,8 +23,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct cof_rollover_lists before, between, after;
     struct cof_measurement image, old;
-    struct cof_buf added, again, removed;
+    struct cof_buf added, again, removed, form, form_again;
 
+    cof_buf_init(&form, 1 << 20);
+    cof_buf_init(&form_again, 1 << 20);
+    if (cof_rollover_canonical(cof_view_of(data, size), &form, NULL) == COF_OK && form.len <= 32768 &&
+        cof_rollover_canonical(cof_buf_view(&form), &form_again, NULL) == COF_OK) /* what is one text may need to be a list */
+        must(cof_view_eq(cof_buf_view(&form), cof_buf_view(&form_again)));
+    cof_buf_done(&form);
+    cof_buf_done(&form_again);
     if (cof_rollover_read(cof_view_of(data, size), &before, NULL) != COF_OK)
         return 0;
     for (int i = 0; i < 3; i++) {

@@ -115,6 +115,104 @@ static enum cof_err visit_policy(struct cof_view text, struct visit *v, json_t *
     return err;
 }
 
+/* An element of a list beside its text, by which lists are sorted. */
+struct element {
+    char *text;
+    json_t *value;
+};
+
+static int by_text(const void *a, const void *b)
+{
+    const struct element *x = a, *y = b;
+
+    return strcmp(x->text, y->text);
+}
+
+#define CANONICAL_FLAGS (JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY)
+
+static json_t *canonical(json_t *value);
+
+static json_t *canonical_list(json_t *list)
+{
+    size_t n = json_array_size(list), last = 0;
+    struct element *elements = calloc(n + 1, sizeof *elements);
+    json_t *out = json_array();
+    bool fine = elements != NULL && out != NULL;
+
+    for (size_t i = 0; i < n && fine; i++) {
+        elements[i].value = canonical(json_array_get(list, i));
+        elements[i].text = elements[i].value == NULL ? NULL : json_dumps(elements[i].value, CANONICAL_FLAGS);
+        fine = elements[i].text != NULL;
+    }
+    if (fine)
+        qsort(elements, n, sizeof *elements, by_text);
+    for (size_t i = 0; i < n && fine; i++) {
+        if (i > 0 && strcmp(elements[i].text, elements[last].text) == 0)
+            continue;
+        last = i;
+        fine = json_array_append(out, elements[i].value) == 0;
+    }
+    for (size_t i = 0; elements != NULL && i < n; i++) {
+        free(elements[i].text);
+        json_decref(elements[i].value);
+    }
+    free(elements);
+    if (!fine) {
+        json_decref(out);
+        return NULL;
+    }
+    if (json_array_size(out) == 1) {
+        json_t *only = json_incref(json_array_get(out, 0));
+
+        json_decref(out);
+        return only;
+    }
+    return out;
+}
+
+/* The policy's grammar keeps it shallow. */
+static json_t *canonical(json_t *value)
+{
+    json_t *out;
+    void *it;
+
+    if (json_is_array(value))
+        return canonical_list(value);
+    if (!json_is_object(value))
+        return json_deep_copy(value);
+    out = json_object();
+    for (it = out == NULL ? NULL : json_object_iter(value); it != NULL; it = json_object_iter_next(value, it)) {
+        json_t *inner = canonical(json_object_iter_value(it));
+
+        if (inner == NULL || json_object_set_new(out, json_object_iter_key(it), inner) != 0) {
+            json_decref(out);
+            return NULL;
+        }
+    }
+    return out;
+}
+
+enum cof_err cof_rollover_canonical(struct cof_view text, struct cof_buf *out, struct cof_diag *diag)
+{
+    struct cof_policy *policy = NULL;
+    struct cof_diag why = {0};
+    json_t *same = NULL;
+    char *dumped = NULL;
+    enum cof_err err = cof_policy_parse(text, COF_POLICY_RESOURCE, COF_POLICY_SIZE_MAX, &policy, &why);
+
+    if (err != COF_OK)
+        return err == COF_E_MEMORY ? err : cof_diag_set(diag, COF_E_CONFIG, "the key's policy: %s", why.text);
+    same = canonical(policy->json);
+    dumped = same == NULL ? NULL : json_dumps(same, CANONICAL_FLAGS);
+    if (dumped != NULL)
+        cof_buf_add_str(out, dumped);
+    err = dumped == NULL ? COF_E_MEMORY : cof_buf_err(out);
+    free(dumped);
+    json_decref(same);
+    cof_policy_free(policy);
+    return err;
+}
+
 static bool listed(const struct cof_rollover_lists *lists, int pcr, const char *hex)
 {
     for (size_t i = 0; i < lists->n[pcr]; i++)

@@ -18,6 +18,11 @@ struct cof_measurement {
 };
 bool cof_measurement_eq(const struct cof_measurement *a, const struct cof_measurement *b);
 
+/* Appends the policy in the one form that all texts of the same meaning have: without white space, members and lists sorted, a
+ * list of one as that one. KMS gives a policy back in another form than it was put, and in another order each time
+ * (aws-cli#9456). COF_E_CONFIG for what is no policy. */
+COF_MUST_USE enum cof_err cof_rollover_canonical(struct cof_view policy, struct cof_buf *out, struct cof_diag *diag);
+
 /* What all conditions of a policy list. ImageSha384 is PCR0 by its other name. */
 struct cof_rollover_lists {
     char items[3][COF_ROLLOVER_VALUES_MAX][COF_PCR_HEX + 1];

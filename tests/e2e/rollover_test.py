@@ -215,6 +215,41 @@ def race_inside(s, check):
     s.put('results', original)
 
 
+def other_form(text):
+    """As KMS gives policies back: members and lists in another order, blanks around colons, a single value without its list."""
+    def turn(v):
+        if isinstance(v, dict):
+            return {k: turn(v[k]) for k in reversed(v)}
+        if isinstance(v, list):
+            return turn(v[0]) if len(v) == 1 else [turn(x) for x in reversed(v)]
+        return v
+    return json.dumps(turn(json.loads(text)), indent=2, separators=(',', ' : '))
+
+
+def slow_kms(s, check):
+    """KMS takes the new policy and goes on telling the old one for a while."""
+    original, history = s.policy('results'), s.dir / 'slow.jsonl'
+    s.fault('--service', 'kms', '--operation', 'PutKeyPolicy', '--latency', '600ms', '--count', '1')
+    p = subprocess.Popen([str(s.bin['coffer']), 'policy', 'rollover', 'stage', '--history', str(history), *s.keys('results'), '--image', str(s.dir / 'new.json'), '--wait', '20'],
+                         env=s.environment('admin'), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, cwd=s.dir)
+    deadline = time.monotonic() + 20
+    while len(s.lists('results')) != 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    new = s.policy('results')
+    s.put('results', other_form(original)) # what it tells while it lags behind
+    time.sleep(1.2)
+    lagging = p.poll() is None
+    s.put('results', other_form(new))
+    err = p.stderr.read().decode()
+    p.stderr.close()
+    check('KMS lags behind: it is waited for', p.wait(30) == 0 and lagging, err)
+    code, _, err = s.rollover('abort', '--wait', '0', history=history)
+    check('its other form is the same policy', code == 0 and s.lists('results') == {s.images['old'][1]['PCR0']}, err)
+    s.clear_faults()
+    s.put('results', original)
+
+
 def killed(s, check, step, *args, ready, states):
     """kill -9 after ever more milliseconds: each time the step, run again, brings it to the end."""
     survived, cut = [], 0
@@ -253,6 +288,7 @@ def run(s, check):
     signed_manifest(s, check)
     image_files(s, check)
     race_inside(s, check)
+    slow_kms(s, check)
 
     ready = lambda: (s.history.unlink(missing_ok=True), [s.put(k, p) for k, p in saved.items()])
     saved = {k: s.policy(k) for k in ('data', 'results')}
@@ -293,7 +329,7 @@ def run(s, check):
     s.put('data', json.dumps(document))
     code, _, err = s.rollover('finish')
     check('a policy that somebody changed since: finish stops before anything', code == 1 and 'changed since it was staged' in err and s.opens_to('old', 'new'), err)
-    s.put('data', staged)
+    s.put('data', other_form(staged)) # which is no change
     shutil.copy(s.history, s.dir / 'proved.jsonl')
     both = {k: s.policy(k) for k in ('data', 'results')}
     back = lambda: (shutil.copy(s.dir / 'proved.jsonl', s.history), [s.put(k, p) for k, p in both.items()])

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define CLOCK_LEEWAY_MS 30000 /* between whoever stages and the enclave */
 
@@ -32,6 +33,7 @@ static const struct cof_option options[] = {
     {"root", 0, COF_OPT_TEXT, "PEMFILE", "prove: the root certificate to pin (default: AWS's Nitro root)", O(expected.root)},
     {"without-proof", 0, COF_OPT_LIST, "ARN", "finish: a key that no receipt tells of; repeatable", O(without_proof)},
     {"accept-changes", 0, COF_OPT_FLAG, NULL, "finish, abort: go on though a policy was changed since it was staged", O(accept_changes)},
+    {"wait", 0, COF_OPT_NUMBER, "SECONDS", "how long KMS may go on telling an old policy after it took a new one (default 120)", O(wait_s)},
     {"json", 0, COF_OPT_FLAG, NULL, "print the outcome as JSON", O(json)},
     AWS_OPTIONS(struct rollover_config),
 };
@@ -75,13 +77,27 @@ static enum cof_err sign_in(struct rollover_run *run)
     return err == COF_OK ? cof_sts_run_get_caller_identity(aws_of(run), &run->who, run->diag) : err;
 }
 
-static enum cof_err digest(struct cof_view text, char hex[static 65])
+static enum cof_err digest(struct cof_view bytes, char hex[static 65])
 {
-    uint8_t bytes[32];
-    enum cof_err err = cof_hash_once(COF_SHA256, text, bytes);
+    uint8_t sha256[32];
+    enum cof_err err = cof_hash_once(COF_SHA256, bytes, sha256);
 
     if (err == COF_OK)
-        cof_hex_encode(bytes, sizeof bytes, hex);
+        cof_hex_encode(sha256, sizeof sha256, hex);
+    return err;
+}
+
+/* Of a policy's meaning: KMS gives the text back in a form of its own. */
+static enum cof_err policy_digest(struct rollover_run *run, struct cof_view policy, char hex[static 65])
+{
+    struct cof_buf canonical;
+    enum cof_err err;
+
+    cof_buf_init(&canonical, COF_KMS_KEY_POLICY_MAX);
+    err = cof_rollover_canonical(policy, &canonical, run->diag);
+    if (err == COF_OK)
+        err = digest(cof_buf_view(&canonical), hex);
+    cof_buf_done(&canonical);
     return err;
 }
 
@@ -119,23 +135,58 @@ static enum cof_err changed_policy(const struct cof_rollover *r, enum change cha
     return COF_E_BUG;
 }
 
+static void pause_ms(int64_t ms)
+{
+    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+    (void)nanosleep(&t, NULL);
+}
+
+/* KMS takes a while until it tells everybody of a change (its "eventual consistency"): so long as it tells the old policy, it is
+ * asked again. Anything else but the new one is somebody else's. */
+static enum cof_err await_policy(struct rollover_run *run, const char *arn, const char *before, const char *after)
+{
+    int64_t until_ms = cof_clock_monotonic_ms() + (int64_t)run->config->wait_s * 1000, pause = 100;
+    struct cof_buf now = {0};
+    char hex[65] = "";
+    enum cof_err err;
+
+    for (;;) {
+        err = get_policy(run, arn, &now);
+        if (err == COF_OK)
+            err = policy_digest(run, cof_buf_view(&now), hex);
+        if (err != COF_OK || strcmp(hex, before) != 0 || cof_clock_monotonic_ms() >= until_ms)
+            break;
+        pause_ms(pause);
+        pause = pause < 4000 ? pause * 2 : 5000;
+    }
+    cof_buf_done(&now);
+    if (err == COF_OK && strcmp(hex, before) == 0)
+        err = cof_diag_set(run->diag, COF_E_RETRY, "%s: KMS took the new policy and still tells the old one; run the step again later", arn);
+    else if (err == COF_OK && strcmp(hex, after) != 0)
+        err = cof_diag_set(run->diag, COF_E_RETRY, "%s: somebody changed the policy right after this step did; look at it, and run the step again", arn);
+    return err;
+}
+
 /* KMS has no conditional PutKeyPolicy. So what is about to be replaced is looked at once more right before, and what was put
- * right after; a change in between these is told, and the step can be run again. */
-static enum cof_err put_policy(struct rollover_run *run, const char *arn, struct cof_view before, struct cof_view after)
+ * right after; a change in between these is told, and the step can be run again. sha256: of the new policy. */
+static enum cof_err put_policy(struct rollover_run *run, const char *arn, struct cof_view before, struct cof_view after,
+                               const char *sha256)
 {
     struct cof_buf now = {0};
-    enum cof_err err = get_policy(run, arn, &now);
+    char hex[65], was[65];
+    enum cof_err err = policy_digest(run, before, was);
 
-    if (err == COF_OK && !cof_view_eq(cof_buf_view(&now), before))
+    if (err == COF_OK)
+        err = get_policy(run, arn, &now);
+    if (err == COF_OK)
+        err = policy_digest(run, cof_buf_view(&now), hex);
+    cof_buf_done(&now);
+    if (err == COF_OK && strcmp(hex, was) != 0)
         err = cof_diag_set(run->diag, COF_E_RETRY, "%s: somebody changed the policy meanwhile; nothing was written, run the step again", arn);
     if (err == COF_OK)
         err = explain(run, cof_kms_run_put_key_policy(aws_of(run), cof_view_str(arn), after, run->diag));
-    if (err == COF_OK)
-        err = get_policy(run, arn, &now);
-    if (err == COF_OK && !cof_view_eq(cof_buf_view(&now), after))
-        err = cof_diag_set(run->diag, COF_E_RETRY, "%s: somebody changed the policy right after this step did; look at it, and run the step again", arn);
-    cof_buf_done(&now);
-    return err;
+    return err == COF_OK ? await_policy(run, arn, was, sha256) : err;
 }
 
 /* The step's change to one key; done already is as good. sha256: of the policy afterwards. */
@@ -150,10 +201,10 @@ static enum cof_err change_key(struct rollover_run *run, struct cof_rollover_key
         if (err != COF_OK)
             err = rollover_about(run, key->arn, err, &why);
     }
-    if (err == COF_OK && !cof_view_eq(cof_buf_view(&before), cof_buf_view(&after)))
-        err = put_policy(run, key->arn, cof_buf_view(&before), cof_buf_view(&after));
     if (err == COF_OK)
-        err = digest(cof_buf_view(&after), key->sha256);
+        err = policy_digest(run, cof_buf_view(&after), key->sha256);
+    if (err == COF_OK && !cof_view_eq(cof_buf_view(&before), cof_buf_view(&after)))
+        err = put_policy(run, key->arn, cof_buf_view(&before), cof_buf_view(&after), key->sha256);
     cof_buf_done(&before);
     cof_buf_done(&after);
     return err;
@@ -193,7 +244,7 @@ static enum cof_err check_unchanged(struct rollover_run *run, enum change change
 
         err = get_policy(run, r->keys[i].arn, &now);
         if (err == COF_OK)
-            err = digest(cof_buf_view(&now), hex);
+            err = policy_digest(run, cof_buf_view(&now), hex);
         if (err == COF_OK && r->keys[i].sha256[0] != '\0' && strcmp(hex, r->keys[i].sha256) != 0 &&
             !(changed_policy(r, change, cof_buf_view(&now), &after, &why) == COF_OK && cof_view_eq(cof_buf_view(&now), cof_buf_view(&after)))) {
             err = cof_diag_set(run->diag, COF_E_PRECONDITION, "%s: the policy was changed since it was staged", r->keys[i].arn);
@@ -535,6 +586,8 @@ static enum cof_err rollover(const void *options_given, char **args, struct cof_
         i++;
     if (i == sizeof steps / sizeof steps[0])
         return cof_diag_set(diag, COF_E_USAGE, "'%s' is no step: %s", args[0], command.args);
+    if (((const struct rollover_config *)options_given)->wait_s > 3600)
+        return cof_diag_set(diag, COF_E_USAGE, "--wait: 0 to 3600 seconds");
     run = calloc(1, sizeof *run);
     if (run == NULL)
         return COF_E_MEMORY;
@@ -554,7 +607,7 @@ static enum cof_err rollover(const void *options_given, char **args, struct cof_
 
 static int run_rollover(int argc, char **argv)
 {
-    struct rollover_config config = {.json = false};
+    struct rollover_config config = {.wait_s = 120};
 
     return verb_run("coffer policy rollover", &command, &config, rollover, argc, argv);
 }

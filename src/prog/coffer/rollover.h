@@ -16,6 +16,7 @@ struct rollover_config {
     struct expected_options expected;
     struct cof_text_list keys, without_proof;
     const char *history, *image, *old_image, *receipt;
+    uint64_t wait_s;
     bool json, need_signature, accept_changes;
 };
 

@@ -147,6 +147,30 @@ static void what_is_refused(void **state)
     }
 }
 
+/* KMS gives policies back in another form than they were put. */
+static void one_form(void **state)
+{
+    static const char *const same[] = {
+        "{\"Version\":\"2012-10-17\",\"Id\":\"i\",\"Statement\":[{\"Sid\":\"a\",\"Effect\":\"Allow\",\"Principal\":{\"AWS\":[\"111122223333\",\"444455556666\"]},\"Action\":[\"kms:A\",\"kms:B\"],\"Resource\":\"*\"},"
+        "{\"Sid\":\"b\",\"Effect\":\"Deny\",\"Principal\":\"*\",\"Action\":\"kms:C\",\"Resource\":\"*\"}]}",
+        "{\n  \"Id\" : \"i\",\n \"Statement\" : [ {\"Resource\" : [\"*\"], \"Sid\":\"b\",\"Principal\":\"*\",\"Action\":[\"kms:C\"],\"Effect\":\"Deny\"},"
+        "{\"Action\":[\"kms:B\",\"kms:A\",\"kms:A\"],\"Effect\":\"Allow\",\"Principal\":{\"AWS\":[\"444455556666\",\"111122223333\"]},\"Sid\":\"a\",\"Resource\":\"*\"} ], \"Version\" : \"2012-10-17\"}",
+    };
+    static const char *const others[] = {DOC(ALL("StringEquals")), DOC(ALL("StringNotEquals")), DOC(DENY(IS("Null", "PCR0", "\"true\"")))};
+    struct cof_buf forms[5];
+
+    (void)state;
+    for (size_t i = 0; i < 5; i++) {
+        cof_buf_init(&forms[i], 65536);
+        assert_ok(cof_rollover_canonical(cof_view_str(i < 2 ? same[i] : others[i - 2]), &forms[i], NULL));
+        for (size_t k = 0; k < i; k++)
+            assert_int_equal(cof_view_eq(cof_buf_view(&forms[i]), cof_buf_view(&forms[k])), i == 1 && k == 0);
+    }
+    assert_int_equal(cof_rollover_canonical(COF_LIT("{}"), &forms[0], NULL), COF_E_CONFIG);
+    for (size_t i = 0; i < 5; i++)
+        cof_buf_done(&forms[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,6 +178,7 @@ int main(void)
         cmocka_unit_test(others_keep_what_may_be_theirs),
         cmocka_unit_test(forms),
         cmocka_unit_test(what_is_refused),
+        cmocka_unit_test(one_form),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
