@@ -57,6 +57,7 @@ output "enclave_config" {
     results_key_arn = module.kms.arns.results
     endpoints       = { for service in ["s3", "kms", "sqs", "sts"] : service => "https://${service}.${local.region}.amazonaws.com" }
     host            = "vsock:3:5005"
+    telemetry       = "vsock:3:5006"
     heartbeat       = "vsock:3:9000"
     visibility_s    = var.visibility_seconds
   }

@@ -3,12 +3,12 @@
 """Proves: deploy/terraform applies and destroys against moto, a second plan is empty, and what stands in between is what was promised, above
 all that the policies are those that `coffer policy generate` makes of the same deployment. Skipped where Terraform, a mirror of the AWS
 provider, moto or boto3 is absent. COFFER_KEEP=1 leaves the folder with Terraform's output behind."""
-import base64, concurrent.futures, gzip, json, os, shutil, subprocess, sys, time
+import base64, concurrent.futures, gzip, json, os, re, shlex, shutil, subprocess, sys, time
 from pathlib import Path
 
 sys.path[:0] = [str(Path(os.environ['COFFER_SOURCE']) / 'tests/tools'), str(Path(__file__).parent / 'terraform')]
 from local import Checks
-from world import ACCOUNT, REGION, Terraform, generated, mirror
+from world import ACCOUNT, COFFER, REGION, Terraform, generated, mirror
 
 NAME, ADMIN = 'coffer', f'arn:aws:iam::{ACCOUNT}:role/coffer-admin'
 BUCKET = f'coffer-{ACCOUNT}-{REGION}'
@@ -89,7 +89,7 @@ def run(tf):
         refused.result()
     said = json.loads(tf.good(root, 'output', '-json', 'coffer'))
     wanted = generated(tf, said['policy_manifest'])
-    for look in (keys, bucket, queues, roles, machines, network, gateway, scaling, trail, alarms):
+    for look in (keys, bucket, queues, roles, machines, enclave_config, network, gateway, scaling, trail, alarms):
         try:
             look(tf, said, wanted)
         except Exception as e:
@@ -203,6 +203,15 @@ def templates(tf):
             for t in ec2.describe_launch_templates()['LaunchTemplates']}
 
 
+def takes_options(program, text):
+    """Whether the program takes the OPTIONS of its configuration file: --help answers once all before it was understood."""
+    options = shlex.split(re.search(r'^OPTIONS=(.+)$', text, re.M)[1])
+    exe = COFFER.parent.parent / program / program
+    p = subprocess.run([exe, *options, '--help'], capture_output=True, text=True, timeout=20)
+    wrong = subprocess.run([exe, *options, '--no-such-option', '--help'], capture_output=True, timeout=20)
+    return p.returncode == 0 and wrong.returncode == 2 and len(options) > 6, p.stderr
+
+
 def machines(tf, said, wanted):
     have = templates(tf)
     check('two launch templates', set(have) == {'coffer-enclave-host', 'coffer-producer'}, list(have))
@@ -218,8 +227,22 @@ def machines(tf, said, wanted):
         text = gzip.decompress(base64.b64decode(data['UserData'])).decode()
         good = subprocess.run(['sh', '-n'], input=text, capture_output=True, text=True)
         check(f'{name}: its first boot is a script under 16 KB that a shell can read', good.returncode == 0 and len(base64.b64decode(data['UserData'])) < 16384, good.stderr)
-        wants = ['7' * 64, '5' * 64, 'run-enclave', 'nr_hugepages', 'ne_cpus'] if profile == 'consumer' else ['6' * 64, said['key_arns']['data'], said['queues']['jobs'], '--issuer https://tokens.example.com']
+        wants = ['7' * 64, '5' * 64, '--nitro-cli', 'nr_hugepages', 'ne_cpus'] if profile == 'consumer' else ['6' * 64, said['key_arns']['data'], said['queues']['jobs'], '--issuer https://tokens.example.com']
+        program = 'coffer-host' if profile == 'consumer' else 'coffer-producer'
+        good, detail = takes_options(program, text)
+        check(f'{program} takes the options that it is given', good, detail)
         check(f'{name}: and names its packages\' digests and its options', all(w in text for w in wants), [w for w in wants if w not in text])
+
+
+def enclave_config(tf, said, wanted):
+    """coffer-enclave reads its configuration before it asks for the security module, which is not here."""
+    config = said['enclave_config'] | {'ca_pem': 'PEM', 'processor': {'args': ['processor']}}
+    exe = COFFER.parent.parent / 'coffer-enclave/coffer-enclave'
+    for name, change, word in (('coffer-enclave takes the configuration', {}, 'security module'), ('and would refuse another', {'x': 1}, 'unknown member')):
+        file = tf.tmp / 'enclave.json'
+        file.write_text(json.dumps(config | change))
+        p = subprocess.run(['sh', '-c', 'exec "$1" 3</dev/null 4<"$2" 5</dev/null', 'sh', exe, file], capture_output=True, text=True, timeout=30)
+        check(name, p.returncode != 0 and word in p.stdout + p.stderr, p.stdout + p.stderr)
 
 
 def network(tf, said, wanted):

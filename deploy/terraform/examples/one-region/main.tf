@@ -43,6 +43,8 @@ module "coffer" {
   issuer_cidrs_by_nat   = var.issuer_cidrs_by_nat
   certificate_arn       = var.certificate_arn
   ami                   = var.ami
+  producers             = var.producers
+  enclave_hosts         = var.enclave_hosts
   enclave_image         = var.enclave_image
   producer_packages     = var.producer_packages
   enclave_host_packages = var.enclave_host_packages

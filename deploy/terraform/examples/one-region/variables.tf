@@ -70,6 +70,18 @@ variable "ami" {
   type        = string
 }
 
+variable "producers" {
+  description = "Fewest and most producers; zeros until there are packages."
+  type        = object({ min = number, max = number })
+  default     = { min = 2, max = 10 }
+}
+
+variable "enclave_hosts" {
+  description = "Fewest and most enclave hosts; zeros until there is an image."
+  type        = object({ min = number, max = number })
+  default     = { min = 1, max = 10 }
+}
+
 variable "enclave_image" {
   description = "The image that enclave hosts start: key in the artifacts bucket and SHA-256."
   type        = object({ key = string, sha256 = string })

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # The enclaves' parents: untrusted, without a way out of the VPC, without SSH, added and removed by the length of the queue.
 locals {
-  aws     = "amazonaws.com"
-  allow   = concat([for service in ["kms", "sqs", "sts", "s3"] : "${service}.${var.region}.${local.aws}:443"], ["${var.bucket}.s3.${var.region}.${local.aws}:443"])
-  options = join(" ", concat(["--listen vsock:4294967295:5005"], [for host in local.allow : "--allow ${host}"], var.more_options))
+  aws   = "amazonaws.com"
+  allow = concat([for service in ["kms", "sqs", "sts", "s3"] : "${service}.${var.region}.${local.aws}:443"], ["${var.bucket}.s3.${var.region}.${local.aws}:443"])
+  # 4294967295 is any context: the parent's own is 3, the enclave's 16.
+  options = join(" ", concat(["--listen vsock:4294967295:5005", "--telemetry vsock:4294967295:5006"], [for host in local.allow : "--allow ${host}"],
+    ["--nitro-cli /usr/bin/nitro-cli", "--image /etc/coffer/enclave.eif", "--cpus ${var.enclave_cpus}", "--memory-mib ${var.enclave_memory_mib}", "--cid 16"],
+  var.more_options))
   user_data = templatefile("${path.module}/../../boot/common.sh.tftpl", {
     region = var.region, name = var.name, unit = "coffer-host.service", artifacts = var.artifacts, packages = var.packages
     aws_py = file("${path.module}/../../boot/aws.py")
