@@ -5,6 +5,7 @@ locals {
   kms     = "($.eventSource = \"kms.amazonaws.com\")"
   s3      = "($.eventSource = \"s3.amazonaws.com\")"
   iam     = "($.eventSource = \"iam.amazonaws.com\")"
+  issuer  = "$.userIdentity.sessionContext.sessionIssuer.arn"
   our_key = "(${join(" || ", [for arn in values(var.key_arns) : "($.resources[0].ARN = \"${arn}\")"])})"
 
   events = {
@@ -25,9 +26,9 @@ locals {
     opened-unattested = { threshold = 1, pattern = "{ ${local.kms} && ($.eventName = \"Decrypt\") && ($.errorCode NOT EXISTS) && ($.additionalEventData.recipient.attestationDocumentModuleId NOT EXISTS) && (($.resources[0].ARN = \"${var.key_arns.data}\") || ($.resources[0].ARN = \"${var.key_arns.models}\")) }" }
     sealed-unattested = { threshold = 1, pattern = "{ ${local.kms} && ($.eventName = \"GenerateDataKey*\") && ($.errorCode NOT EXISTS) && ($.additionalEventData.recipient.attestationDocumentModuleId NOT EXISTS) && ($.resources[0].ARN = \"${var.key_arns.results}\") }" }
 
-    # Somebody tries doors.
+    # Somebody tries doors. The gateway asks for outcomes that are not there yet, and whoever may not list is told AccessDenied then.
     decrypt-refused = { threshold = var.refusals_per_5_minutes, pattern = "{ ${local.kms} && ($.eventName = \"Decrypt\") && ($.errorCode = \"AccessDenied*\") }" }
-    objects-refused = { threshold = var.refusals_per_5_minutes, pattern = "{ ${local.s3} && ($.errorCode = \"AccessDenied\") && ($.requestParameters.bucketName = \"${var.bucket}\") }" }
+    objects-refused = { threshold = var.refusals_per_5_minutes, pattern = "{ ${local.s3} && ($.errorCode = \"AccessDenied\") && ($.requestParameters.bucketName = \"${var.bucket}\") && ((${local.issuer} NOT EXISTS) || (${local.issuer} != \"${var.values.producer_role_arn}\") || ($.readOnly IS FALSE) || ($.requestParameters.key = \"jobs/*\")) }" }
   }
 
   # Counted for anomaly detection: far more than usual is as telling as the forbidden.
