@@ -84,14 +84,24 @@ static struct cof_view beside(struct cof_view number, int step, char *out, size_
     return cof_view_str(out);
 }
 
-/* Makes a condition hold, as far as one key can. */
-static void satisfy(struct search *w, const struct cof_condition *c)
+static bool is_set(const struct search *w, struct cof_view key)
+{
+    struct cof_context context = {w->s->context.items, w->s->context.n};
+
+    return cof_context_find(&context, key) != NULL;
+}
+
+/* Makes a condition of the statement hold, as far as one key can. */
+static void satisfy(struct search *w, const struct cof_statement *st, const struct cof_condition *c)
 {
     struct cof_view v = c->n_values > 0 ? c->values[0] : (struct cof_view){0}, address, bits;
     char text[512];
 
-    if (c->if_exists || c->set == COF_COND_FOR_ALL_VALUES || (cof_lint_is_negated(c->op) && c->set == COF_COND_SINGLE))
+    if (c->if_exists || (cof_lint_is_negated(c->op) && c->set == COF_COND_SINGLE) ||
+        (c->set == COF_COND_FOR_ALL_VALUES && !cof_lint_demands_presence(st, c->key)))
         return; /* holds without the key */
+    if (c->op == COF_COND_Null && cof_lint_demands(c) && is_set(w, c->key))
+        return;
     if (c->op == COF_COND_Null && !cof_lint_demands(c)) {
         unset(w, c->key);
         return;
@@ -144,7 +154,7 @@ static void satisfy(struct search *w, const struct cof_condition *c)
 static void satisfy_all(struct search *w, const struct cof_statement *st)
 {
     for (size_t i = 0; st != NULL && i < st->n_conditions; i++)
-        satisfy(w, &st->conditions[i]);
+        satisfy(w, st, &st->conditions[i]);
 }
 
 /* Makes one condition of a Deny fail: gives a key that it minds the absence of. */
