@@ -15,7 +15,7 @@ static const struct {
     [COF_DOCUMENT_BOUNDARY] = {"boundary", COF_POLICY_IDENTITY}, [COF_DOCUMENT_SESSION] = {"session", COF_POLICY_IDENTITY},
     [COF_DOCUMENT_KEY] = {"key", COF_POLICY_RESOURCE},           [COF_DOCUMENT_BUCKET] = {"bucket", COF_POLICY_RESOURCE},
     [COF_DOCUMENT_QUEUE] = {"queue", COF_POLICY_RESOURCE},       [COF_DOCUMENT_RESOURCE] = {"resource", COF_POLICY_RESOURCE},
-    [COF_DOCUMENT_TRUST] = {"trust", COF_POLICY_TRUST},
+    [COF_DOCUMENT_ENDPOINT] = {"endpoint", COF_POLICY_RESOURCE}, [COF_DOCUMENT_TRUST] = {"trust", COF_POLICY_TRUST},
 };
 
 const char *cof_document_kind_name(enum cof_document_kind kind)

@@ -21,6 +21,7 @@ enum cof_document_kind {
     COF_DOCUMENT_BUCKET,
     COF_DOCUMENT_QUEUE,
     COF_DOCUMENT_RESOURCE, /* of another kind */
+    COF_DOCUMENT_ENDPOINT, /* of a VPC endpoint: narrows, grants nothing */
     COF_DOCUMENT_TRUST,
 };
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 struct votes {
-    size_t statements, principals, sts, kms, s3, sqs;
+    size_t statements, principals, resources, sts, kms, s3, sqs;
 };
 
 static void count_actions(const struct cof_json_tree *t, uint32_t index, struct votes *v)
@@ -34,6 +34,7 @@ static void count(const struct cof_json_tree *t, uint32_t statement, struct vote
         struct cof_view key = t->nodes[i].key;
 
         v->principals += cof_view_eq_str(key, "Principal") || cof_view_eq_str(key, "NotPrincipal");
+        v->resources += cof_view_eq_str(key, "Resource") || cof_view_eq_str(key, "NotResource");
         if (cof_view_eq_nocase(key, COF_LIT("Action")) || cof_view_eq_nocase(key, COF_LIT("NotAction")))
             count_actions(t, i, v);
     }
@@ -59,9 +60,11 @@ enum cof_document_kind cof_document_guess(const struct cof_document *d)
     else if (statements != COF_JSON_NONE)
         count(t, statements, &v);
     if (v.principals * 2 < v.statements || v.principals == 0)
-        return named(d->file, "trust") ? COF_DOCUMENT_TRUST : COF_DOCUMENT_IDENTITY;
+        return named(d->file, "trust") ? COF_DOCUMENT_TRUST : named(d->file, "boundary") ? COF_DOCUMENT_BOUNDARY : COF_DOCUMENT_IDENTITY;
+    if (named(d->file, "endpoint"))
+        return COF_DOCUMENT_ENDPOINT;
     if (v.sts > 0 && v.kms + v.s3 + v.sqs == 0)
-        return COF_DOCUMENT_TRUST;
+        return v.resources * 2 > v.statements ? COF_DOCUMENT_ENDPOINT : COF_DOCUMENT_TRUST;
     if (v.kms > v.s3 + v.sqs)
         return COF_DOCUMENT_KEY;
     if (v.s3 > v.kms + v.sqs)

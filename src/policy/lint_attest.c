@@ -82,7 +82,7 @@ static void check_allow(const struct lint *l, struct lint_statement s, uint32_t 
     if (rule != COF_N_RULES)
         cof_findings_add(l->f, rule, l->d->index, s.at->condition, rule == COF_RULE_NO_CODE_PCR ? "PCRs that do not measure the code" :
                          "%s pinned alone", rule == COF_RULE_SIGNER_ONLY ? "PCR8" : "PCR0")->sid = s.st->sid;
-    if (cof_lint_lists(s.st, "kms:Encrypt") && !cof_lint_via_service(s.st))
+    if (cof_lint_lists(s.st, "kms:Encrypt") && !cof_lint_via_service(s.st) && !cof_lint_has_principal(s.st, COF_PRINCIPAL_SERVICE))
         cof_findings_add(l->f, COF_RULE_ENCRYPT_DIRECTLY, l->d->index, s.at->action, "Allow kms:Encrypt")->sid = s.st->sid;
     for (size_t i = 0; i < s.st->n_conditions && uses_key(s.st); i++)
         if (cof_lint_demands(&s.st->conditions[i]) &&

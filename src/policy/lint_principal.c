@@ -65,7 +65,7 @@ static void check_one(const struct lint *l, struct lint_statement s, size_t i)
 
     if (p->kind == COF_PRINCIPAL_SERVICE)
         check_service(l, s, i);
-    if (allow && p->kind == COF_PRINCIPAL_ANYONE && !narrows_caller(s.st))
+    if (allow && p->kind == COF_PRINCIPAL_ANYONE && l->d->kind != COF_DOCUMENT_ENDPOINT && !narrows_caller(s.st))
         cof_findings_add(l->f, trust ? COF_RULE_OPEN_TRUST : COF_RULE_PUBLIC_ACCESS, l->d->index, s.at->principals[i],
                          "Allow to everybody")->sid = s.st->sid;
     if (allow && trust && p->kind == COF_PRINCIPAL_FEDERATED && cof_lint_covers(s.st, "sts:AssumeRoleWithWebIdentity") && !names_subject(s.st)) {

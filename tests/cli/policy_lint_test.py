@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """coffer policy lint: every known error of the public designs' own example policies is reported at its line, malformed JSON is named with
 line, column and the mend, the deployment's own policies are clean, and the rule list of docs/policy.md is that of the program."""
-import json, os, subprocess, tempfile
+import json, os, re, subprocess, tempfile
 from pathlib import Path
 
 COFFER = Path(os.environ['COFFER_BUILD']) / 'src/prog/coffer/coffer'
@@ -128,6 +128,22 @@ def deployment():
     check('deploy/iam is clean', code == 0 and report['files'] >= 20 and not other and report['errors'] + report['warnings'] == 0, report['findings'])
 
 
+def terraform():
+    """The policies that Terraform alone has, which coffer-local cannot run: no errors, whatever their holes are called."""
+    folder = ROOT / 'deploy/terraform/policies'
+    names = {n for f in folder.glob('*.json') for n in re.findall(r'\$\{([a-z0-9_]+)\}', f.read_text())}
+    kinds = (('log_group_arn', 'arn:aws:logs:eu-west-1:111122223333:log-group:x'), ('topic_arn', 'arn:aws:sns:eu-west-1:111122223333:x'),
+             ('provider_arn', 'arn:aws:iam::111122223333:oidc-provider/tokens.example.com'), ('role', 'arn:aws:iam::111122223333:role/x'),
+             ('key', 'arn:aws:kms:eu-west-1:111122223333:key/x'), ('queue', 'arn:aws:sqs:eu-west-1:111122223333:x'), ('issuer', 'tokens.example.com'),
+             ('endpoint', 'vpce-1'), ('account', '111122223333'), ('region', 'eu-west-1'), ('', 'x'))
+    values = [x for n in sorted(names) for x in ('--set', f'{n}=' + next(value for part, value in kinds if part in n))]
+    if not list(folder.glob('*.json')):
+        return
+    code, report = found(*values, folder)
+    errors = [f for f in report['findings'] if f['severity'] == 'error']
+    check(f'deploy/terraform/policies: {report["files"]} files without an error', not errors and report['files'] > 3, errors)
+
+
 def document():
     rules = lint('--rules')[1]
     check('docs/policy.md has the rules of the program', len(rules.splitlines()) > 60 and rules in (ROOT / 'docs/policy.md').read_text(),
@@ -137,6 +153,7 @@ def document():
 published()
 malformed()
 deployment()
+terraform()
 document()
 print(f'1..{len(results)}')
 for i, (name, ok, detail) in enumerate(results, 1):

@@ -22,7 +22,7 @@ struct config {
 
 #define O(field) offsetof(struct config, field)
 static const struct cof_option options[] = {
-    {"kind", 0, COF_OPT_TEXT, "KIND", "what the policies are attached to: identity, boundary, session, key, bucket, queue, resource or trust "
+    {"kind", 0, COF_OPT_TEXT, "KIND", "what the policies are attached to: identity, boundary, session, key, bucket, queue, endpoint, resource or trust "
      "(default: from what each says)", O(kind)},
     {"manifest", 0, COF_OPT_TEXT, "FILE", "the account with its policies (deploy/local/manifest.json), or values for their holes ${NAME}", O(manifest)},
     {"set", 0, COF_OPT_LIST, "NAME=VALUE", "a value for a hole; goes before the manifest's", O(set)},
@@ -143,7 +143,7 @@ static enum cof_err lint(struct policy_account **out, const struct config *confi
 
     if (config->kind != NULL && !cof_document_kind_parse(config->kind, &kind)) {
         (void)cof_diag_set(diag, COF_E_USAGE, "--kind: '%s' is none", config->kind);
-        cof_diag_hint(diag, "identity, boundary, session, key, bucket, queue, resource or trust");
+        cof_diag_hint(diag, "identity, boundary, session, key, bucket, queue, endpoint, resource or trust");
         return COF_E_USAGE;
     }
     err = policy_account_open(config->manifest, &config->set, out, diag);
