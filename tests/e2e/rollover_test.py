@@ -192,7 +192,7 @@ def plan(s, check):
 def race_inside(s, check):
     """Between the look and the second look somebody else changes the policy."""
     original = s.policy('results')
-    s.fault('--service', 'kms', '--operation', 'GetKeyPolicy', '--latency', '700ms', '--skip', '1', '--count', '1')
+    s.fault('--service', 'kms', '--operation', 'GetKeyPolicy', '--latency', '2s', '--skip', '1', '--count', '1')
     p = subprocess.Popen([str(s.bin['coffer']), 'policy', 'rollover', 'stage', '--history', str(s.dir / 'race.jsonl'), *s.keys('results'), '--image', str(s.dir / 'new.json')],
                          env=s.environment('admin'), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, cwd=s.dir)
     deadline = time.monotonic() + 20
@@ -229,7 +229,7 @@ def other_form(text):
 def slow_kms(s, check):
     """KMS takes the new policy and goes on telling the old one for a while."""
     original, history = s.policy('results'), s.dir / 'slow.jsonl'
-    s.fault('--service', 'kms', '--operation', 'PutKeyPolicy', '--latency', '600ms', '--count', '1')
+    s.fault('--service', 'kms', '--operation', 'PutKeyPolicy', '--latency', '1500ms', '--count', '1')
     p = subprocess.Popen([str(s.bin['coffer']), 'policy', 'rollover', 'stage', '--history', str(history), *s.keys('results'), '--image', str(s.dir / 'new.json'), '--wait', '20'],
                          env=s.environment('admin'), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, cwd=s.dir)
     deadline = time.monotonic() + 20
@@ -238,7 +238,7 @@ def slow_kms(s, check):
         time.sleep(0.005)
     new = s.policy('results')
     s.put('results', other_form(original)) # what it tells while it lags behind
-    time.sleep(1.2)
+    time.sleep(2) # until after it was answered
     lagging = p.poll() is None
     s.put('results', other_form(new))
     err = p.stderr.read().decode()
