@@ -246,7 +246,7 @@ static void check(enum layers layers, const struct row *rows, size_t n)
 #define ENCLAVE ATTESTED(P0, P1, P2)
 #define TENANT " kms:EncryptionContext:tenant=t1"
 #define MFA " aws:MultiFactorAuthPresent=true"
-/* What AWS says of a role session, even one that AssumeRole opened with a code (docs/decisions/0011). */
+/* What AWS says of a role session, even one that AssumeRole opened with a code (docs/decisions/0013). */
 #define SESSION " aws:MultiFactorAuthPresent=false"
 #define TLS "aws:SecureTransport=true s3:TlsVersion=1.3"
 #define ZEROS "000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
