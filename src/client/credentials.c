@@ -2,6 +2,7 @@
 #include "client/credentials.h"
 
 #include "base/date.h"
+#include "client/credentials_mfa.h"
 #include "client/credentials_plan.h"
 #include "client/endpoint.h"
 #include "client/fetch.h"
@@ -20,6 +21,7 @@
 #define IMDS_MS 2000      /* it is on this machine, or it is not there */
 #define CONTAINER_MS 5000
 #define AGAIN_MS 30000
+#define KEPT_MS 300000    /* a kept session that ends sooner is not begun with */
 #define USABLE_MS 10000   /* what ends sooner is as good as ended */
 #define IMDS_PATH "/latest/meta-data/iam/security-credentials/"
 
@@ -42,6 +44,7 @@ struct cof_credentials {
     void *ctx;
     struct cof_credentials_plan plan;
     struct cof_aws_credentials got;
+    char kept[4096];            /* where the session of the role being assumed is kept; empty: nowhere */
     struct cof_aws sts;         /* signs with what the stage before has got */
     struct cof_fetch *fetch;
     struct cof_metadata *metadata;
@@ -166,6 +169,8 @@ static void on_sts(void *ctx, enum cof_err err, struct cof_view body, const stru
         err = set(&c->got, cof_buf_view(&got.access_key_id), cof_buf_view(&got.secret_access_key),
                   cof_buf_view(&got.session_token), got.expires_ms);
     cof_sts_credentials_done(&got);
+    if (err == COF_OK && c->kept[0] != '\0')
+        cof_mfa_session_write(c->kept, &c->got);
     if (err == COF_OK)
         assume_next(c);
     else
@@ -201,6 +206,43 @@ static struct cof_view session_name(const struct cof_credentials_role *role)
     return role->session_name.len > 0 ? role->session_name : COF_LIT("coffer");
 }
 
+/* A session that was kept, with time left to be used. What is damaged or has ended is asked for anew. */
+static bool take_kept(struct cof_credentials *c)
+{
+    struct cof_aws_credentials before = c->got;
+    struct cof_buf text;
+    bool good;
+
+    cof_buf_init_secret(&text, REPLY_MAX);
+    cof_aws_credentials_init(&c->got);
+    good = cof_mfa_session_read(c->kept, &text) == COF_OK && read_json(c, cof_buf_view(&text), "SessionToken") == COF_OK &&
+           c->got.expires_ms > c->aws->now_ms() + KEPT_MS;
+    cof_buf_done(&text);
+    if (good) {
+        cof_aws_credentials_done(&before);
+    } else {
+        cof_aws_credentials_done(&c->got);
+        c->got = before;
+    }
+    return good;
+}
+
+static enum cof_err add_mfa(struct cof_credentials *c, const struct cof_credentials_role *role, struct cof_aws_request *request)
+{
+    struct cof_buf code;
+    enum cof_err err;
+
+    if (c->opts.mfa_code == NULL)
+        return cof_diag_set(&c->diag, COF_E_CONFIG, "role %.*s asks for an MFA code, and this program has nobody to ask", (int)role->arn.len,
+                            (const char *)role->arn.data);
+    cof_buf_init_secret(&code, 64);
+    err = c->opts.mfa_code(&c->opts.settings->env, role->mfa_serial, &code, &c->diag);
+    if (err == COF_OK)
+        cof_sts_add_mfa(request, role->mfa_serial, cof_buf_view(&code));
+    cof_buf_done(&code);
+    return err;
+}
+
 static enum cof_err start_role(struct cof_credentials *c, const struct cof_credentials_role *role)
 {
     struct cof_fetch_events events = {on_sts, NULL, c};
@@ -213,18 +255,33 @@ static enum cof_err start_role(struct cof_credentials *c, const struct cof_crede
         return err;
     if (role->external_id.len > 0)
         cof_sts_add_external_id(&request, role->external_id);
+    if (role->mfa_serial.len > 0)
+        err = add_mfa(c, role, &request);
+    if (err != COF_OK) {
+        cof_aws_request_done(&request);
+        return err;
+    }
     return cof_fetch_start(&c->sts, &request, REPLY_MAX, &events, &c->fetch);
 }
 
 static void assume_next(struct cof_credentials *c)
 {
+    const struct cof_credentials_role *role;
     enum cof_err err;
 
     if (c->plan.n_hops == 0) {
         finish(c, COF_OK);
         return;
     }
-    err = start_role(c, &c->plan.hops[--c->plan.n_hops]);
+    role = &c->plan.hops[--c->plan.n_hops];
+    if (role->mfa_serial.len == 0 || c->opts.mfa_code == NULL ||
+        !cof_mfa_session_path(&c->opts.settings->env, role, cof_buf_view(&c->got.access_key_id), c->kept))
+        c->kept[0] = '\0';
+    if (c->kept[0] != '\0' && take_kept(c)) {
+        assume_next(c);
+        return;
+    }
+    err = start_role(c, role);
     if (err != COF_OK)
         finish(c, err);
 }
@@ -236,6 +293,7 @@ static enum cof_err start_web_identity(struct cof_credentials *c)
     struct cof_aws_request request;
     enum cof_err err = ready_sts(c);
 
+    c->kept[0] = '\0';
     if (err == COF_OK || err == COF_E_FORMAT) /* it has no credentials yet, and needs none */
         err = read_text_file(c, c->plan.token_file, &c->token);
     if (err == COF_OK)

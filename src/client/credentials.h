@@ -25,12 +25,18 @@ struct cof_credentials_opts {
     /* Runs a credential_process; NULL: not supported. Programs pass cof_credentials_process, an enclave does not. */
     enum cof_err (*process)(const struct cof_env *env, struct cof_view command, struct cof_buf *out,
                             struct cof_diag *diag);
+    /* The present code of an MFA device, for roles that ask for one (mfa_serial); NULL: not supported. With it such a role's session
+     * is kept in the user's cache folder until it ends. Programs that people run pass cof_credentials_mfa_code. */
+    enum cof_err (*mfa_code)(const struct cof_env *env, struct cof_view serial, struct cof_buf *out, struct cof_diag *diag);
 };
 
 /* Runs the command without a shell (quotes and backslashes as in one), at most 60 s, and takes what it prints. Blocks,
  * on a loop of its own. */
 enum cof_err cof_credentials_process(const struct cof_env *env, struct cof_view command, struct cof_buf *out,
                                      struct cof_diag *diag);
+
+/* $COFFER_MFA_CODE, or asked for on the terminal, unseen. */
+enum cof_err cof_credentials_mfa_code(const struct cof_env *env, struct cof_view serial, struct cof_buf *out, struct cof_diag *diag);
 
 COF_MUST_USE enum cof_err cof_credentials_new(const struct cof_credentials_opts *opts, struct cof_credentials **out);
 void cof_credentials_free(struct cof_credentials *source); /* takes NULL; a fetch under way is dropped */

@@ -28,15 +28,11 @@ static enum cof_err read_role(const struct cof_aws_settings *s, const char *prof
 
     *out = (struct cof_credentials_role){.arn = get(s, profile, "role_arn"),
                                          .session_name = get(s, profile, "role_session_name"),
-                                         .external_id = get(s, profile, "external_id")};
+                                         .external_id = get(s, profile, "external_id"),
+                                         .mfa_serial = get(s, profile, "mfa_serial")};
     if (duration.len > 0 && (cof_parse_u64(duration, 43200, &n) != COF_OK || n < 900))
         return cof_diag_set(diag, COF_E_CONFIG, "profile %s: duration_seconds must be 900 to 43200", profile);
     out->duration_s = (unsigned)n;
-    if (get(s, profile, "mfa_serial").len > 0)
-        return cof_diag_set(diag, COF_E_CONFIG,
-                            "profile %s: roles that ask for an MFA code are not supported: assume it "
-                            "first and pass the session by the environment",
-                            profile);
     return COF_OK;
 }
 

@@ -21,6 +21,7 @@ enum cof_credentials_base {
 
 struct cof_credentials_role { /* views into the settings or the environment */
     struct cof_view arn, session_name, external_id;
+    struct cof_view mfa_serial; /* the code of this device is asked for; may be empty */
     unsigned duration_s;
 };
 

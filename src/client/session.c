@@ -27,7 +27,7 @@ static enum cof_err make_http(struct cof_session *s, const struct cof_session_op
 enum cof_err cof_session_open(struct cof_session *out, const struct cof_session_opts *opts, struct cof_diag *diag)
 {
     struct cof_credentials_opts credentials = {.settings = &out->settings, .aws = &out->aws, .given = opts->given,
-                                               .process = cof_credentials_process};
+                                               .process = cof_credentials_process, .mfa_code = cof_credentials_mfa_code};
     enum cof_err err;
 
     *out = (struct cof_session){0};

@@ -49,6 +49,12 @@ void cof_sts_add_external_id(struct cof_aws_request *request, struct cof_view ex
     add(request, "ExternalId", external_id);
 }
 
+void cof_sts_add_mfa(struct cof_aws_request *request, struct cof_view serial, struct cof_view code)
+{
+    add(request, "SerialNumber", serial);
+    add(request, "TokenCode", code);
+}
+
 enum cof_err cof_sts_assume_role_with_web_identity(struct cof_aws_request *out, struct cof_view role_arn,
                                                    struct cof_view session_name, struct cof_view token, unsigned duration_s)
 {

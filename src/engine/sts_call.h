@@ -12,6 +12,7 @@ COF_MUST_USE enum cof_err cof_sts_assume_role(struct cof_aws_request *out, struc
                                               struct cof_view session_name, unsigned duration_s);
 /* Adds what a role's trust policy may ask for; after the builders above. */
 void cof_sts_add_external_id(struct cof_aws_request *request, struct cof_view external_id);
+void cof_sts_add_mfa(struct cof_aws_request *request, struct cof_view serial, struct cof_view code);
 /* Unsigned: token (an identity provider's JWT) is the proof. */
 COF_MUST_USE enum cof_err cof_sts_assume_role_with_web_identity(struct cof_aws_request *out, struct cof_view role_arn,
                                                                 struct cof_view session_name, struct cof_view token,

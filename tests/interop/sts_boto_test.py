@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """STS, roles over accounts, second factors and web identities of coffer-local, by boto3 and by the AWS CLI (profiles with role_arn,
 source_profile, mfa_serial). Skipped where boto3 is not installed; the CLI's part where there is no `aws`."""
-import base64, fcntl, json, os, pty, select, shutil, subprocess, sys, termios
+import base64, json, os, shutil, subprocess, sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(os.environ['COFFER_SOURCE']) / 'tests/tools'))
 from identities import FEDERATED, OTHER, Identities, allow, arn
 from local import ACCOUNT, Checks
+from terminal import on_terminal
 
 try:
     import boto3
@@ -232,34 +233,6 @@ mfa_serial = arn:aws:iam::{ACCOUNT}:mfa/cli
         p = subprocess.run(['aws', 'sts', 'get-caller-identity', '--profile', profile, '--output', 'text', '--query', 'Arn'],
                            env=env, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
         check(f'AWS CLI, profile {profile}', p.returncode == 0 and p.stdout.startswith(want), p.stdout + p.stderr)
-
-
-def on_terminal(argv, env, prompt, answer):
-    """Runs a program on a terminal of its own, and answers its question there -> exit code, all it said"""
-    ours, theirs = pty.openpty()
-    p = subprocess.Popen(argv, env=env, stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True, start_new_session=True,
-                         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
-    os.close(theirs)
-    said, asked = b'', False
-    while select.select([ours], [], [], 60)[0]:
-        try:
-            piece = os.read(ours, 4096)
-        except OSError:  # it is gone
-            break
-        said += piece
-        if not piece:
-            break
-        if not asked and prompt in said:
-            asked = True
-            os.write(ours, answer.encode() + b'\n')
-    os.close(ours)
-    if p.poll() is None:
-        try:
-            p.wait(20)
-        except subprocess.TimeoutExpired:
-            p.kill()
-            p.wait()
-    return p.returncode, said.decode(errors='replace')
 
 
 def command_line_factor(w, check):

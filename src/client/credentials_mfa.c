@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/credentials_mfa.h"
+
+#include "base/codec.h"
+#include "base/date.h"
+#include "client/credentials.h"
+#include "crypto/hash.h"
+#include "format/json.h"
+#include "io/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define SESSION_MAX 65536
+#define CODE_LEN 6
+
+static bool is_code(struct cof_view text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return false;
+    return text.len == CODE_LEN;
+}
+
+/* One line from the terminal, which does not show it. */
+static enum cof_err ask(int tty, struct cof_view serial, struct cof_buf *out)
+{
+    struct termios was, hidden;
+    char prompt[256], c = '\0';
+    int n = snprintf(prompt, sizeof prompt, "MFA code for %.*s: ", (int)(serial.len < 200 ? serial.len : 200), (const char *)serial.data);
+
+    if (tcgetattr(tty, &was) != 0 || write(tty, prompt, (size_t)n) != n)
+        return COF_E_IO;
+    hidden = was;
+    hidden.c_lflag &= (tcflag_t)~ECHO;
+    (void)tcsetattr(tty, TCSAFLUSH, &hidden);
+    while (read(tty, &c, 1) == 1 && c != '\n')
+        cof_buf_add_u8(out, (uint8_t)c);
+    (void)tcsetattr(tty, TCSAFLUSH, &was);
+    return write(tty, "\n", 1) == 1 ? cof_buf_err(out) : COF_E_IO;
+}
+
+enum cof_err cof_credentials_mfa_code(const struct cof_env *env, struct cof_view serial, struct cof_buf *out, struct cof_diag *diag)
+{
+    const char *given = cof_env_get(env, "COFFER_MFA_CODE");
+    int tty;
+    enum cof_err err = COF_OK;
+
+    if (given != NULL) {
+        cof_buf_add_str(out, given);
+    } else {
+        tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+        if (tty < 0) {
+            (void)cof_diag_set(diag, COF_E_CONFIG, "the role asks for a code of %.*s, and there is no terminal to ask on", (int)serial.len,
+                               (const char *)serial.data);
+            cof_diag_hint(diag, "COFFER_MFA_CODE=123456 (the code that the device shows now)");
+            return COF_E_CONFIG;
+        }
+        err = ask(tty, serial, out);
+        (void)close(tty);
+    }
+    if (err == COF_OK && !is_code(cof_buf_view(out)))
+        err = cof_diag_set(diag, COF_E_USAGE, "the MFA code must be six digits");
+    return err;
+}
+
+bool cof_mfa_session_path(const struct cof_env *env, const struct cof_credentials_role *role, struct cof_view key_id,
+                          char path[static 4096])
+{
+    const char *base = cof_env_get(env, "XDG_CACHE_HOME"), *home = cof_env_get(env, "HOME");
+    const struct cof_view parts[] = {key_id, role->arn, role->mfa_serial, role->session_name, role->external_id};
+    uint8_t digest[32];
+    char hex[65];
+    struct cof_buf all;
+    enum cof_err err;
+    int n;
+
+    cof_buf_init(&all, 16384);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        cof_buf_add_u32(&all, (uint32_t)parts[i].len);
+        cof_buf_add(&all, parts[i]);
+    }
+    cof_buf_add_u32(&all, role->duration_s);
+    err = cof_buf_err(&all);
+    if (err == COF_OK)
+        err = cof_hash_once(COF_SHA256, cof_buf_view(&all), digest);
+    cof_buf_done(&all);
+    if (err != COF_OK || (base == NULL && home == NULL))
+        return false;
+    cof_hex_encode(digest, sizeof digest, hex);
+    n = snprintf(path, 4096, "%s%s/coffer/sessions/%s.json", base != NULL ? base : home, base != NULL ? "" : "/.cache", hex);
+    return n > 0 && n < 4096;
+}
+
+enum cof_err cof_mfa_session_read(const char *path, struct cof_buf *out)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    enum cof_err err = COF_E_NOT_FOUND;
+
+    if (fd < 0)
+        return err;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & 077) == 0 && st.st_size <= SESSION_MAX &&
+        cof_file_read_fd(fd, path, out, NULL) == COF_OK)
+        err = COF_OK;
+    (void)close(fd);
+    return err;
+}
+
+void cof_mfa_session_write(const char *path, const struct cof_aws_credentials *session)
+{
+    char folder[4096], expires[COF_DATE_MAX];
+    struct cof_buf text;
+    enum cof_err ignored = COF_OK;
+
+    (void)snprintf(folder, sizeof folder, "%s", path);
+    for (char *slash = strchr(folder + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(folder, 0700) != 0 && errno != EEXIST)
+            return;
+        *slash = '/';
+    }
+    cof_date_iso_seconds(session->expires_ms, expires);
+    cof_buf_init_secret(&text, SESSION_MAX);
+    cof_buf_add_str(&text, "{\"Version\":1");
+    cof_json_add_member(&text, "AccessKeyId", cof_buf_view(&session->access_key_id));
+    cof_json_add_member(&text, "SecretAccessKey", cof_buf_view(&session->secret_access_key));
+    cof_json_add_member(&text, "SessionToken", cof_buf_view(&session->session_token));
+    cof_json_add_member(&text, "Expiration", cof_view_str(expires));
+    cof_buf_add_str(&text, "}\n");
+    if (cof_buf_err(&text) == COF_OK)
+        ignored = cof_file_write(path, cof_buf_view(&text), 0600, NULL);
+    (void)ignored;
+    cof_buf_done(&text);
+}
