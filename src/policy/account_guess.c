@@ -164,6 +164,15 @@ static void add_named(struct cof_account *account)
         }
 }
 
+/* The role that a trust policy belongs to, whose policy it is when somebody assumes it. */
+static void add_trust(struct cof_account *account, size_t index)
+{
+    struct cof_view arn = by_convention(account, stem_of(account->documents[index].file), "trust-", "_role_arn");
+
+    if (arn.len > 0)
+        (void)cof_account_add_resource(account, COF_ACCOUNT_ROLE, arn, (struct cof_view){0}, index);
+}
+
 static void add_owner(struct cof_account *account, size_t index)
 {
     struct cof_view stem = stem_of(account->documents[index].file), arn = by_convention(account, stem, "", "_role_arn");
@@ -197,6 +206,8 @@ void cof_account_guess(struct cof_account *account)
             (account->documents[i].kind == COF_DOCUMENT_KEY || account->documents[i].kind == COF_DOCUMENT_BUCKET ||
              account->documents[i].kind == COF_DOCUMENT_QUEUE))
             add_guarded(account, i, n_keys);
+        else if (account->documents[i].policy != NULL && account->documents[i].kind == COF_DOCUMENT_TRUST)
+            add_trust(account, i);
     add_plain_keys(account);
     add_named(account);
     for (size_t i = 0; i < account->n_documents; i++)

@@ -128,6 +128,23 @@ def deployment():
     check('deploy/iam is clean', code == 0 and report['files'] >= 20 and not other and report['errors'] + report['warnings'] == 0, report['findings'])
 
 
+def generated():
+    """What `coffer policy generate` writes is clean, judged with its own manifest."""
+    manifest = ROOT / 'examples/deployment.json'
+    with tempfile.TemporaryDirectory() as tmp:
+        subprocess.run([str(COFFER), 'policy', 'generate', '--manifest', str(manifest), '--out', tmp], check=True, capture_output=True, timeout=60)
+        code, report = found('--manifest', manifest, tmp)
+        check('generated policies are clean', code == 0 and report['files'] >= 20 and report['errors'] + report['warnings'] == 0, report['findings'])
+        # One careless statement among them, as every tutorial has it.
+        key = Path(tmp) / 'key-data.json'
+        policy = json.loads(key.read_text())
+        policy['Statement'] = [s for s in policy['Statement'] if s['Effect'] == 'Allow'] + [
+            {'Sid': 'EnableRoot', 'Effect': 'Allow', 'Principal': {'AWS': 'arn:aws:iam::111122223333:root'}, 'Action': 'kms:*', 'Resource': '*'}]
+        key.write_text(json.dumps(policy))
+        rules = {f['rule'] for f in found('--manifest', manifest, tmp)[1]['findings'] if f.get('sid') == 'EnableRoot'}
+        check('root delegation opens all paths', {'root-delegation', 'reachable-without-attestation', 'grant-path', 'reencrypt-path', 'replicate-path'} <= rules, rules)
+
+
 def terraform():
     """The policies that Terraform alone has, which coffer-local cannot run: no errors, whatever their holes are called."""
     folder = ROOT / 'deploy/terraform/policies'
@@ -153,6 +170,7 @@ def document():
 published()
 malformed()
 deployment()
+generated()
 terraform()
 document()
 print(f'1..{len(results)}')

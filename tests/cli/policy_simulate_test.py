@@ -147,8 +147,30 @@ def own():
         check('a manifest of another shape', code == 2 and 'region' in err and ':1:' in err, err)
 
 
+def generated():
+    """The policies that `coffer policy generate` writes, asked by its own manifest."""
+    manifest = ROOT / 'examples/deployment.json'
+    with tempfile.TemporaryDirectory() as tmp:
+        subprocess.run([str(COFFER), 'policy', 'generate', '--manifest', str(manifest), '--out', tmp], check=True, capture_output=True, timeout=60)
+        names = json.loads(manifest.read_text())
+        data, extra = names['keys']['data'], ('-c', 'aws:SourceVpce=' + names['vpc_endpoints'][0], '-c', 'kms:RecipientAttestation:PCR16=' + names['models'][0]['PCR16'])
+        code, report = asked('--policies', tmp, '-p', 'consumer', 'kms:Decrypt', data, '--attested', *TENANT, *extra, manifest=manifest)
+        check('generated policies: the attested consumer may', code == 0 and report['decidedBy']['sid'] == 'MeasuredEnclaveOpensJobs', report)
+        code, report = asked('--policies', tmp, '-p', 'consumer', 'kms:Decrypt', data, '--attested', *TENANT, *extra[2:], manifest=manifest)
+        check('generated policies: from elsewhere not', code == 3 and report['verdict'] == 'explicit deny', report)
+        code, report = asked('--policies', tmp, '-p', 'ec2.amazonaws.com', 'sts:AssumeRole', names['roles']['producer'], manifest=manifest)
+        check('generated policies: roles can be assumed', code == 0, report)
+        code, report = asked('--policies', tmp, '--matrix', manifest=manifest)
+        may = {(p, a['can']) for row in report['rows'] if row['action'] == 'kms:Decrypt' and data in row['resource']
+               for p, a in zip(report['principals'], row['answers']) if a['can'] != 'no'}
+        check('generated policies: matrix', code == 0 and {(p.rpartition('/')[2], c) for p, c in may} == {('coffer-consumer', 'if')}, may)
+        code, out, err = simulate('-p', 'consumer', 'kms:Decrypt', data, manifest=manifest)
+        check('without them: what is missing', code == 2 and '--policies' in err, err)
+
+
 rows()
 words()
+generated()
 matrix()
 own()
 print(f'1..{len(results)}')

@@ -8,21 +8,23 @@
 
 #include "io/clock.h"
 #include "policy/facts.h"
+#include "policy/reach.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct config {
-    const char *manifest, *principal, *action, *resource, *session;
+    const char *manifest, *principal, *action, *resource, *session, *policies;
     struct cof_text_list set, context;
     bool who_can, matrix, attested, all, json, html;
 };
 
 #define O(field) offsetof(struct config, field)
 static const struct cof_option options[] = {
-    {"manifest", 'm', COF_OPT_TEXT, "FILE", "the account: users, roles, keys, buckets, queues and their policies (deploy/local/manifest.json; required)",
-     O(manifest)},
+    {"manifest", 'm', COF_OPT_TEXT, "FILE", "the account: users, roles, keys, buckets, queues and their policies (deploy/local/manifest.json); "
+     "or what `coffer policy generate` takes, with --policies", O(manifest)},
+    {"policies", 0, COF_OPT_TEXT, "DIR", "the policies as `coffer policy generate --out DIR` wrote them", O(policies)},
     {"set", 0, COF_OPT_LIST, "NAME=VALUE", "a value for a hole of the policies; goes before the manifest's", O(set)},
     {"principal", 'p', COF_OPT_TEXT, "WHO", "a role or user by name or ARN, root, anonymous, or a service (ec2.amazonaws.com)", O(principal)},
     {"action", 'a', COF_OPT_TEXT, "ACTION", "as in kms:Decrypt (or the first argument)", O(action)},
@@ -242,6 +244,14 @@ static enum cof_err run(const void *options_given, char **args, struct cof_diag 
     k->request.now_ms = cof_clock_wall_ms();
     err = config->manifest == NULL ? cof_diag_set(diag, COF_E_USAGE, "which account? give --manifest") :
                                      policy_account_open(config->manifest, &config->set, &k->a, diag);
+    if (err == COF_OK && config->policies != NULL)
+        err = policy_account_add(k->a, config->policies, COF_DOCUMENT_UNKNOWN, diag);
+    if (err == COF_OK && !k->a->is_account && config->policies == NULL) {
+        err = cof_diag_set(diag, COF_E_USAGE, "%s names no policies", config->manifest);
+        cof_diag_hint(diag, "write them by 'coffer policy generate --manifest %s --out DIR', and give --policies DIR", config->manifest);
+    }
+    if (err == COF_OK && !k->a->is_account)
+        cof_account_guess(&k->a->account);
     if (err == COF_OK)
         err = ask(k, args);
     policy_account_close(k->a);
