@@ -51,9 +51,9 @@ static const unsigned moves[COF_ROLLOVER_EVENTS + 1] = {
     [COF_ROLLOVER_EVENTS] = BIT(StageBegun),
 };
 
-enum cof_err cof_rollover_may(const struct cof_rollover *r, enum cof_rollover_event event, struct cof_diag *diag)
+const char *cof_rollover_stands(const struct cof_rollover *r)
 {
-    static const char *const stands[COF_ROLLOVER_EVENTS + 1] = {
+    static const char *const words[COF_ROLLOVER_EVENTS + 1] = {
         [COF_ROLLOVER_StageBegun] = "staging was begun and not ended: run stage again, or abort",
         [COF_ROLLOVER_Staged] = "an image is staged and not yet proved: prove it, or abort",
         [COF_ROLLOVER_Proved] = "an image is staged and proved: finish, or abort",
@@ -64,9 +64,14 @@ enum cof_err cof_rollover_may(const struct cof_rollover *r, enum cof_rollover_ev
         [COF_ROLLOVER_EVENTS] = "no rollover is under way",
     };
 
+    return words[r->step];
+}
+
+enum cof_err cof_rollover_may(const struct cof_rollover *r, enum cof_rollover_event event, struct cof_diag *diag)
+{
     if ((moves[r->step] >> event & 1) != 0)
         return COF_OK;
-    return cof_diag_set(diag, COF_E_STATE, "%s", stands[r->step]);
+    return cof_diag_set(diag, COF_E_STATE, "%s", cof_rollover_stands(r));
 }
 
 static enum cof_err get_image(const json_t *record, const char *name, struct cof_measurement *out)

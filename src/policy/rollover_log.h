@@ -51,6 +51,7 @@ struct cof_rollover {
 };
 void cof_rollover_init(struct cof_rollover *r);
 bool cof_rollover_under_way(const struct cof_rollover *r);
+const char *cof_rollover_stands(const struct cof_rollover *r); /* where it stands and what comes next, in words */
 struct cof_rollover_key *cof_rollover_find(struct cof_rollover *r, const char *arn);
 
 /* Whether the event may come next; COF_E_STATE with words. */

@@ -351,6 +351,13 @@ def run(s, check):
     check('keys that do not stand at one image are refused together', code == 2 and 'another image' in err, err)
     code, _, err = s.stage('third')
     check('the next rollover begins', code == 0 and s.opens_to('new', 'third'), err)
+    code, out, err = s.rollover('status')
+    check('status tells where it stands, and what each key opens to', code == 0 and out.startswith('staged: ') and out.count('opens to old new') == 2, out + err)
+    look = ['policy', 'rollover', 'plan', *s.keys('data', 'results'), '--image', s.dir / 'old.json']
+    code, _, err = s.coffer(*look, who='admin')
+    check('where several images are listed it must be told which one goes', code == 2 and 'several images' in err and '--old' in err, err)
+    code, out, err = s.coffer(*look, '--old', s.dir / 'third.json', '--json', who='admin')
+    check('... with --old', code == 0 and json.loads(out)['old']['PCR0'] == s.images['third'][1]['PCR0'], err)
     code, _, err = s.rollover('abort')
     check('aborted: as before', code == 0 and {k: json.loads(s.policy(k)) for k in after} == after, err)
     job, ok = s.job_done()

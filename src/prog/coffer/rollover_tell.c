@@ -48,7 +48,7 @@ enum cof_err rollover_tell(struct rollover_run *run, bool with_policies)
         }
         cof_buf_add_str(&out, ",\"keys\":[");
     } else {
-        cof_buf_printf(&out, "%s\n", words_of(r->step));
+        cof_buf_printf(&out, "%s: %s\n", words_of(r->step), cof_rollover_stands(r));
         for (int i = 0; i < 3 && known; i++)
             cof_buf_printf(&out, "PCR%d  old %s\n      new %s\n", i, r->old_image.pcr[i], r->new_image.pcr[i]);
     }
