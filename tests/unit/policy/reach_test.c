@@ -76,7 +76,7 @@ static bool about_paths(enum cof_rule rule)
            rule == COF_RULE_WITHOUT_EFFECT || rule == COF_RULE_MFA_ON_ROLE;
 }
 
-static void paths(void **state)
+static void each_path_past_attestation_is_found(void **state)
 {
     static const char *const names[] = {"key-k.json", "a.json", "b.json", "c.json"};
     struct cof_account *account = malloc(sizeof *account);
@@ -123,7 +123,7 @@ static void paths(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(paths),
+        cmocka_unit_test(each_path_past_attestation_is_found),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
