@@ -267,6 +267,20 @@ enum cof_err cof_s3_run_delete(struct cof_aws *aws, struct cof_view bucket, stru
     return err;
 }
 
+enum cof_err cof_s3_run_rewrap(struct cof_aws *aws, struct cof_view bucket, struct cof_view key, struct cof_view version_id,
+                               struct cof_view kms_key_arn, bool bucket_key, struct cof_diag *diag)
+{
+    struct cof_aws_request request;
+    struct cof_aws_reply reply;
+    enum cof_err err = cof_s3_rewrap_object(&request, bucket, key, version_id, kms_key_arn, bucket_key);
+
+    if (err == COF_OK)
+        err = cof_aws_run(aws, &request, 65536, &reply, diag);
+    if (err == COF_OK)
+        cof_aws_reply_done(&reply);
+    return err;
+}
+
 enum cof_err cof_s3_run_copy(struct cof_aws *aws, const struct cof_s3_get *from, const struct cof_s3_put *to, bool replace,
                              struct cof_s3_object *out, struct cof_diag *diag)
 {

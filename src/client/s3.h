@@ -51,6 +51,11 @@ COF_MUST_USE enum cof_err cof_s3_run_delete(struct cof_aws *aws, struct cof_view
                                             struct cof_view version_id,
                                             struct cof_diag *diag);
 
+/* UpdateObjectEncryption: no byte of the object moves. */
+COF_MUST_USE enum cof_err cof_s3_run_rewrap(struct cof_aws *aws, struct cof_view bucket, struct cof_view key,
+                                            struct cof_view version_id, struct cof_view kms_key_arn, bool bucket_key,
+                                            struct cof_diag *diag);
+
 struct cof_s3_entry {
     struct cof_view key, etag, version_id; /* version_id: when versions are listed */
     uint64_t size;

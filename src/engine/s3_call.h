@@ -62,6 +62,9 @@ COF_MUST_USE enum cof_err cof_s3_get_object(struct cof_aws_request *out, const s
 /* version_id may be empty: then a versioned bucket keeps the object under a delete marker. */
 COF_MUST_USE enum cof_err cof_s3_delete_object(struct cof_aws_request *out, struct cof_view bucket, struct cof_view key,
                                                struct cof_view version_id);
+/* UpdateObjectEncryption: S3 wraps the object's data key anew, under the KMS key of that ARN. version_id may be empty. */
+COF_MUST_USE enum cof_err cof_s3_rewrap_object(struct cof_aws_request *out, struct cof_view bucket, struct cof_view key,
+                                                   struct cof_view version_id, struct cof_view kms_key_arn, bool bucket_key);
 COF_MUST_USE enum cof_err cof_s3_list_objects(struct cof_aws_request *out, struct cof_view bucket, struct cof_view prefix,
                                               struct cof_view continuation);
 /* ListObjectVersions; the markers are those of the page before, or empty. */

@@ -61,6 +61,7 @@ static const struct cof_s3_op operations[] = {
     {"PUT", COF_S3_OBJECT, "legal-hold", NULL, "PutObjectLegalHold", cof_s3_put_legal_hold},
     {"GET", COF_S3_OBJECT, "acl", NULL, "GetObjectAcl", cof_s3_get_acl},
     {"PUT", COF_S3_OBJECT, "acl", NULL, "PutObjectAcl", cof_s3_put_acl},
+    {"PUT", COF_S3_OBJECT, "encryption", NULL, "UpdateObjectEncryption", cof_s3_update_object_encryption},
     {"POST", COF_S3_OBJECT, "uploads", NULL, "CreateMultipartUpload", cof_s3_create_upload},
     {"PUT", COF_S3_OBJECT, "uploadId", "x-amz-copy-source", "UploadPartCopy", cof_s3_copy_part},
     {"PUT", COF_S3_OBJECT, "uploadId", NULL, "UploadPart", NULL},

@@ -116,7 +116,7 @@ bool cof_s3_bucket_name_ok(struct cof_view name);
     X(get_tagging) X(put_tagging) X(delete_tagging) X(get_attributes)                               \
     X(get_bucket_tagging) X(put_bucket_tagging) X(delete_bucket_tagging)                            \
     X(get_lock_config) X(put_lock_config) X(get_retention) X(put_retention)                         \
-    X(get_legal_hold) X(put_legal_hold)
+    X(get_legal_hold) X(put_legal_hold) X(update_object_encryption)
 #define X(name) enum cof_err cof_s3_##name(struct cof_s3_call *call);
 COF_S3_OPERATIONS(X)
 #undef X

@@ -30,7 +30,8 @@ static const char *const object_actions[] = {"s3:AbortMultipartUpload", "s3:Bypa
     "s3:GetObjectVersionTorrent", "s3:InitiateReplication", "s3:ListMultipartUploadParts",
     "s3:ObjectOwnerOverrideToBucketOwner", "s3:PutObject", "s3:PutObjectAcl", "s3:PutObjectLegalHold",
     "s3:PutObjectRetention", "s3:PutObjectTagging", "s3:PutObjectVersionAcl", "s3:PutObjectVersionTagging",
-    "s3:ReplicateDelete", "s3:ReplicateObject", "s3:ReplicateTags", "s3:RestoreObject"};
+    "s3:ReplicateDelete", "s3:ReplicateObject", "s3:ReplicateTags", "s3:RestoreObject",
+    "s3:UpdateObjectEncryption"};
 
 #define COUNT(list) (sizeof(list) / sizeof(list)[0])
 

@@ -25,7 +25,7 @@ static const char *const s3_data[] = {"PutObject", "GetObject", "HeadObject", "D
     "CreateMultipartUpload", "UploadPart", "UploadPartCopy", "CompleteMultipartUpload", "AbortMultipartUpload", "ListParts",
     "ListObjects", "ListObjectsV2", "ListObjectVersions", "ListMultipartUploads", "GetObjectTagging", "PutObjectTagging",
     "DeleteObjectTagging", "GetObjectAcl", "PutObjectAcl", "GetObjectAttributes", "GetObjectRetention", "PutObjectRetention",
-    "GetObjectLegalHold", "PutObjectLegalHold", "RestoreObject", "HeadBucket"};
+    "GetObjectLegalHold", "PutObjectLegalHold", "RestoreObject", "UpdateObjectEncryption", "HeadBucket"};
 
 static const char *const kms_parameters[] = {"KeyId", "EncryptionAlgorithm", "EncryptionContext", "KeySpec", "KeyPairSpec",
     "NumberOfBytes", "CustomerMasterKeySpec", "KeyUsage", "Origin", "AliasName", "TargetKeyId", "Description", "Policy", "PolicyName",

@@ -184,6 +184,16 @@ def materials(folder):
     return file.read_bytes()
 
 
+def objects_do_not_tell_where_they_were_made(tmp):
+    """A layer compiled in two folders, one of them deeper. All of it is ./do reproduce."""
+    made = []
+    for folder in (tmp / 'here', tmp / 'some/where/else'):
+        code, out, err = run('meson', 'setup', folder, SOURCE, '-Dpackage=true', '-Dtests=false', '-Doptimization=2', '--prefix=/usr')
+        code2, out2, err2 = run('ninja', '-C', folder, 'src/libcoffer_base.a')
+        made.append({p.name: p.read_bytes() for p in (folder / 'src/libcoffer_base.a.p').glob('*.o')} if code == code2 == 0 else out + err + out2 + err2)
+    check('compiled in two folders, objects are the same bytes', made[0] == made[1] and len(made[0]) > 8 and not any(str(tmp).encode() in b for b in made[0].values()), made[0] if isinstance(made[0], str) else '')
+
+
 def main():
     lacking = [t for t in ('dpkg-deb', 'dpkg-shlibdeps', 'ninja', 'fold') if not shutil.which(t)]
     if ARCH is None or lacking:
@@ -200,6 +210,7 @@ def main():
             root = tmp / 'root'
             contents(tmp / 'one', root)
             units(root)
+            objects_do_not_tell_where_they_were_made(tmp)
             lintian(tmp / 'one')
             compiles(root, tmp)
             text = materials(tmp / 'one')
