@@ -70,10 +70,10 @@ enum cof_err cof_kms_parse_key_policy(struct cof_view body, struct cof_buf *poli
 }
 
 /* An enumeration's word; too long is none that KMS has. */
-static enum cof_err get_word(const json_t *object, const char *name, char *out, size_t size, struct cof_diag *diag)
+static enum cof_err get_word(const json_t *object, const char *name, bool needed, char *out, size_t size, struct cof_diag *diag)
 {
     struct cof_view v;
-    enum cof_err err = cof_json_text(object, name, &v, diag);
+    enum cof_err err = needed ? cof_json_text(object, name, &v, diag) : cof_json_text_or(object, name, "", &v, diag);
 
     if (err != COF_OK)
         return err;
@@ -88,14 +88,14 @@ static enum cof_err read_facts(const json_t *metadata, struct cof_view expected_
                                struct cof_diag *diag)
 {
     struct cof_view manager;
-    enum cof_err err = get_word(metadata, "Arn", out->arn, sizeof out->arn, diag);
+    enum cof_err err = get_word(metadata, "Arn", true, out->arn, sizeof out->arn, diag);
 
     if (err == COF_OK)
-        err = get_word(metadata, "KeyState", out->state, sizeof out->state, diag);
+        err = get_word(metadata, "KeyState", true, out->state, sizeof out->state, diag);
     if (err == COF_OK)
-        err = get_word(metadata, "KeyUsage", out->usage, sizeof out->usage, diag);
+        err = get_word(metadata, "KeyUsage", false, out->usage, sizeof out->usage, diag);
     if (err == COF_OK)
-        err = get_word(metadata, "KeySpec", out->spec, sizeof out->spec, diag);
+        err = get_word(metadata, "KeySpec", false, out->spec, sizeof out->spec, diag);
     if (err == COF_OK)
         err = cof_json_text(metadata, "KeyManager", &manager, diag);
     if (err != COF_OK)

@@ -20,7 +20,7 @@ COF_MUST_USE enum cof_err cof_kms_parse_key_policy(struct cof_view body, struct 
 
 struct cof_kms_key_facts {
     char arn[COF_KMS_ARN_MAX + 1];
-    char state[32], usage[32], spec[32]; /* "Enabled", "ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT" */
+    char state[32], usage[32], spec[32]; /* "Enabled", "ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT"; the last two may be empty */
     bool by_customer;                    /* and not by an AWS service */
 };
 /* COF_E_AUTH when it tells of another key than expected. */

@@ -4,6 +4,7 @@
  * key ARN, queue URL, account. Run by aws_moto_test.py.
  */
 #include "client/kms.h"
+#include "client/kms_manage.h"
 #include "client/queue.h"
 #include "client/s3.h"
 #include "client/session.h"
@@ -114,6 +115,28 @@ static void try_kms(struct cof_aws *aws, const char *key_arn)
     cof_kms_reply_done(&made);
 }
 
+static void try_kms_management(struct cof_aws *aws, const char *key_arn)
+{
+    static const char changed[] = "{\"Version\":\"2012-10-17\",\"Id\":\"\xc3\xa9\\n\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"*\"},\"Action\":\"kms:*\",\"Resource\":\"*\"}]}";
+    struct cof_kms_key_facts facts;
+    struct cof_diag diag = {0};
+    struct cof_buf policy;
+    enum cof_err err = cof_kms_run_describe_key(aws, cof_view_str(key_arn), &facts, &diag);
+
+    cof_buf_init(&policy, COF_KMS_KEY_POLICY_MAX);
+    tell(err, facts.by_customer && strcmp(facts.state, "Enabled") == 0 && strcmp(facts.arn, key_arn) == 0, "KMS: describe key", &diag);
+    err = cof_kms_run_get_key_policy(aws, cof_view_str(key_arn), &policy, &diag);
+    tell(err, policy.len > 0 && policy.data[0] == '{', "KMS: get key policy", &diag);
+    err = cof_kms_run_put_key_policy(aws, cof_view_str(key_arn), cof_view_str(changed), &diag);
+    tell(err, true, "KMS: put key policy", &diag);
+    cof_buf_reset(&policy);
+    err = cof_kms_run_get_key_policy(aws, cof_view_str(key_arn), &policy, &diag);
+    tell(err, cof_view_eq_str(cof_buf_view(&policy), changed), "KMS: the policy that was put comes back", &diag);
+    err = cof_kms_run_get_key_policy(aws, COF_LIT("alias/x"), &policy, &diag);
+    tell(err == COF_E_CONFIG ? COF_OK : COF_E_BUG, true, "KMS: an alias is not asked for", &diag);
+    cof_buf_done(&policy);
+}
+
 static void try_sqs(struct cof_aws *aws, const char *url)
 {
     struct cof_queue_opts opts = {.aws = aws, .url = url, .wait_s = 1, .visibility_s = 30};
@@ -154,6 +177,7 @@ int main(int argc, char **argv)
         printf("# credentials from %s\n", cof_credentials_origin(session.credentials));
         try_s3(&session.aws, argv[1]);
         try_kms(&session.aws, argv[2]);
+        try_kms_management(&session.aws, argv[2]);
         try_sqs(&session.aws, argv[3]);
         cof_buf_truncate(&session.aws.credentials.secret_access_key, 5);
         err = cof_sts_run_check_account(&session.aws, cof_view_str(argv[4]), &diag);

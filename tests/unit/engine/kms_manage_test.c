@@ -79,6 +79,8 @@ static void facts_of_keys(void **state)
     assert_int_equal(cof_kms_parse_key_facts(COF_LIT(META(ARN "2", "Enabled", "CUSTOMER")), arn, &facts, NULL), COF_E_AUTH);
     assert_int_equal(cof_kms_parse_key_facts(COF_LIT(META(ARN, "EnabledEnabledEnabledEnabledEnabled", "CUSTOMER")), arn, &facts, NULL), COF_E_FORMAT);
     assert_string_equal(facts.arn, "");
+    assert_ok(cof_kms_parse_key_facts(COF_LIT("{\"KeyMetadata\":{\"Arn\":\"" ARN "\",\"KeyState\":\"Enabled\",\"KeyUsage\":null,\"KeyManager\":\"CUSTOMER\"}}"), arn, &facts, NULL));
+    assert_string_equal(facts.usage, "");
     assert_int_equal(cof_kms_parse_key_facts(COF_LIT("{\"KeyMetadata\":[]}"), arn, &facts, NULL), COF_E_FORMAT);
     assert_int_equal(cof_kms_parse_key_facts(COF_LIT("{\"KeyMetadata\":{}}"), arn, &facts, NULL), COF_E_FORMAT);
 }
