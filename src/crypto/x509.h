@@ -8,18 +8,19 @@
 #define COF_CRYPTO_X509_H
 
 #include "crypto/ecdsa.h"
+#include "format/x509_cert.h"
 
 #define COF_X509_CHAIN_MAX 16
-#define COF_X509_NO_PATH_LEN (-1)
 
 struct cof_x509_life {
     int64_t leaf_from_ms, leaf_to_ms;   /* both inclusive */
     int64_t chain_from_ms, chain_to_ms; /* when all certificates, the root included, are valid */
 };
 
-/* Verifies leaf <- intermediates[0] <- ... <- intermediates[n - 1] <- root: signatures, names, version, critical
+/* Verifies leaf <- intermediates[0] <- ... <- intermediates[n - 1] <- root: signatures, names (as bytes), version, critical
  * basicConstraints with path lengths, keyCertSign in the authorities, digitalSignature and no authority in the leaf,
- * no critical extension that is not known. Times go out in life for the caller to judge. On success *leaf_key is the
+ * no critical extension that is not known. The root is the anchor that the caller pinned, so nobody asks who signed it (RFC
+ * 5280 section 6.1.1). Times go out in life for the caller to judge. On success *leaf_key is the
  * leaf's key, to be freed. COF_E_AUTH with a diag otherwise (COF_E_MEMORY apart). */
 COF_MUST_USE enum cof_err cof_x509_verify_chain(struct cof_view leaf, const struct cof_view *intermediates, size_t n,
                                                 struct cof_view root, struct cof_ecdsa_key **leaf_key,
