@@ -3,6 +3,7 @@
 
 #include "base/secret.h"
 #include "crypto/ossl.h"
+#include "format/der.h"
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
@@ -60,9 +61,40 @@ enum cof_err cof_rsa_generate(unsigned bits, struct cof_rsa_key **out)
     return adopt(EVP_RSA_gen(bits), true, out);
 }
 
+/* SEQUENCE { rsaEncryption, NULL } */
+static const uint8_t rsa_encryption[] = {0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00};
+
+/* A positive INTEGER in its shortest form, without the zero that keeps it positive. */
+static bool take_number(struct cof_view *in, struct cof_view *out)
+{
+    if (cof_der_take(in, COF_DER_INTEGER, out) != COF_OK || out->len == 0 || (out->data[0] & 0x80) != 0)
+        return false;
+    if (out->data[0] != 0)
+        return true;
+    *out = cof_view_sub(*out, 1, SIZE_MAX);
+    return out->len > 0 && (out->data[0] & 0x80) != 0;
+}
+
+/* spec: RFC 3279 section 2.3.1. Read and written here, since the library's decoders and encoders cost more than a signature
+ * is verified for; what is of another form it shall name. */
+static bool read_spki(struct cof_view der, struct cof_view *n, struct cof_view *e)
+{
+    struct cof_view spki, bits, numbers;
+
+    if (cof_der_take(&der, COF_DER_SEQUENCE, &spki) != COF_OK || der.len != 0 ||
+        cof_der_take_exact(&spki, cof_view_of(rsa_encryption, sizeof rsa_encryption)) != COF_OK ||
+        cof_der_take(&spki, COF_DER_BIT_STRING, &bits) != COF_OK || spki.len != 0 || bits.len == 0 || bits.data[0] != 0)
+        return false;
+    bits = cof_view_sub(bits, 1, SIZE_MAX);
+    return cof_der_take(&bits, COF_DER_SEQUENCE, &numbers) == COF_OK && bits.len == 0 && take_number(&numbers, n) &&
+           take_number(&numbers, e) && numbers.len == 0;
+}
+
 enum cof_err cof_rsa_from_spki(struct cof_view der, struct cof_rsa_key **out)
 {
-    return adopt(cof_ossl_from_spki(der), false, out);
+    struct cof_view n, e;
+
+    return read_spki(der, &n, &e) ? cof_rsa_from_modulus(n, e, out) : adopt(cof_ossl_from_spki(der), false, out);
 }
 
 enum cof_err cof_rsa_from_pkcs8(struct cof_view der, struct cof_rsa_key **out)
@@ -162,7 +194,29 @@ enum cof_err cof_rsa_modulus(const struct cof_rsa_key *key, struct cof_buf *n, s
 
 enum cof_err cof_rsa_spki(const struct cof_rsa_key *key, struct cof_buf *out)
 {
-    return cof_ossl_spki(key->pkey, out);
+    struct cof_buf n, e;
+    enum cof_err err;
+
+    cof_buf_init(&n, COF_RSA_SIZE_MAX);
+    cof_buf_init(&e, COF_RSA_SIZE_MAX);
+    err = cof_rsa_modulus(key, &n, &e);
+    if (err == COF_OK) {
+        size_t spki = cof_der_begin(out, COF_DER_SEQUENCE), bits, numbers;
+
+        cof_buf_add_bytes(out, rsa_encryption, sizeof rsa_encryption);
+        bits = cof_der_begin(out, COF_DER_BIT_STRING);
+        cof_buf_add_u8(out, 0);
+        numbers = cof_der_begin(out, COF_DER_SEQUENCE);
+        cof_der_add_uint(out, cof_buf_view(&n));
+        cof_der_add_uint(out, cof_buf_view(&e));
+        cof_der_end(out, numbers);
+        cof_der_end(out, bits);
+        cof_der_end(out, spki);
+        err = cof_buf_err(out);
+    }
+    cof_buf_done(&n);
+    cof_buf_done(&e);
+    return err;
 }
 
 enum cof_err cof_rsa_spki_pem(const struct cof_rsa_key *key, struct cof_buf *out)
