@@ -96,6 +96,7 @@ def main():
     print(f'  attested costs {over["wall_us"]:.2f} ms more of wall time, {over["client_us"] + over["server_us"]:.2f} of CPU; of these the simulated hypervisor signs for '
           f'{signing[0]:.2f} and {signing[1]:.2f}')
     print(f'  without that: {over["wall_us"] - signing[0]:.2f} ms, {over["client_us"] + over["server_us"] - signing[1]:.2f} of CPU (wanted: under 2)')
+    print(f'  the mathematics of it, one RSA-2048 decryption and one P-384 verification: {(v["rsa_us"] + v["bare_us"] / v["signatures"]) / 1000:.2f} ms of CPU')
     if a.json:
         a.json.write_text(json.dumps({'verify': v, 'kms': k}, indent=1))
 
