@@ -113,6 +113,7 @@ size_t cof_account_add_identity(struct cof_account *account, bool role, struct c
             id = part;
     *p = (struct cof_account_identity){.role = role, .arn = cof_account_keep(account, arn), .boundary = SIZE_MAX};
     p->name = last_part(p->arn);
+    p->account = cof_account_keep(account, id);
     cof_buf_init(&text, 4096);
     cof_buf_add_str(&text, "arn:aws:sts::");
     cof_buf_add(&text, id);

@@ -17,7 +17,7 @@
 
 struct cof_account_identity {
     bool role;
-    struct cof_view name, arn, session_arn, user_id; /* session_arn and user_id: of a session of the role */
+    struct cof_view name, arn, account, session_arn, user_id; /* session_arn and user_id: of a session of the role */
     size_t policies[COF_ACCOUNT_POLICIES_MAX], n_policies; /* documents */
     size_t boundary;                                 /* or SIZE_MAX */
     struct cof_tag tags[COF_ACCOUNT_TAGS_MAX];

@@ -4,6 +4,7 @@
 #include "policy/glob.h"
 #include "policy/lint_rules.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,13 +162,43 @@ static void check_paths(struct reach *r, size_t key, const char *action, bool gr
     }
 }
 
+/* The role that may put a key policy, and a trust policy that asks for no second factor of those who become it. */
+static void check_trust(struct reach *r, size_t identity, size_t key)
+{
+    const struct cof_account_identity *p = &r->account->identities[identity];
+    struct cof_simulate_request q = request(r, identity, "kms:PutKeyPolicy", key);
+
+    if (!p->role || !witness(r, &q))
+        return;
+    for (size_t i = 0; i < r->account->n_resources; i++) {
+        const struct cof_account_resource *role = &r->account->resources[i];
+        const struct cof_document *trust = role->policy == SIZE_MAX ? NULL : &r->account->documents[role->policy];
+
+        if (role->kind != COF_ACCOUNT_ROLE || !cof_view_eq(role->arn, p->arn) || trust == NULL || trust->policy == NULL)
+            continue;
+        for (size_t s = 0; s < trust->policy->n_statements; s++) {
+            const struct cof_statement *st = &trust->policy->statements[s];
+
+            if (st->effect == COF_EFFECT_ALLOW && !cof_lint_has_demand(st, "aws:MultiFactorAuth*"))
+                cof_findings_add(r->f, COF_RULE_PUT_KEY_POLICY_UNGUARDED, trust->index, trust->places[s].at,
+                                 "%.*s may replace key policies, and is assumed without MFA", COF_SHOW(p->name))->sid = st->sid;
+        }
+    }
+}
+
 static void check_key(struct reach *r, size_t key)
 {
     static const char *const actions[] = {"kms:Decrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyPair", "kms:DeriveSharedSecret"};
+    bool any = false;
 
     for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++)
-        if (guarded(r, &r->account->resources[key], actions[i]))
+        if (guarded(r, &r->account->resources[key], actions[i])) {
+            any = true;
             check_paths(r, key, actions[i], grant_helps(r, actions[i], key));
+        }
+    for (size_t i = 0; any && i < r->account->n_identities; i++)
+        if (i != r->admin)
+            check_trust(r, i, key);
 }
 
 /* Whether anything on one of the account's resources comes of this action; when none fits it cannot be said. */
@@ -235,6 +266,37 @@ static void check_factor(struct reach *r, size_t identity)
     }
 }
 
+/* Whom a key policy names and nobody here knows: roles and users of this account are as they are named; what other accounts allow their
+ * own is their business, so it is taken to be everything. */
+static void add_strangers(struct reach *r, const struct cof_document *key)
+{
+    size_t admin = r->account->identities[r->admin].policies[0];
+
+    for (size_t s = 0; s < key->policy->n_statements; s++)
+        for (size_t i = 0; i < key->policy->statements[s].n_principals; i++) {
+            const struct cof_principal *p = &key->policy->statements[s].principals[i];
+            struct cof_view arn = p->value, part, rest;
+            size_t identity;
+            char made_up[64];
+
+            if (p->kind == COF_PRINCIPAL_ACCOUNT && !cof_view_eq(p->value, r->account->id)) {
+                (void)snprintf(made_up, sizeof made_up, "arn:aws:iam::%.*s:role/any-of-account-%.*s", COF_SHOW(p->value), COF_SHOW(p->value));
+                arn = cof_view_str(made_up);
+            } else if (p->kind != COF_PRINCIPAL_ARN) {
+                continue;
+            }
+            rest = arn;
+            for (int k = 0; k < 5; k++)
+                (void)cof_view_split(rest, ':', &part, &rest);
+            if ((!cof_view_starts(rest, COF_LIT("role/")) && !cof_view_starts(rest, COF_LIT("user/"))) ||
+                cof_account_find_identity(r->account, arn) != SIZE_MAX)
+                continue;
+            identity = cof_account_add_identity(r->account, cof_view_starts(rest, COF_LIT("role/")), arn);
+            if (identity != SIZE_MAX && !cof_view_eq(part, r->account->id))
+                r->account->identities[identity].policies[r->account->identities[identity].n_policies++] = admin;
+        }
+}
+
 static size_t add_admin(struct reach *r)
 {
     static const char text[] = "{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"*\"}}";
@@ -273,6 +335,9 @@ enum cof_err cof_policy_reach(struct cof_account *account, int64_t now_ms, struc
         check_factor(&r, i);
     }
     r.admin = add_admin(&r);
+    for (size_t i = 0; r.admin != SIZE_MAX && i < account->n_documents; i++)
+        if (account->documents[i].kind == COF_DOCUMENT_KEY && account->documents[i].policy != NULL)
+            add_strangers(&r, &account->documents[i]);
     for (size_t i = 0; r.admin != SIZE_MAX && i < account->n_resources; i++)
         if (account->resources[i].kind == COF_ACCOUNT_KEY)
             check_key(&r, i);

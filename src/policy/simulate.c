@@ -70,7 +70,7 @@ void cof_simulate_gather(const struct cof_account *account, const struct cof_sim
     if (r->identity != SIZE_MAX) {
         const struct cof_account_identity *p = &account->identities[r->identity];
 
-        s->access.caller = (struct cof_caller){.kind = p->role ? COF_CALLER_ROLE : COF_CALLER_USER, .account = account->id, .arn = p->session_arn,
+        s->access.caller = (struct cof_caller){.kind = p->role ? COF_CALLER_ROLE : COF_CALLER_USER, .account = p->account, .arn = p->session_arn,
             .role_arn = p->role ? p->arn : (struct cof_view){0}, .user_id = p->user_id, .name = p->role ? (struct cof_view){0} : p->name,
             .tags = p->tags, .n_tags = p->n_tags};
         for (size_t i = 0; i < p->n_policies; i++)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """coffer policy lint: every known error of the public designs' own example policies is reported at its line, malformed JSON is named with
 line, column and the mend, the deployment's own policies are clean, and the rule list of docs/policy.md is that of the program."""
-import json, os, re, subprocess, tempfile
+import json, os, re, shutil, subprocess, tempfile
 from pathlib import Path
 
 COFFER = Path(os.environ['COFFER_BUILD']) / 'src/prog/coffer/coffer'
@@ -128,6 +128,24 @@ def deployment():
     check('deploy/iam is clean', code == 0 and report['files'] >= 20 and not other and report['errors'] + report['warnings'] == 0, report['findings'])
 
 
+def factor():
+    """The administrator's role without MFA in its trust policy, and an identity policy that demands it where no session has it."""
+    with tempfile.TemporaryDirectory() as tmp:
+        shutil.copytree(ROOT / 'deploy/iam', Path(tmp) / 'iam')
+        shutil.copytree(ROOT / 'deploy/local', Path(tmp) / 'local', ignore=shutil.ignore_patterns('*.c', '*.build'))
+        manifest, trust, deployer = Path(tmp) / 'local/manifest.json', Path(tmp) / 'iam/trust-admin.json', Path(tmp) / 'iam/deployer.json'
+        policy = json.loads(trust.read_text())
+        del policy['Statement'][0]['Condition']
+        trust.write_text(json.dumps(policy))
+        policy = json.loads(deployer.read_text())
+        policy['Statement'][0]['Condition'] = {'Bool': {'aws:MultiFactorAuthPresent': 'true'}}
+        deployer.write_text(json.dumps(policy))
+        code, report = found('--manifest', manifest)
+        got = {(Path(f['file']).name, f['rule']) for f in report['findings'] if f['severity'] != 'note'}
+        check('MFA missing where it counts, and demanded where it cannot be', code == 3 and ('trust-admin.json', 'put-key-policy-without-mfa') in got
+              and ('deployer.json', 'mfa-in-role-session') in got, got)
+
+
 def generated():
     """What `coffer policy generate` writes is clean, judged with its own manifest."""
     manifest = ROOT / 'examples/deployment.json'
@@ -170,6 +188,7 @@ def document():
 published()
 malformed()
 deployment()
+factor()
 generated()
 terraform()
 document()

@@ -62,6 +62,10 @@ static const struct row {
     {{P(ENCLAVE "," GIVE("moves", ROLE("other"), "'kms:ReEncryptFrom'", "") ADMIN)}, "reencrypt-path", "moves"},
     {{P(ENCLAVE "," GIVE("moves", ROLE("other"), "'kms:ReEncrypt*'", "") CLOSED ADMIN)}, NULL, NULL},
     {{P(ENCLAVE "," GIVE("copies", ROLE("other"), "'kms:ReplicateKey'", "") CLOSED ADMIN)}, "replicate-path", "copies"},
+    /* another account: its role, and all of it */
+    {{P(ENCLAVE "," GIVE("abroad", "{'AWS':'arn:aws:iam::444455556666:role/x'}", "'kms:Decrypt'", "") ADMIN)}, "reachable-without-attestation", "abroad"},
+    {{P(ENCLAVE "," GIVE("abroad", "{'AWS':'444455556666'}", "'kms:Decrypt'", "") ADMIN)}, "reachable-without-attestation", "abroad"},
+    {{P(ENCLAVE "," GIVE("abroad", "{'AWS':'444455556666'}", "'kms:Decrypt'", IF_ENCLAVE) ADMIN)}, NULL, NULL},
     /* no attestation is demanded of this use at all */
     {{P(GIVE("plain", ROLE("owner"), "'kms:Decrypt'", "") ADMIN)}, NULL, NULL},
     /* in vain */
