@@ -251,7 +251,7 @@ def wrong_use():
     import subprocess
     from host import HOST
     for what, options, says in (('no destination', ['-l', 'unix:/x'], '--allow'), ('no port', ['-l', 'unix:/x', '-a', 'localhost'], 'HOST:PORT'),
-                                ('a buffer too small', ['-l', 'unix:@x', '-a', 'localhost:1', '--buffer', '100'], '--buffer')):
+                                ('vsock for whoever comes', ['-l', 'vsock:4294967295:5005', '-a', 'localhost:1'], '--cid'), ('a buffer too small', ['-l', 'unix:@x', '-a', 'localhost:1', '--buffer', '100'], '--buffer')):
         p = subprocess.run([HOST, *options], capture_output=True, timeout=20, env={'AWS_ACCESS_KEY_ID': 'a', 'AWS_SECRET_ACCESS_KEY': 'b', 'AWS_EC2_METADATA_DISABLED': 'true', 'AWS_REGION': 'us-east-1'})
         check(f'{what}: exit 2, named', p.returncode == 2 and says in p.stderr.decode(), p.stderr)
 

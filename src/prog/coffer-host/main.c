@@ -64,7 +64,7 @@ struct host {
 
 #define O(field) offsetof(struct host, field)
 static const struct cof_option options[] = {
-    {"listen", 'l', COF_OPT_TEXT, "ADDRESS", "where the enclave connects: unix:PATH or vsock:CID:PORT", O(listen)},
+    {"listen", 'l', COF_OPT_TEXT, "ADDRESS", "where the enclave connects: unix:PATH, or vsock:4294967295:PORT with --cid", O(listen)},
     {"allow", 'a', COF_OPT_LIST, "HOST:PORT", "a destination the enclave may reach; repeatable", O(allow)},
     {"hypervisor", 'H', COF_OPT_TEXT, "ADDRESS", "control socket of the simulated hypervisor", O(hypervisor)},
     {"enclave", 'e', COF_OPT_TEXT, "FILE", "the enclave's program", O(enclave)},
@@ -80,8 +80,8 @@ static const struct cof_option options[] = {
     {"enclave-log", 0, COF_OPT_TEXT, "FILE", "where the enclave's console goes", O(enclave_log)},
     {"role-arn", 0, COF_OPT_TEXT, "ARN", "the instance's role, measured into PCR3", O(role_arn)},
     {"debug", 0, COF_OPT_FLAG, NULL, "start the enclave in debug mode: its PCRs are zero", O(debug)},
-    {"cid", 0, COF_OPT_NUMBER, "N", "the enclave's context; others that connect by vsock are refused (for nitro-cli default 16)", O(cid)},
-    {"telemetry", 't', COF_OPT_TEXT, "ADDRESS", "where the enclave tells events and heartbeats: unix:PATH or vsock:CID:PORT", O(telemetry)},
+    {"cid", 0, COF_OPT_NUMBER, "N", "the enclave's context: no other is served by vsock (for nitro-cli default 16)", O(cid)},
+    {"telemetry", 't', COF_OPT_TEXT, "ADDRESS", "where the enclave tells events and heartbeats; addresses as above", O(telemetry)},
     {"heartbeat-timeout", 0, COF_OPT_NUMBER, "SECONDS", "with --telemetry: without a heartbeat for so long it is started anew (default 60)", O(heartbeat_s)},
     {"boot-timeout", 0, COF_OPT_NUMBER, "SECONDS", "and for so long after its start (default 300)", O(boot_s)},
     {"metrics", 'm', COF_OPT_TEXT, "ADDRESS", "where Prometheus asks: tcp:HOST:PORT or unix:PATH", O(metrics_at)},
@@ -170,6 +170,8 @@ static enum cof_err check(const struct host *h, struct cof_diag *diag)
         h->setup_s > 86400 || h->connect_s > 86400 || h->idle_s > 86400 || h->heartbeat_s > 86400 || h->boot_s > 86400 ||
         h->heartbeat_s == 0 || h->boot_s == 0)
         return cof_diag_set(diag, COF_E_USAGE, "a limit is out of range: at most 1000000 connections, 1M of buffer, 86400 seconds");
+    if (h->cid == 0 && (strncmp(h->listen, "vsock:", 6) == 0 || (h->telemetry != NULL && strncmp(h->telemetry, "vsock:", 6) == 0)))
+        return cof_diag_set(diag, COF_E_USAGE, "by vsock any enclave could ask for the credentials: --cid is needed");
     if (h->nitro_cli != NULL && (h->image == NULL || h->hypervisor != NULL || h->enclave != NULL))
         return cof_diag_set(diag, COF_E_USAGE, "--nitro-cli goes with --image, and without --hypervisor");
     if (h->nitro_cli != NULL && (h->cid < 4 || h->cpus == 0 || h->cpus > 1024 || h->memory_mib < 64 || h->memory_mib > 16 << 20))
