@@ -3,40 +3,17 @@
 """Our messages judged by the AWS Encryption SDK for JavaScript (@aws-crypto/client-node, tests only): what it writes we read, what
 we write it reads, with raw AES and RSA keys and with KMS keys through coffer-local. Installed from npm into the build folder;
 skipped where there is no npm, or no way to its packages."""
-import hashlib, json, os, shutil, signal, subprocess, sys, tempfile
+import json, os, signal, subprocess, sys, tempfile
 from pathlib import Path
 
 BUILD, SOURCE = Path(os.environ['COFFER_BUILD']), Path(os.environ['COFFER_SOURCE'])
 COFFER, LOCAL = BUILD / 'src/prog/coffer/coffer', BUILD / 'src/prog/coffer-local/coffer-local'
+sys.path.insert(0, str(SOURCE / 'tests/tools'))
+from node import packages_or_skip  # noqa: E402
+
 NODE = SOURCE / 'tests/interop/node'
 SIZES = {'0': 0, '1': 1, 'frame-1': 4095, 'frame': 4096, 'frame+1': 4097, '10 MiB': 10 << 20}
 results = []
-
-
-def skip_all(why):
-    print(f'1..0 # SKIP {why}')
-    sys.exit(0)
-
-
-def install():
-    """-> the folder that holds node_modules"""
-    if not shutil.which('npm') or not shutil.which('node'):
-        skip_all('no npm here')
-    lock = (NODE / 'package-lock.json').read_bytes()
-    place = BUILD / f'node-interop-{hashlib.sha256(lock).hexdigest()[:12]}'
-    if not (place / 'complete').exists():
-        shutil.rmtree(place, ignore_errors=True)
-        place.mkdir()
-        for name in ('package.json', 'package-lock.json'):
-            shutil.copy(NODE / name, place)
-        try:
-            p = subprocess.run(['npm', 'ci', '--ignore-scripts', '--no-audit', '--no-fund'], cwd=place, capture_output=True, timeout=150)
-        except subprocess.TimeoutExpired:
-            skip_all('npm gives no packages in time')
-        if p.returncode != 0:
-            skip_all('npm gives no packages: ' + p.stderr.decode(errors='replace').strip().splitlines()[-1][:100])
-        (place / 'complete').touch()
-    return place
 
 
 class Peer:
@@ -183,7 +160,7 @@ def serve(tmp):
 
 
 def main():
-    place = install()
+    place = packages_or_skip(NODE, 'interop')
     with tempfile.TemporaryDirectory() as tmp:
         tmp = Path(tmp)
         server, env = serve(tmp)

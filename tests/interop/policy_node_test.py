@@ -4,39 +4,17 @@
 asked there too, as it is and, where it depends, with the conditions that coffer says it depends on; and what its grammar (iam-policy) finds
 wrong in damaged policies, coffer policy lint calls an error too. Installed from npm into the build folder;
 skipped where there is no npm, or no way to its packages."""
-import hashlib, json, os, random, re, shutil, subprocess, sys, tempfile
+import json, os, random, re, subprocess, sys, tempfile
 from pathlib import Path
 
 SOURCE = Path(os.environ['COFFER_SOURCE'])
 BUILD = Path(os.environ['COFFER_BUILD'])
 COFFER = BUILD / 'src/prog/coffer/coffer'
+sys.path.insert(0, str(SOURCE / 'tests/tools'))
+from node import packages_or_skip  # noqa: E402
+
 NODE = SOURCE / 'tests/interop/policy_node'
 MANIFEST = SOURCE / 'deploy/local/manifest.json'
-
-
-def skip_all(why):
-    print(f'1..0 # SKIP {why}')
-    sys.exit(0)
-
-
-def install():
-    """-> the folder that holds node_modules"""
-    if not shutil.which('npm') or not shutil.which('node'):
-        skip_all('no npm here')
-    place = BUILD / f'node-policy-{hashlib.sha256((NODE / "package-lock.json").read_bytes()).hexdigest()[:12]}'
-    if not (place / 'complete').exists():
-        shutil.rmtree(place, ignore_errors=True)
-        place.mkdir()
-        for name in ('package.json', 'package-lock.json'):
-            shutil.copy(NODE / name, place)
-        try:
-            p = subprocess.run(['npm', 'ci', '--ignore-scripts', '--no-audit', '--no-fund'], cwd=place, capture_output=True, timeout=150)
-        except subprocess.TimeoutExpired:
-            skip_all('npm gives no packages in time')
-        if p.returncode != 0:
-            skip_all('npm gives no packages: ' + p.stderr.decode(errors='replace').strip().splitlines()[-1][:100])
-        (place / 'complete').touch()
-    return place
 
 
 class Deployment:
@@ -145,7 +123,7 @@ def damaged(place, d):
 
 
 def main():
-    place, d = install(), Deployment()
+    place, d = packages_or_skip(NODE, 'policy'), Deployment()
     out = subprocess.run([str(COFFER), 'policy', 'simulate', '-m', str(MANIFEST), '--matrix', '--json'], capture_output=True, timeout=60, check=True).stdout
     report = json.loads(out)
     questions, ours = [], []

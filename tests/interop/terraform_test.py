@@ -8,6 +8,7 @@ from pathlib import Path
 
 SOURCE = Path(os.environ['COFFER_SOURCE'])
 sys.path[:0] = [str(SOURCE / 'tests/tools'), str(Path(__file__).parent / 'terraform')]
+import node
 from local import COFFER, Checks
 from world import REGION, Terraform, generated, mirror
 
@@ -100,20 +101,10 @@ def lint():
 # Without Terraform: npm's parser -----------------------------------------------------------------------------------------------------
 def parse_with_npm():
     folder = Path(__file__).parent / 'terraform'
-    if not shutil.which('npm') or not shutil.which('node'):
-        return check.skip('every file parses (npm)', 'no npm here')
-    place = Path(os.environ['COFFER_BUILD']) / 'node-hcl'
-    place.mkdir(exist_ok=True)
-    for name in ('package.json', 'package-lock.json'):
-        shutil.copy(folder / name, place)
-    if not (place / 'complete').exists():
-        try:
-            p = subprocess.run(['npm', 'ci', '--ignore-scripts', '--no-audit', '--no-fund'], cwd=place, capture_output=True, timeout=150)
-        except subprocess.TimeoutExpired:
-            return check.skip('every file parses (npm)', 'npm gives no packages in time')
-        if p.returncode != 0:
-            return check.skip('every file parses (npm)', 'npm gives no packages')
-        (place / 'complete').touch()
+    try:
+        place = node.packages(folder, 'hcl')
+    except node.Absent as why:
+        return check.skip('every file parses (npm)', str(why))
     p = subprocess.run(['node', str(folder / 'parse.js'), *map(str, sorted(TF.rglob('*.tf')))], capture_output=True, text=True, timeout=120,
                        env=os.environ | {'NODE_PATH': str(place / 'node_modules')})
     check('every file parses (npm)', p.returncode == 0, p.stdout + p.stderr)
