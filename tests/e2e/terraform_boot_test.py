@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an instance of deploy/terraform runs first (boot/aws.py): it fetches packages with the role's credentials from the metadata service,
 signed so that coffer-local takes it, allowed by the very policies that Terraform attaches; what is not the bytes it should be does not appear."""
-import base64, hashlib, http.server, json, os, subprocess, sys, threading, urllib.parse
+import hashlib, http.server, json, os, shutil, subprocess, sys, threading, urllib.parse
 from pathlib import Path
 
 SOURCE = Path(os.environ['COFFER_SOURCE'])
@@ -89,7 +89,7 @@ def beats(w):
     server = http.server.HTTPServer(('127.0.0.1', 0), Taken)
     server.taken, server.answers = [], [500, 503]
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    (w.tmp / 'bin').mkdir()
+    (w.tmp / 'bin').mkdir(exist_ok=True)
     (w.tmp / 'bin/systemctl').write_text('#!/bin/sh\n[ "$3" = coffer-host.service ]\n')
     (w.tmp / 'bin/systemctl').chmod(0o755)
     more = {'AWS_ENDPOINT_URL': f'http://127.0.0.1:{server.server_port}', 'PATH': f'{w.tmp}/bin:{os.environ["PATH"]}'}
@@ -107,8 +107,46 @@ def beats(w):
     server.shutdown()
 
 
+def allocates(tmp):
+    """boot/enclave-host.sh.tftpl's allocate, on machines made of files."""
+    text = (TF / 'boot/enclave-host.sh.tftpl').read_text()
+    script = text.split("allocate <<'END'\n")[1].split('\nEND\n')[0].replace('$${', '\0').replace('/sys/', f'{tmp}/sys/')
+
+    def machine(name, siblings, cpus, mib, wanted, pages=1 << 20):
+        """siblings: what each CPU's thread_siblings_list says. wanted: the pool and the huge pages, or words of the refusal."""
+        shutil.rmtree(tmp / 'sys', ignore_errors=True)
+        for i, list_ in enumerate(siblings):
+            folder = tmp / f'sys/devices/system/cpu/cpu{i}/topology'
+            folder.mkdir(parents=True)
+            (folder / 'thread_siblings_list').write_text(list_ + '\n')
+        pool, huge = tmp / 'sys/module/nitro_enclaves/parameters/ne_cpus', tmp / 'sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages'
+        for file in (pool, huge):
+            file.parent.mkdir(parents=True)
+        if pages == 0: # a kernel that finds none: what is written is not what is read
+            huge.symlink_to('/dev/null')
+        filled = script.replace('${cpus}', str(cpus)).replace('${memory_mib}', str(mib)).replace('\0', '${')
+        (tmp / 'bin').mkdir(exist_ok=True)
+        (tmp / 'bin/modprobe').write_text('#!/bin/sh\n[ "$*" = nitro_enclaves ]\n')
+        (tmp / 'bin/modprobe').chmod(0o755)
+        p = subprocess.run(['sh', '-s'], input=filled, capture_output=True, text=True, timeout=20, env={'PATH': f'{tmp}/bin:/usr/bin:/bin'})
+        if isinstance(wanted, str):
+            check(f'allocate: {name}', p.returncode != 0 and wanted in p.stderr, p.stderr)
+        else:
+            check(f'allocate: {name}', p.returncode == 0 and (pool.read_text().strip(), huge.read_text().strip()) == wanted, (p.stderr, p.returncode, pool.exists() and pool.read_text()))
+
+    pairs = lambda n: [f'{i % n},{i % n + n}' for i in range(2 * n)]
+    machine('four threads, two for the enclave: the second core', pairs(2), 2, 512, ('1,3', '256'))
+    machine('sixteen, of which eight: four whole cores, never the first', pairs(8), 8, 2049, ('7,15,6,14,5,13,4,12', '1025'))
+    machine('siblings written as ranges', ['0-1', '0-1', '2-3', '2-3'], 2, 64, ('2-3', '32'))
+    machine('no threads beside: two cores', ['0', '1', '2', '3'], 2, 64, ('3,2', '32'))
+    machine('all but the first core', pairs(4), 6, 64, ('3,7,2,6,1,5', '32'))
+    machine('more than there is beside the first core', pairs(2), 4, 64, 'too few cores')
+    machine('no memory in one piece', pairs(2), 2, 64, 'no 64 MiB in one piece', pages=0)
+
+
 w = World()
 try:
+    allocates(w.tmp)
     fetches(w)
     beats(w)
 finally:

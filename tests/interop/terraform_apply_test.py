@@ -15,7 +15,7 @@ BUCKET = f'coffer-{ACCOUNT}-{REGION}'
 PCRS = {f'pcr{n}': f'{n}a' + '0123456789abcdef' * 5 + '0123456789abcd' for n in range(3)}
 SETTINGS = {'region': REGION, 'account': ACCOUNT, 'admin_role_arn': ADMIN, 'zones': [f'{REGION}a', f'{REGION}b'],
             'client_cidrs': ['198.51.100.0/24'], 'issuer': 'https://tokens.example.com', 'issuer_cidrs_by_nat': ['203.0.113.7/32'],
-            'ami': 'ami-12c6146b', 'images': [PCRS], 'alarm_mail': ['security@example.com'],
+            'ami': 'ami-12c6146b', 'admin_profile': None, 'producers': {'min': 2, 'max': 10}, 'enclave_hosts': {'min': 1, 'max': 10}, 'images': [PCRS], 'alarm_mail': ['security@example.com'],
             'enclave_image': {'key': 'images/enclave.eif', 'sha256': '5' * 64}, 'producer_packages': {'coffer-producer_1_amd64.deb': '6' * 64},
             'enclave_host_packages': {'coffer-host_1_amd64.deb': '7' * 64}}
 # moto serves buckets under its own path, and protects no load balancer from us.
@@ -57,24 +57,55 @@ def forget(tf):
                 f.write(f'resource "{kind}" "{label or "this"}" {{\n  lifecycle {{\n    ignore_changes = [{", ".join(members)}]\n  }}\n}}\n')
 
 
-def refusals(tf, root, certificate_arn):
-    """Settings that must not get as far as a plan."""
+# What the example leaves alone: TLS through to the producer, from inside only, and whatever else takes another branch.
+VARIANT = '''module "coffer" {
+  passthrough          = true
+  internal             = true
+  certificate_arn      = null
+  requests_per_address = 2000
+  endpoints_only       = false
+  flow_logs            = false
+  lock_days            = 0
+  trail_lock_days      = 0
+  lock_mode            = "COMPLIANCE"
+  keep_days            = { jobs = 40, results = 400 }
+  source_accounts      = ["222233334444"]
+  issuer_cidrs         = ["10.1.2.3/32"]
+  issuer_cidrs_by_nat  = []
+  producers            = { min = 0, max = 4 }
+  owner_oidc = {
+    issuer   = "https://tokens.example.com"
+    audience = "coffer"
+    subject  = "owner"
+  }
+}
+'''
+
+
+def plans(tf, root, certificate_arn):
+    """While the apply waits: settings that must not get as far as a plan, and another deployment that must."""
     good = SETTINGS | {'certificate_arn': certificate_arn}
-    for name, change, words in (
-            ('PCRs that are none', {'images': [PCRS | {'pcr1': v} for v in NO_PCRS.values()], 'models': ['0' * 96], 'issuer': 'http://tokens.example.com'},
-             ['A PCR is 96 lower-case hex digits', 'debug enclave', 'A PCR16 is', 'https.']),
-            ('another account', {'account': '210987654321'}, [f'AWS account ID not allowed: {ACCOUNT}'])):
-        file = tf.tmp / 'refused.tfvars.json'
-        file.write_text(json.dumps(good | change))
-        p = tf.run(root, 'plan', '-input=false', '-lock=false', f'-var-file={file}')
-        text = ' '.join((p.stdout + p.stderr).split())
-        check(f'refused: {name}', p.returncode == 1 and all(w in text for w in words), [w for w in words if w not in text] or text[-2000:])
+    file = tf.tmp / 'other.tfvars.json'
+    file.write_text(json.dumps(good | {'images': [PCRS | {'pcr1': v} for v in NO_PCRS.values()], 'models': ['0' * 96], 'issuer': 'http://tokens.example.com'}))
+    p = tf.run(root, 'plan', '-input=false', '-lock=false', f'-var-file={file}')
+    text, words = ' '.join((p.stdout + p.stderr).split()), ('A PCR is 96 lower-case hex digits', 'debug enclave', 'A PCR16 is', 'https.')
+    check('PCRs that are none, and an issuer without TLS, are refused', p.returncode == 1 and all(w in text for w in words), [w for w in words if w not in text] or text[-2000:])
+    other = root.parent / 'other-region'
+    shutil.copytree(root, other, ignore=shutil.ignore_patterns('*.tfstate*', '.terraform*'))
+    (other / 'variant_override.tf').write_text(VARIANT)
+    tf.good(other, 'init', '-input=false')
+    p = tf.run(other, 'plan', '-input=false', f'-var=models=["{"7" * 96}"]')
+    kinds = re.findall(r'^  # module\.coffer\.(\S+) will be created', p.stdout, re.M)
+    check('another deployment can be planned: TLS through to the producer, inside, an owner with tokens', p.returncode == 0 and len(kinds) > 120 and
+          'load_balancer_type' in p.stdout and '"network"' in p.stdout and not [k for k in kinds if 'waf' in k or 'nat_gateway' in k or 'flow_log.' in k or 'internet_gateway' in k] and
+          [k for k in kinds if 'openid_connect_provider' in k], p.stderr or kinds)
 
 
 def run(tf):
     admin, root = tf.root / 'examples/admin', tf.root / 'examples/one-region'
     (root / 'test_override.tf').write_text(OVERRIDE)
     forget(tf)
+    shutil.copy(root / 'terraform.tfvars.example', root / 'terraform.tfvars') # terraform.tfvars.json wins
     (admin / 'terraform.tfvars.json').write_text(json.dumps({'region': REGION, 'account': ACCOUNT}))
     arn = certificate(tf)
     (root / 'terraform.tfvars.json').write_text(json.dumps(SETTINGS | {'certificate_arn': arn}))
@@ -83,10 +114,11 @@ def run(tf):
     tf.good(admin, 'apply', '-auto-approve', '-input=false')
     lap('the admin role is there')
     with concurrent.futures.ThreadPoolExecutor(1) as pool: # an apply waits more than it works
-        refused = pool.submit(refusals, tf, root, arn)
-        tf.good(root, 'apply', '-auto-approve', '-input=false', '-parallelism=40')
+        others = pool.submit(plans, tf, root, arn)
+        out = tf.good(root, 'apply', '-auto-approve', '-input=false', '-parallelism=40')
+        check('terraform.tfvars.example sets what there is', 'undeclared variable' not in out, out[:2000])
         lap('applied')
-        refused.result()
+        others.result()
     said = json.loads(tf.good(root, 'output', '-json', 'coffer'))
     wanted = generated(tf, said['policy_manifest'])
     for look in (keys, bucket, queues, roles, machines, enclave_config, network, gateway, scaling, trail, alarms):

@@ -39,7 +39,7 @@ class Terraform:
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(('AWS_', 'TF_'))} | {
             'HOME': str(self.tmp), 'TF_CLI_CONFIG_FILE': str(self.tmp / 'rc'), 'CHECKPOINT_DISABLE': '1', 'TF_IN_AUTOMATION': '1',
             'TF_CLI_ARGS': '-no-color',
-            'GOGC': '800', # the provider's schemas are large, and collecting them takes longer than the work
+            'GOGC': 'off', 'GOMEMLIMIT': '1GiB', # the provider's schemas are large, and collecting garbage takes longer than the work
             'AWS_REGION': REGION, 'AWS_ACCESS_KEY_ID': 'x', 'AWS_SECRET_ACCESS_KEY': 'x', 'AWS_EC2_METADATA_DISABLED': 'true'}
         self.moto = None
 
