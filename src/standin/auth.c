@@ -217,23 +217,19 @@ static void keep_text(char *kept, struct cof_view v)
 static enum cof_err find_key(struct cof_auth *a, struct cof_auth_keys *keys, struct cof_view secret)
 {
     const struct cof_sigv4_claim *c = &a->claim;
-    uint8_t digest[32];
     size_t oldest = 0;
     enum cof_err err;
 
-    if (keys == NULL || c->access_key_id.len >= sizeof keys->items[0].access_key_id || c->day.len >= sizeof keys->items[0].day ||
-        c->region.len >= sizeof keys->items[0].region || c->service.len >= sizeof keys->items[0].service)
+    if (keys == NULL || secret.len > COF_SECRET_MAX || c->access_key_id.len >= sizeof keys->items[0].access_key_id ||
+        c->day.len >= sizeof keys->items[0].day || c->region.len >= sizeof keys->items[0].region || c->service.len >= sizeof keys->items[0].service)
         return cof_sigv4_signing_key(secret, c->day, c->region, c->service, &a->signing_key);
-    err = cof_hash_once(COF_SHA256, secret, digest);
-    if (err != COF_OK)
-        return err;
     keys->now++;
     for (size_t i = 0; i < COF_AUTH_KEYS; i++) {
         if (keys->items[i].used != 0 && is_text(keys->items[i].access_key_id, sizeof keys->items[i].access_key_id, c->access_key_id) &&
             is_text(keys->items[i].service, sizeof keys->items[i].service, c->service) &&
             is_text(keys->items[i].day, sizeof keys->items[i].day, c->day) &&
             is_text(keys->items[i].region, sizeof keys->items[i].region, c->region) &&
-            cof_equal_ct(cof_view_of(keys->items[i].secret, sizeof digest), cof_view_of(digest, sizeof digest))) {
+            cof_equal_ct(cof_secret_view(&keys->items[i].secret), secret)) {
             keys->items[i].used = keys->now;
             return cof_secret_set(&a->signing_key, cof_secret_view(&keys->items[i].key));
         }
@@ -243,13 +239,14 @@ static enum cof_err find_key(struct cof_auth *a, struct cof_auth_keys *keys, str
     err = cof_sigv4_signing_key(secret, c->day, c->region, c->service, &a->signing_key);
     if (err == COF_OK)
         err = cof_secret_set(&keys->items[oldest].key, cof_secret_view(&a->signing_key));
+    if (err == COF_OK)
+        err = cof_secret_set(&keys->items[oldest].secret, secret);
     if (err != COF_OK)
         return err;
     keep_text(keys->items[oldest].access_key_id, c->access_key_id);
     keep_text(keys->items[oldest].day, c->day);
     keep_text(keys->items[oldest].region, c->region);
     keep_text(keys->items[oldest].service, c->service);
-    memcpy(keys->items[oldest].secret, digest, sizeof digest);
     keys->items[oldest].used = keys->now;
     return COF_OK;
 }

@@ -67,8 +67,7 @@ struct cof_auth {
 struct cof_auth_keys {
     struct {
         char access_key_id[32], day[9], region[32], service[16];
-        uint8_t secret[32]; /* SHA-256 of it */
-        struct cof_secret key;
+        struct cof_secret secret, key;
         uint64_t used; /* 0: empty */
     } items[COF_AUTH_KEYS];
     uint64_t now;

@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/date.h"
-#include "crypto/hash.h"
 #include "standin/state.h"
 #include "standin/trail.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-static const char *const kind_names[] = {"identity", "resource", "trust"};
+static bool is_in(const struct cof_standin *s, size_t slot, struct cof_view text, enum cof_policy_kind kind)
+{
+    return s->policies[slot].policy != NULL && s->policies[slot].kind == kind &&
+        cof_view_eq(cof_view_of(s->policies[slot].text, s->policies[slot].len), text);
+}
 
-/* The slot of that digest, or the one unused for longest. One decision needs fewer policies than there are slots, so
- * none of its own is pushed out while it lasts. */
-static size_t find_slot(const struct cof_standin *s, const uint8_t digest[32])
+/* The slot of that policy, or the one unused for longest. One decision needs fewer policies than there are slots, so that none of
+ * its own is pushed out while it lasts. Comparing texts costs less than hashing one would. */
+static size_t find_slot(const struct cof_standin *s, struct cof_view text, enum cof_policy_kind kind)
 {
     size_t oldest = 0;
 
     for (size_t i = 0; i < COF_STANDIN_POLICY_CACHE; i++) {
-        if (s->policies[i].policy == NULL)
-            return i;
-        if (memcmp(s->policies[i].digest, digest, 32) == 0)
+        if (s->policies[i].policy == NULL || is_in(s, i, text, kind))
             return i;
         if (s->policies[i].used < s->policies[oldest].used)
             oldest = i;
@@ -26,35 +28,39 @@ static size_t find_slot(const struct cof_standin *s, const uint8_t digest[32])
     return oldest;
 }
 
+static enum cof_err fill_slot(struct cof_standin *s, size_t slot, struct cof_view text, enum cof_policy_kind kind)
+{
+    struct cof_policy *policy;
+    uint8_t *copy;
+    enum cof_err err = cof_policy_parse(text, kind, COF_POLICY_SIZE_MAX, &policy, NULL);
+
+    if (err != COF_OK)
+        return err;
+    copy = malloc(text.len + 1);
+    if (copy == NULL) {
+        cof_policy_free(policy);
+        return COF_E_MEMORY;
+    }
+    if (text.len > 0)
+        memcpy(copy, text.data, text.len);
+    cof_policy_free(s->policies[slot].policy);
+    free(s->policies[slot].text);
+    s->policies[slot].policy = policy;
+    s->policies[slot].text = copy;
+    s->policies[slot].len = text.len;
+    s->policies[slot].kind = kind;
+    return COF_OK;
+}
+
 enum cof_err cof_standin_policy(
     struct cof_standin *s, struct cof_view text, enum cof_policy_kind kind, const struct cof_policy **out)
 {
-    struct cof_hash *hash = NULL;
-    uint8_t digest[32];
-    size_t slot;
-    enum cof_err err = cof_hash_new(COF_SHA256, &hash);
+    size_t slot = find_slot(s, text, kind);
+    enum cof_err err = is_in(s, slot, text, kind) ? COF_OK : fill_slot(s, slot, text, kind);
 
     *out = NULL;
-    if (err == COF_OK)
-        err = cof_hash_update(hash, cof_view_str(kind_names[kind]));
-    if (err == COF_OK)
-        err = cof_hash_update(hash, text);
-    if (err == COF_OK)
-        err = cof_hash_final(hash, digest);
-    cof_hash_free(hash);
     if (err != COF_OK)
         return err;
-    slot = find_slot(s, digest);
-    if (s->policies[slot].policy == NULL || memcmp(s->policies[slot].digest, digest, sizeof digest) != 0) {
-        struct cof_policy *policy;
-
-        err = cof_policy_parse(text, kind, COF_POLICY_SIZE_MAX, &policy, NULL);
-        if (err != COF_OK)
-            return err;
-        cof_policy_free(s->policies[slot].policy);
-        s->policies[slot].policy = policy;
-        memcpy(s->policies[slot].digest, digest, sizeof digest);
-    }
     s->policies[slot].used = s->n_decisions;
     *out = s->policies[slot].policy;
     return COF_OK;

@@ -51,8 +51,10 @@ void cof_standin_free(struct cof_standin *s)
     for (size_t i = 0; i < s->opts.n_services && i < COF_STANDIN_SERVICES_MAX; i++)
         if (s->state[i] != NULL && s->opts.services[i]->stop != NULL)
             s->opts.services[i]->stop(s, s->state[i]);
-    for (size_t i = 0; i < COF_STANDIN_POLICY_CACHE; i++)
+    for (size_t i = 0; i < COF_STANDIN_POLICY_CACHE; i++) {
         cof_policy_free(s->policies[i].policy);
+        free(s->policies[i].text);
+    }
     cof_auth_keys_done(&s->signing_keys);
     cof_memo_free(s->memo);
     cof_secret_done(&s->master_key);

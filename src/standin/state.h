@@ -22,8 +22,10 @@ struct cof_standin {
     uint64_t n_decisions;
     void *state[COF_STANDIN_SERVICES_MAX];
     struct {
-        uint8_t digest[32]; /* of kind and text */
-        struct cof_policy *policy;
+        uint8_t *text; /* what it was parsed from */
+        size_t len;
+        enum cof_policy_kind kind;
+        struct cof_policy *policy; /* NULL: empty */
         uint64_t used;      /* the last decision that needed it */
     } policies[COF_STANDIN_POLICY_CACHE];
 };
