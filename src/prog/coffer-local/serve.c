@@ -27,7 +27,7 @@
 #include <unistd.h>
 
 #define PULL_BYTES 262144
-#define PULL_SLACK 64 /* over the plaintext, for the tag of what is opened where it lies */
+#define PULL_SLACK 65600 /* a pull ends with a whole chunk, whose tag is opened where it lies */
 #define CONNECTIONS 12000 /* as far as descriptors allow */
 #define HASHED_MAX 64 /* uploads whose MD5s are computed together */
 #define AUDIT_SYNC_MS 2000
@@ -47,7 +47,6 @@ struct exchange {
     int64_t began_us;
     struct cof_waiter waiter; /* in whose line */
     struct exchange *next_held, *next_hashed;
-    struct cof_buf piece;
     bool held, hashed, streaming, answered, gone; /* held, hashed: in that list, and freed there when gone */
 };
 
@@ -70,6 +69,7 @@ struct server {
     struct exchange *held, **held_end;
     struct exchange *hashed; /* bodies are whole, their MD5 is wanted */
     size_t n_hashed;
+    struct cof_buf piece; /* of a body on its way out; empty but while it is sent */
 };
 
 /* A scripted cut or bit flip, before a piece of body goes out. False: the connection was cut. */
@@ -90,45 +90,38 @@ static bool spoil(struct exchange *e, struct cof_buf *piece)
     return false;
 }
 
-/* Room for what one pull gives: a buffer that grows is copied and wiped each time. */
-static size_t first_piece(const struct cof_standin_reply *reply)
+/* One piece, into the buffer that all exchanges use in turn. False: there is no more to send now. */
+static bool pump_piece(struct exchange *e, struct cof_buf *piece)
 {
-    return (reply->stream.length < PULL_BYTES ? (size_t)reply->stream.length : PULL_BYTES) + PULL_SLACK;
+    struct cof_standin_reply *reply = cof_standin_call_reply(e->call);
+    enum cof_err err = cof_buf_reserve(piece, PULL_BYTES + PULL_SLACK); /* at once: what grows is copied and wiped each time */
+
+    if (err == COF_OK)
+        err = reply->stream.pull(reply->stream.ctx, PULL_BYTES, piece);
+    if (err != COF_OK) {
+        e->streaming = false;
+        cof_xchg_abort(e->x);
+        return false;
+    }
+    if (piece->len > 0 && !spoil(e, piece))
+        return false;
+    if (piece->len > 0 && !cof_xchg_write(e->x, cof_buf_view(piece)))
+        return false; /* writable() goes on */
+    if (piece->len > 0 && e->body_sent < reply->stream.length)
+        return true;
+    e->streaming = false;
+    cof_xchg_end(e->x);
+    return false;
 }
 
 /* Streams what fits. */
 static void pump(struct exchange *e)
 {
-    struct cof_standin_reply *reply = cof_standin_call_reply(e->call);
+    struct cof_buf *piece = &e->server->piece;
 
-    while (e->streaming) {
-        enum cof_err err;
-
-        cof_buf_reset(&e->piece);
-        if (e->piece.cap == 0 && cof_buf_reserve(&e->piece, first_piece(reply)) != COF_OK) {
-            cof_xchg_abort(e->x);
-            return;
-        }
-        err = reply->stream.pull(reply->stream.ctx, PULL_BYTES, &e->piece);
-        if (err != COF_OK) {
-            e->streaming = false;
-            cof_xchg_abort(e->x);
-            return;
-        }
-        if (e->piece.len == 0) {
-            e->streaming = false;
-            cof_xchg_end(e->x);
-            return;
-        }
-        if (!spoil(e, &e->piece))
-            return;
-        if (!cof_xchg_write(e->x, cof_buf_view(&e->piece)))
-            return; /* writable() goes on */
-        if (e->body_sent == reply->stream.length) {
-            e->streaming = false;
-            cof_xchg_end(e->x);
-        }
-    }
+    while (e->streaming && pump_piece(e, piece))
+        cof_buf_reset(piece);
+    cof_buf_reset(piece); /* wiped */
 }
 
 static void send_reply(struct exchange *e)
@@ -409,7 +402,6 @@ static void begin(struct server *sv, struct cof_xchg *x, const char *service)
     e->wait.fire = on_wait_over;
     e->delay.fire = on_delayed;
     e->waiter.wake = on_turn;
-    cof_buf_init_secret(&e->piece, (size_t)1 << 20);
     cof_xchg_peer(x, peer);
     from.service = service;
     cof_xchg_tls_names(x, &from.tls_version, &from.tls_cipher);
@@ -488,7 +480,6 @@ static void on_closed(void *ctx, struct cof_xchg *x, enum cof_err why)
     sv->counts->n_aborted += e->answered ? 0 : 1;
     cof_standin_close(e->call);
     e->call = NULL;
-    cof_buf_done(&e->piece);
     if (e->held || e->hashed)
         e->gone = true; /* still in the list of the held; freed there */
     else
@@ -697,6 +688,7 @@ enum cof_err cof_local_serve(struct cof_local *local, const struct cof_local_con
         .handler = {on_head, on_body, on_end, on_writable, on_closed, &sv}, .limits = {.stall_ms = 60000, .connections = CONNECTIONS}};
     enum cof_err err = cof_addr_parse(config->listen, &opts.listen, diag);
 
+    cof_buf_init_secret(&sv.piece, (size_t)1 << 20);
     sv.held_end = &sv.held;
     local->notify = on_notify;
     local->notify_ctx = &sv;
@@ -746,6 +738,7 @@ enum cof_err cof_local_serve(struct cof_local *local, const struct cof_local_con
     cof_wait_room_free(sv.room);
     cof_loop_free(sv.loop);
     cof_tls_unref(opts.tls);
+    cof_buf_done(&sv.piece);
     local->notify = NULL;
     return err;
 }
