@@ -43,7 +43,7 @@ void cof_json_add_member_int(struct cof_buf *out, const char *name, int64_t valu
 void cof_json_add_member_base64(struct cof_buf *out, const char *name, struct cof_view bytes);
 /* ,"name": and the caller writes the value. */
 void cof_json_add_name(struct cof_buf *out, const char *name);
-/* Any value, compact, members in their order; as the library writes it, at a tenth of the cost. NULL is null. */
+/* Any value, compact, members in their order; as the library writes it, at a quarter of the cost. NULL is null. */
 void cof_json_add_value(struct cof_buf *out, const json_t *value);
 
 #endif
