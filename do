@@ -95,8 +95,9 @@ usage: ./do VERB [ARGUMENTS]
   threats [--only ID] [--json FILE] [--html FILE]
                          run the tests that the threat matrix names, and print the matrix with what they have shown
   check                  a second build with clang, and a sanitizer run of the unit, torture and attack tests
-  bench [message|transfer|local|host|attest] [--help]
-                         measure sealing and opening, transfers to S3, coffer-local, coffer-host or attestation, beside their peers
+  bench [message|transfer|local|host|attest|jobs|scaling] [--help]
+                         measure sealing and opening, transfers to S3, coffer-local, coffer-host or attestation, beside their peers; what
+                         a job costs each program; simulate many gateways and enclaves
   fuzz [SECONDS]         run every fuzz target for some seconds (10)
   package                a static coffer, Debian packages of all programs and what they are made of (SPDX), for amd64 and arm64,
                          into build-package/
@@ -163,7 +164,7 @@ bench)
     [ -f "$BUILD/build.ninja" ] || meson setup "$BUILD" "$ROOT" --werror -Dbench=true >/dev/null
     build true
     what=message
-    case ${1:-} in message | transfer | local | host | attest) what=$1 && shift ;; esac
+    case ${1:-} in message | transfer | local | host | attest | jobs | scaling) what=$1 && shift ;; esac
     exec python3 "$ROOT/bench/$what.py" "$BUILD" "$@"
     ;;
 fuzz)

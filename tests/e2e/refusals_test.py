@@ -102,6 +102,21 @@ def submissions(s):
     check('gateway: a smuggled request is 400 (C-38)', status == 400, f'{status} {body}')
 
 
+def limited(s):
+    """A gateway that takes three a minute of a subject."""
+    _, words = s.start('coffer-producer', ['--listen', 'tcp:127.0.0.1:0', '--bucket', s.BUCKET, '--queue-url', s.queue_url('coffer-jobs'), '--data-key-arn', s.key_arn('data'),
+                                           '--issuer', f'https://localhost:{s.port}', '--tls-dir', s.data / 'tls', '--per-minute', '3'], who='producer')
+    usual, s.producer_port = s.producer_port, int(words[0])
+    good = s.token()
+    forged = [s.post(b'x', token=good[:-2])[0] for _ in range(4)]
+    asked = [s.post(b'MZ', token=good, type_='application/x-msdownload')[0] for _ in range(8)]
+    check('gateway: who asks more than --per-minute is refused (429), whatever is asked', asked == [415] * 3 + [429] * 5, asked)
+    check('gateway: and forged tokens take nothing from a subject\'s share', forged == [401] * 4, forged)
+    status, _ = s.https(s.producer_port, b'GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    check('gateway: meanwhile it serves', status == 200, status)
+    s.producer_port = usual
+
+
 def truncated(s, host):
     """With the enclave away, the queue shows what was accepted."""
     s.stop_host(host)
@@ -248,13 +263,13 @@ def other_images(s, host, picture):
 
 def aws_cli(s):
     if not shutil.which('aws'):
-        skip('the AWS CLI lists the bucket as the owner, and is denied as the host', 'the AWS CLI is not here')
+        skip('the AWS CLI lists results as the owner, and is denied as the host', 'the AWS CLI is not here')
         return
-    run = lambda who: subprocess.run(['aws', '--endpoint-url', f'https://127.0.0.1:{s.port}', 's3', 'ls', f's3://{s.BUCKET}'],
+    run = lambda who: subprocess.run(['aws', '--endpoint-url', f'https://127.0.0.1:{s.port}', 's3', 'ls', f's3://{s.BUCKET}/results/'],
                                      env={**os.environ, **s.environment(who), 'PATH': os.environ['PATH']}, stdout=subprocess.PIPE,
                                      stderr=subprocess.PIPE, timeout=60)
     owner, host = run('owner'), run('consumer')
-    check('the AWS CLI, unmodified, lists the bucket with the owner\'s credentials', owner.returncode == 0 and b'results/' in owner.stdout, owner.stderr.decode())
+    check('the AWS CLI, unmodified, lists results with the owner\'s credentials', owner.returncode == 0 and s.TENANT.encode() in owner.stdout, owner.stderr.decode())
     check('and is denied with the host\'s', host.returncode != 0 and b'AccessDenied' in host.stderr, host.stderr.decode())
 
 
@@ -271,6 +286,7 @@ def main():
         code, _, err = s.coffer('status', job, '--wait', '60', *s.gateway())
         check('a good job is done', code == 0, err)
         submissions(s)
+        limited(s)
         results(s, job, picture)
         documents(s)
         messages(s)
