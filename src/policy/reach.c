@@ -330,6 +330,10 @@ enum cof_err cof_policy_reach(struct cof_account *account, int64_t now_ms, struc
     if (r.s == NULL)
         return COF_E_MEMORY;
     cof_buf_init(&r.texts, TEXTS_MAX);
+    if (cof_buf_reserve(&r.texts, TEXTS_MAX) != COF_OK) { /* without it no path would be found */
+        free(r.s);
+        return COF_E_MEMORY;
+    }
     for (size_t i = 0; i < account->n_identities; i++) {
         check_effects(&r, i);
         check_factor(&r, i);

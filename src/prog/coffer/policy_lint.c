@@ -175,7 +175,7 @@ static enum cof_err say(const struct policy_account *w, const struct config *con
         err = print_json(w);
     else
         print_words(w);
-    if (err == COF_OK && errors + warnings + (config->strict ? notes : 0) > 0)
+    if (err == COF_OK && errors + warnings + w->findings.n_lost + (config->strict ? notes : 0) > 0)
         err = cof_diag_set(diag, COF_E_AUTH, "%zu errors, %zu warnings, %zu notes in %zu files", errors, warnings, notes, n_files(w));
     else if (err == COF_OK && !config->json)
         (void)printf("%zu files: no errors, no warnings, %zu notes\n", n_files(w), notes);
