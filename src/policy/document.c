@@ -78,6 +78,21 @@ static enum cof_err keep(struct cof_document *d, struct cof_view text, struct co
     return COF_OK;
 }
 
+/* Each name once in a document: the template says which. */
+static void open_hole(struct reading *r, size_t at, const struct cof_diag *diag)
+{
+    const char *what = strstr(diag->text, ": ");
+    char text[160];
+
+    (void)snprintf(text, sizeof text, "%.150s", what != NULL ? what + 2 : "a hole that cannot be filled");
+    for (size_t i = 0; i < r->findings->n; i++)
+        if (r->findings->items[i].rule == COF_RULE_HOLE && r->findings->items[i].document == r->document->index &&
+            strcmp(r->findings->items[i].text, text) == 0)
+            return;
+    cof_finding_mend(cof_findings_add(r->findings, COF_RULE_HOLE, r->document->index, at, "%s", text),
+                     "give --set NAME=VALUE or --manifest FILE; a policy variable is written with its prefix, as in ${aws:username}");
+}
+
 /* The text filled in, decoded; the template works on JSON as it is written. */
 static enum cof_err fill(struct reading *r, struct cof_view written, size_t at, struct cof_view *text)
 {
@@ -95,10 +110,7 @@ static enum cof_err fill(struct reading *r, struct cof_view written, size_t at, 
     if (err == COF_OK && tree.nodes[0].kind == COF_JSON_STRING)
         err = keep(r->document, tree.nodes[0].text, text);
     else if (err != COF_E_MEMORY) {
-        struct cof_finding *f = cof_findings_add(r->findings, COF_RULE_HOLE, s->index, at, "a hole without a value in \"%.*s\"",
-                                                 COF_SHOWN(*text));
-
-        cof_finding_mend(f, "give --set NAME=VALUE or --manifest FILE; a policy variable is written with its prefix, as in ${aws:username}");
+        open_hole(r, at, &diag);
         err = COF_OK;
     }
     cof_json_tree_done(&tree);

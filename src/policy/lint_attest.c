@@ -121,7 +121,8 @@ static void check_holders(const struct lint *l, bool attested)
 
     for (size_t i = 0; i < l->d->policy->n_statements; i++) {
         const struct cof_statement *st = &l->d->policy->statements[i];
-        bool mfa = cof_lint_only_roles(st) || cof_lint_has_demand(st, "aws:MultiFactorAuth*"); /* of a role its trust policy speaks */
+        bool mfa = cof_lint_only_roles(st) || cof_lint_has_demand(st, "aws:MultiFactorAuth*") || /* of a role its trust policy speaks */
+                   (st->n_principals > 0 && cof_text_has_hole(st->principals[0].value));
         char name[128];
 
         if (st->effect != COF_EFFECT_ALLOW || !cof_lint_covers(st, "kms:PutKeyPolicy"))
