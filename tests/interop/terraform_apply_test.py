@@ -400,6 +400,7 @@ def main():
     try:
         if not tf.start_moto():
             skip('moto does not serve here')
+        tf.serve_provider()
         run(tf)
     finally:
         tf.close()
