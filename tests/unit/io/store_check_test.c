@@ -46,7 +46,7 @@ static void name(const struct cof_store *s, const char *key, const struct cof_bl
 {
     char record[80];
 
-    (void)snprintf(record, sizeof record, "{\"blob\":\"%s\"}", id->text);
+    (void)snprintf(record, sizeof record, "{\"blob\":\"%.32s\"}", id->text);
     assert_ok(s->put(s->ctx, "t", cof_view_str(key), cof_view_str(record)));
 }
 
