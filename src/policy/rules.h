@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The rules of the linter: a name, how bad it is, why it matters, and the mend. docs/policy.md holds the same table, and a
+ * The rules of the linter: a name, how bad it is, why it matters, and the mend. docs/policy-check.md holds the same table, and a
  * test compares the two.
  */
 #ifndef COF_POLICY_RULES_H

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """coffer policy lint: every known error of the public designs' own example policies is reported at its line, malformed JSON is named with
-line, column and the mend, the deployment's own policies are clean, and the rule list of docs/policy.md is that of the program."""
+line, column and the mend, the deployment's own policies are clean, and the rule list of docs/policy-check.md is that of the program."""
 import json, os, re, shutil, subprocess, tempfile
 from pathlib import Path
 
@@ -181,7 +181,7 @@ def terraform():
 
 def document():
     rules = lint('--rules')[1]
-    check('docs/policy.md has the rules of the program', len(rules.splitlines()) > 60 and rules in (ROOT / 'docs/policy.md').read_text(),
+    check('docs/policy-check.md has the rules of the program', len(rules.splitlines()) > 60 and rules in (ROOT / 'docs/policy-check.md').read_text(),
           'put the output of `coffer policy lint --rules` there')
 
 

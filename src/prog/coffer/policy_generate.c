@@ -36,7 +36,7 @@ static const struct cof_command command = {
     .args = "",
     .summary = "Writes every IAM, key, bucket, queue and trust policy of a deployment from a small manifest.",
     .details = "Without --out all policies are printed as one JSON object, by name. The same manifest gives the same bytes.\n"
-               "docs/policies.md tells what the manifest holds, examples/deployment.json is one to begin with.\n"
+               "docs/policy-generate.md tells what the manifest holds, examples/deployment.json is one to begin with.\n"
                "With --check, exit code 0: DIR is up to date. 3: it is not; each file that differs is named.",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
