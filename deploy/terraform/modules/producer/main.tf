@@ -26,10 +26,14 @@ resource "aws_lb" "this" {
   desync_mitigation_mode     = var.passthrough ? null : "strictest"
   idle_timeout               = var.passthrough ? null : 120
 
-  access_logs {
-    bucket  = aws_s3_bucket.logs.bucket
-    prefix  = "producer"
-    enabled = true
+  # A network load balancer logs connections only where it ends their TLS; then the flow logs have to do.
+  dynamic "access_logs" {
+    for_each = var.passthrough ? [] : [aws_s3_bucket.logs.bucket]
+    content {
+      bucket  = access_logs.value
+      prefix  = "producer"
+      enabled = true
+    }
   }
 
   depends_on = [aws_s3_bucket_policy.logs]
