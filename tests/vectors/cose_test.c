@@ -45,6 +45,12 @@ static enum cof_err verify(const struct cof_cose_sign1 *cose, const struct cof_e
                             cose->signature);
 }
 
+/* Whether a byte stands in the unprotected header, which nobody signs: between the protected one and the payload. */
+static bool in_unprotected(const struct cof_cose_sign1 *cose, const struct cof_buf *doc, size_t at)
+{
+    return at >= (size_t)(cose->protected_header.data + cose->protected_header.len - doc->data) && at < (size_t)(cose->payload.data - doc->data);
+}
+
 static void sign1_case(const json_t *c, const json_t *vector)
 {
     const json_t *sign = json_object_get(json_object_get(vector, "input"), "sign0");
@@ -52,6 +58,7 @@ static void sign1_case(const json_t *c, const json_t *vector)
     struct cof_ecdsa_key *key = load_key(json_object_get(sign, "key"));
     struct cof_cose_sign1 cose;
     struct cof_buf doc, tbs, external = {0}, expected;
+    size_t n_unprotected;
     enum cof_err err;
 
     (void)hex_member(json_object_get(vector, "output"), "cbor", &doc);
@@ -59,6 +66,7 @@ static void sign1_case(const json_t *c, const json_t *vector)
         (void)hex_member(sign, "external", &external);
     cof_buf_init(&tbs, 65536);
     err = cof_cose_sign1_parse(cof_buf_view(&doc), 65536, &cose);
+    n_unprotected = cose.n_unprotected;
     if (err == COF_OK)
         err = verify(&cose, key, cof_buf_view(&external), &tbs);
     if (valid) {
@@ -67,6 +75,16 @@ static void sign1_case(const json_t *c, const json_t *vector)
         (void)hex_member(json_object_get(vector, "intermediates"), "ToBeSign_hex", &expected);
         assert_true(cof_view_eq(cof_buf_view(&tbs), cof_buf_view(&expected)));
         cof_buf_done(&expected);
+        for (size_t cut = 0; cut < doc.len; cut++)
+            assert_int_not_equal(cof_cose_sign1_parse(cof_view_sub(cof_buf_view(&doc), 0, cut), 65536, &cose), COF_OK);
+        for (size_t bit = 0; bit < 8 * doc.len; bit += 5) {
+            doc.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+            cof_buf_reset(&tbs);
+            if (cof_cose_sign1_parse(cof_buf_view(&doc), 65536, &cose) == COF_OK && cose.n_unprotected == n_unprotected &&
+                verify(&cose, key, cof_buf_view(&external), &tbs) == COF_OK && !in_unprotected(&cose, &doc, bit / 8))
+                fail_msg("%s: bit %zu", member(c, "id"), bit);
+            doc.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        }
         n_good++;
     } else {
         if (err == COF_OK)
