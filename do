@@ -148,11 +148,11 @@ threats)
 check)
     # shellcheck disable=SC2086
     need $PACKAGES_BUILD $PACKAGES_TEST $PACKAGES_CHECK
-    [ -f build-clang/build.ninja ] || CC=clang meson setup build-clang --werror -Dtests=true >/dev/null
+    [ -f build-clang/build.ninja ] || CC=clang meson setup build-clang --werror --buildtype=debug -Dtests=true >/dev/null
     say "do: building with clang, warnings are errors"
     ninja -C build-clang >build-clang/log 2>&1 || { grep -vE '^\[[0-9]+/[0-9]+\]' build-clang/log >&2; exit 1; }
     [ -f build-asan/build.ninja ] || meson setup build-asan --werror -Dtests=true -Db_sanitize=address,undefined \
-        -Dstatic_programs=false --buildtype=debugoptimized >/dev/null
+        -Dstatic_programs=false --buildtype=debugoptimized -Doptimization=1 >/dev/null
     say "do: building with address and undefined-behaviour sanitizers"
     ninja -C build-asan >build-asan/log 2>&1 || { grep -vE '^\[[0-9]+/[0-9]+\]' build-asan/log >&2; exit 1; }
     exec python3 tests/tools/run.py build-asan --only unit_ --only torture_ --only attacks_ --only _fuzz "$@"

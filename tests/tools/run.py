@@ -90,7 +90,7 @@ def count(text, code):
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument('build', type=Path)
-    ap.add_argument('--jobs', type=int, default=os.cpu_count() or 2)
+    ap.add_argument('--jobs', type=int, default=(os.cpu_count() or 2) + 1, help='at once; one more than processors, since some wait')
     ap.add_argument('--only', action='append', default=[], help='run only programs whose name contains this text; repeatable')
     ap.add_argument('--timeout', type=int, default=480, help='seconds a program may take')
     a = ap.parse_args()
