@@ -34,11 +34,15 @@ static enum cof_err ask(int tty, struct cof_view serial, struct cof_buf *out)
     char prompt[256], c = '\0';
     int n = snprintf(prompt, sizeof prompt, "MFA code for %.*s: ", (int)(serial.len < 200 ? serial.len : 200), (const char *)serial.data);
 
-    if (tcgetattr(tty, &was) != 0 || write(tty, prompt, (size_t)n) != n)
+    if (tcgetattr(tty, &was) != 0)
         return COF_E_IO;
     hidden = was;
     hidden.c_lflag &= (tcflag_t)~ECHO;
-    (void)tcsetattr(tty, TCSAFLUSH, &hidden);
+    (void)tcsetattr(tty, TCSAFLUSH, &hidden); /* before it is asked: an answer that comes at once must not be thrown away */
+    if (write(tty, prompt, (size_t)n) != n) {
+        (void)tcsetattr(tty, TCSAFLUSH, &was);
+        return COF_E_IO;
+    }
     while (read(tty, &c, 1) == 1 && c != '\n')
         cof_buf_add_u8(out, (uint8_t)c);
     (void)tcsetattr(tty, TCSAFLUSH, &was);
