@@ -87,7 +87,7 @@ enum cof_err cof_stream_start_tls(struct cof_stream *s, struct cof_tls_ctx *tls,
 
     if (cof_stream_unread(s) > 0)
         return COF_E_FORMAT; /* bytes of the peer's before our TLS: nothing honest */
-    err = cof_tls_conn_new(tls, s->watch.fd, host, &s->tls);
+    err = cof_tls_conn_new(tls, s->watch.fd, host, !s->is_inet, &s->tls);
     if (err != COF_OK)
         return err;
     s->handshaking = true;

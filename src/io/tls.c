@@ -259,7 +259,7 @@ static bool set_host(struct cof_tls_conn *conn, const char *host)
     return X509_VERIFY_PARAM_set1_host(param, host, 0) == 1 && SSL_set_tlsext_host_name(conn->ssl, conn->host) == 1;
 }
 
-enum cof_err cof_tls_conn_new(struct cof_tls_ctx *ctx, int fd, const char *host, struct cof_tls_conn **out)
+enum cof_err cof_tls_conn_new(struct cof_tls_ctx *ctx, int fd, const char *host, bool small_sends, struct cof_tls_conn **out)
 {
     struct cof_tls_conn *conn = calloc(1, sizeof *conn);
     bool ok;
@@ -269,7 +269,7 @@ enum cof_err cof_tls_conn_new(struct cof_tls_ctx *ctx, int fd, const char *host,
         return COF_E_MEMORY;
     conn->ctx = cof_tls_ref(ctx);
     conn->ssl = SSL_new(ctx->ssl);
-    conn->wire = conn->ssl == NULL ? NULL : cof_tls_wire_new(ctx->wire, fd);
+    conn->wire = conn->ssl == NULL ? NULL : cof_tls_wire_new(ctx->wire, fd, small_sends);
     ok = conn->wire != NULL;
     if (ok)
         SSL_set_bio(conn->ssl, conn->wire, conn->wire);
@@ -283,9 +283,11 @@ enum cof_err cof_tls_conn_new(struct cof_tls_ctx *ctx, int fd, const char *host,
     if (ctx->server) {
         SSL_set_accept_state(conn->ssl);
     } else {
+        SSL_SESSION *known = find_session(ctx, host);
+
         SSL_set_connect_state(conn->ssl);
-        if (cof_tls_has_session(ctx, host))
-            (void)SSL_set_session(conn->ssl, find_session(ctx, host));
+        if (known != NULL)
+            (void)SSL_set_session(conn->ssl, known);
     }
     *out = conn;
     return COF_OK;

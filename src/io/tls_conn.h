@@ -12,8 +12,8 @@ struct cof_tls_conn;
 /* What a call wants before it can go on. */
 enum cof_tls_want { COF_TLS_OK, COF_TLS_WANT_READ, COF_TLS_WANT_WRITE, COF_TLS_EOF, COF_TLS_FAILED };
 
-/* host: the name to check and send (clients); NULL for servers. fd stays the caller's. */
-COF_MUST_USE enum cof_err cof_tls_conn_new(struct cof_tls_ctx *ctx, int fd, const char *host,
+/* host: the name to check and send (clients); NULL for servers. fd stays the caller's. small_sends: at most 32 KiB each, for vsock. */
+COF_MUST_USE enum cof_err cof_tls_conn_new(struct cof_tls_ctx *ctx, int fd, const char *host, bool small_sends,
                                            struct cof_tls_conn **out);
 enum cof_tls_want cof_tls_conn_handshake(struct cof_tls_conn *conn, enum cof_err *err, struct cof_diag *diag);
 enum cof_tls_want cof_tls_conn_read(struct cof_tls_conn *conn, uint8_t *out, size_t len, size_t *n);

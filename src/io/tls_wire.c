@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 
 #define GATHERED (4 * (16384 + 256)) /* four records, each with what TLS 1.2 or 1.3 may add */
-#define SEND_MAX_ELSE 32768          /* not TCP: larger ones wedge vsock back-ends */
+#define SEND_SMALL 32768
 
 struct wire {
     uint8_t *out; /* ciphertext: nothing to wipe */
@@ -129,21 +129,17 @@ BIO_METHOD *cof_tls_wire_method(void)
     return method;
 }
 
-BIO *cof_tls_wire_new(const BIO_METHOD *method, int fd)
+BIO *cof_tls_wire_new(const BIO_METHOD *method, int fd, bool small_sends)
 {
     struct wire *w = calloc(1, sizeof *w);
     BIO *bio = w == NULL ? NULL : BIO_new(method);
-    int domain = 0;
-    socklen_t len = sizeof domain;
 
     if (bio == NULL) {
         free(w);
         return NULL;
     }
     w->fd = fd;
-    w->send_max = SEND_MAX_ELSE;
-    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && (domain == AF_INET || domain == AF_INET6))
-        w->send_max = GATHERED;
+    w->send_max = small_sends ? SEND_SMALL : GATHERED;
     BIO_set_data(bio, w);
     BIO_set_init(bio, 1);
     return bio;

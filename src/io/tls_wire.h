@@ -12,8 +12,8 @@
 #include <stdbool.h>
 
 BIO_METHOD *cof_tls_wire_method(void); /* NULL: no memory. BIO_meth_free. */
-/* fd stays the caller's. Freed by its SSL. */
-BIO *cof_tls_wire_new(const BIO_METHOD *method, int fd);
+/* fd stays the caller's. small_sends: no more than 32 KiB each, since larger ones wedge vsock back-ends. Freed by its SSL. */
+BIO *cof_tls_wire_new(const BIO_METHOD *method, int fd, bool small_sends);
 /* Sends what was gathered, as far as the socket takes it. false: the socket is broken. */
 bool cof_tls_wire_push(BIO *wire);
 size_t cof_tls_wire_waiting(BIO *wire); /* bytes gathered and not yet sent */

@@ -251,7 +251,7 @@ static enum cof_err expect_pcrs(const struct expected *expected, const struct co
     return COF_OK;
 }
 
-static enum cof_err judge(const struct config *config, const struct cof_image *image, struct cof_diag *diag)
+enum cof_err eif_judge(const struct cof_image *image, bool need_signature, struct cof_diag *diag)
 {
     int64_t now_ms = cof_clock_wall_ms();
 
@@ -259,7 +259,7 @@ static enum cof_err judge(const struct config *config, const struct cof_image *i
         return cof_diag_set(diag, COF_E_AUTH, "the image's CRC is wrong: it was damaged");
     if (image->signature == COF_IMAGE_SIGNATURE_BAD)
         return cof_diag_set(diag, COF_E_AUTH, "the image's signature does not hold");
-    if (config->need_signature && image->signature != COF_IMAGE_SIGNED)
+    if (need_signature && image->signature != COF_IMAGE_SIGNED)
         return cof_diag_set(diag, COF_E_AUTH, "the image is not signed");
     if (image->signature == COF_IMAGE_SIGNED && (now_ms < image->signer.from_ms || now_ms > image->signer.to_ms))
         return cof_diag_set(diag, COF_E_AUTH, "the signing certificate is not valid today");
@@ -281,7 +281,7 @@ static enum cof_err verify(const void *options, char **args, struct cof_diag *di
     if (err == COF_OK)
         err = parsed;
     if (err == COF_OK)
-        err = judge(config, &image, diag);
+        err = eif_judge(&image, config->need_signature, diag);
     if (err == COF_OK)
         err = expect_pcrs(&expected, &image, diag);
     if (err == COF_OK) {

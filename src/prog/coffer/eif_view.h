@@ -11,6 +11,8 @@
 
 /* Appends the file. */
 COF_MUST_USE enum cof_err eif_read_file(const char *path, struct cof_buf *out, struct cof_diag *diag);
+/* Whether an image that could be read is sound: CRC, signature where there is one (or where one is needed), its certificate's time. */
+COF_MUST_USE enum cof_err eif_judge(const struct cof_image *image, bool need_signature, struct cof_diag *diag);
 /* {"HashAlgorithm":"Sha384 { ... }","PCR0":"...","PCR1":"...","PCR2":"..."}, PCR8 too where it is not zero. */
 void eif_add_measurements(struct cof_buf *out, const struct cof_image_pcrs *pcrs);
 

@@ -19,21 +19,6 @@ static void hex_image(const struct cof_image_pcrs *pcrs, struct cof_measurement 
     cof_hex_encode(pcrs->pcr2, COF_PCR_SIZE, out->pcr[2]);
 }
 
-static enum cof_err check_eif(const struct rollover_config *config, const struct cof_image *image, struct cof_diag *diag)
-{
-    int64_t now_ms = cof_clock_wall_ms();
-
-    if (!image->crc_right)
-        return cof_diag_set(diag, COF_E_AUTH, "the image's CRC is wrong: it was damaged");
-    if (image->signature == COF_IMAGE_SIGNATURE_BAD)
-        return cof_diag_set(diag, COF_E_AUTH, "the image's signature does not hold");
-    if (config->need_signature && image->signature != COF_IMAGE_SIGNED)
-        return cof_diag_set(diag, COF_E_AUTH, "the image is not signed");
-    if (image->signature == COF_IMAGE_SIGNED && (now_ms < image->signer.from_ms || now_ms > image->signer.to_ms))
-        return cof_diag_set(diag, COF_E_AUTH, "the signing certificate is not valid today");
-    return COF_OK;
-}
-
 static enum cof_err measure_eif(const struct rollover_config *config, struct cof_view bytes, struct cof_measurement *out, struct cof_diag *diag)
 {
     struct cof_image image;
@@ -42,7 +27,7 @@ static enum cof_err measure_eif(const struct rollover_config *config, struct cof
     if (cof_err_class(err) == COF_CLASS_FORMAT || cof_err_class(err) == COF_CLASS_LIMIT)
         err = COF_E_AUTH;
     if (err == COF_OK)
-        err = check_eif(config, &image, diag);
+        err = eif_judge(&image, config->need_signature, diag);
     if (err == COF_OK)
         hex_image(&image.pcrs, out);
     cof_image_done(&image);

@@ -25,7 +25,7 @@ static struct pair open_pair(void)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
     p.ours = fds[0];
     p.theirs = fds[1];
-    p.wire = cof_tls_wire_new(p.method, p.ours);
+    p.wire = cof_tls_wire_new(p.method, p.ours, true);
     assert_non_null(p.wire);
     return p;
 }
