@@ -8,7 +8,6 @@
 #include "format/json.h"
 #include "io/file.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -118,17 +117,12 @@ enum cof_err cof_mfa_session_read(const char *path, struct cof_buf *out)
 
 void cof_mfa_session_write(const char *path, const struct cof_aws_credentials *session)
 {
-    char folder[4096], expires[COF_DATE_MAX];
+    char expires[COF_DATE_MAX];
     struct cof_buf text;
-    enum cof_err ignored = COF_OK;
+    enum cof_err ignored = cof_file_make_parents(path, 0700, NULL);
 
-    (void)snprintf(folder, sizeof folder, "%s", path);
-    for (char *slash = strchr(folder + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        if (mkdir(folder, 0700) != 0 && errno != EEXIST)
-            return;
-        *slash = '/';
-    }
+    if (ignored != COF_OK)
+        return;
     cof_date_iso_seconds(session->expires_ms, expires);
     cof_buf_init_secret(&text, SESSION_MAX);
     cof_buf_add_str(&text, "{\"Version\":1");

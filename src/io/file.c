@@ -172,6 +172,24 @@ enum cof_err cof_file_out_write(struct cof_file_out *out, struct cof_view data, 
     return COF_OK;
 }
 
+enum cof_err cof_file_make_parents(const char *path, mode_t mode, struct cof_diag *diag)
+{
+    char copy[4096];
+    int n = snprintf(copy, sizeof copy, "%s", path);
+
+    if (n <= 0 || (size_t)n >= sizeof copy)
+        return cof_diag_set(diag, COF_E_LIMIT, "the file's name is too long");
+    for (char *slash = strchr(copy + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(copy, mode) == 0)
+            (void)chmod(copy, mode);
+        else if (errno != EEXIST)
+            return failed(diag, copy);
+        *slash = '/';
+    }
+    return COF_OK;
+}
+
 enum cof_err cof_file_sync_folder(const char *path)
 {
     char copy[4096];

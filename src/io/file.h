@@ -41,6 +41,9 @@ COF_MUST_USE enum cof_err cof_file_out_commit(struct cof_file_out *out, struct c
 /* Removes the temporary unless committed; takes NULL, idempotent. */
 void cof_file_out_close(struct cof_file_out *out);
 
+/* Makes the folders that path lies in, as far as they are not there; those it makes get exactly that mode, whatever the umask is. */
+COF_MUST_USE enum cof_err cof_file_make_parents(const char *path, mode_t mode, struct cof_diag *diag);
+
 /* Makes durable that the file is in its folder, or no longer there. */
 COF_MUST_USE enum cof_err cof_file_sync_folder(const char *path);
 

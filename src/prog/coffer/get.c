@@ -9,7 +9,6 @@
 #include "sse_options.h"
 #include "verbs.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,22 +90,6 @@ static void on_moved(void *ctx, int64_t bytes)
     cof_progress_add(&((struct job *)ctx)->task->batch.progress, (uint64_t)bytes);
 }
 
-static enum cof_err make_folders(char *path, struct cof_diag *diag)
-{
-    for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        if (mkdir(path, 0755) == 0) {
-            (void)chmod(path, 0755); /* as readable as the files in it */
-        } else if (errno != EEXIST) {
-            enum cof_err err = cof_diag_set(diag, cof_err_from_errno(errno), "%s: %s", path, strerror(errno));
-            *slash = '/';
-            return err;
-        }
-        *slash = '/';
-    }
-    return COF_OK;
-}
-
 static enum cof_err on_begun(void *ctx, const struct cof_s3_object *object, struct cof_s3_part *ranges, size_t n_ranges,
                              struct cof_diag *diag)
 {
@@ -117,7 +100,7 @@ static enum cof_err on_begun(void *ctx, const struct cof_s3_object *object, stru
     if (job->item->size == 0 && t->batch.progress.total == 0 && t->batch.n == 1)
         t->batch.progress.total = object->size;
     if (t->is_folder)
-        err = make_folders(job->path, diag);
+        err = cof_file_make_parents(job->path, 0755, diag); /* as readable as the files in it */
     if (err == COF_OK)
         err = keep_download_open(&job->keep, job->store, object, ranges, n_ranges, !t->config->batch.no_resume, diag);
     for (size_t i = 0; i < n_ranges && err == COF_OK; i++)

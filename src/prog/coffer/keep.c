@@ -37,19 +37,6 @@ static bool state_folder(char out[3072])
     return n > 0 && n < 3072;
 }
 
-static bool make_folders(char *path)
-{
-    for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        if (mkdir(path, 0700) != 0 && errno != EEXIST) {
-            *slash = '/';
-            return false;
-        }
-        *slash = '/';
-    }
-    return mkdir(path, 0700) == 0 || errno == EEXIST;
-}
-
 static int64_t mtime_ns(const struct stat *st)
 {
     return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
@@ -148,16 +135,14 @@ void keep_upload_find(struct keep_upload *keep, const struct cof_aws *aws, const
 
 enum cof_err keep_upload_write(const struct keep_upload *keep, const struct stat *st, struct cof_diag *diag)
 {
-    char folder[4096];
     struct cof_buf text;
     enum cof_err err;
 
     if (keep->path[0] == '\0')
         return COF_OK;
-    (void)snprintf(folder, sizeof folder, "%s", keep->path);
-    *strrchr(folder, '/') = '\0';
-    if (!make_folders(folder))
-        return cof_diag_set(diag, cof_err_from_errno(errno), "%s: %s", folder, strerror(errno));
+    err = cof_file_make_parents(keep->path, 0700, diag);
+    if (err != COF_OK)
+        return err;
     cof_buf_init(&text, STATE_MAX);
     cof_buf_add_str(&text, "{");
     cof_json_add_member(&text, "upload_id", cof_view_str(keep->upload_id));

@@ -115,6 +115,34 @@ static void failures_name_the_file(void **state)
     }
 }
 
+static void folders_on_the_way_are_made(void **state)
+{
+    char deep[160], one[128], two[144];
+    struct cof_diag diag = {0};
+    struct stat st;
+    mode_t was = umask(077);
+
+    (void)snprintf(one, sizeof one, "%s/a", dir);
+    (void)snprintf(two, sizeof two, "%s/b", one);
+    (void)snprintf(deep, sizeof deep, "%s/file", two);
+    assert_ok(cof_file_make_parents(deep, 0755, NULL));
+    (void)umask(was);
+    assert_int_equal(stat(two, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0755);
+    assert_int_equal(stat(deep, &st), -1); /* the last one is the file's */
+    assert_int_equal(chmod(one, 0700), 0);
+    assert_ok(cof_file_make_parents(deep, 0755, NULL));
+    assert_int_equal(stat(one, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0700); /* one that is there stays as it is */
+    assert_ok(cof_file_make_parents("file", 0755, NULL));
+    assert_ok(cof_file_write(path, COF_LIT("no folder"), 0600, NULL));
+    (void)snprintf(deep, sizeof deep, "%s/x/y", path);
+    assert_int_equal(cof_file_make_parents(deep, 0755, &diag), COF_E_NOT_FOUND);
+    assert_non_null(strstr(diag.text, "Not a directory"));
+    assert_int_equal(rmdir(two), 0);
+    assert_int_equal(rmdir(one), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -124,6 +152,7 @@ int main(void)
         TEST(what_is_not_committed_is_not_seen),
         TEST(caps_hold),
         TEST(failures_name_the_file),
+        TEST(folders_on_the_way_are_made),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
