@@ -56,6 +56,7 @@ class System(demo_module.Demo):
                     if not more:
                         break
                     body += more
+        self.fields = dict(l.decode().lower().split(': ', 1) for l in head.split(b'\r\n')[1:] if b': ' in l)
         return int(head.split()[1]) if head else 0, body.decode(errors='replace')
 
     def post(self, body, type_='application/octet-stream', token=None, path='/encrypt', length=None, extra=''):
@@ -111,6 +112,8 @@ def limited(s):
     forged = [s.post(b'x', token=good[:-2])[0] for _ in range(4)]
     asked = [s.post(b'MZ', token=good, type_='application/x-msdownload')[0] for _ in range(8)]
     check('gateway: who asks more than --per-minute is refused (429), whatever is asked', asked == [415] * 3 + [429] * 5, asked)
+    wait = s.fields.get('retry-after', '')
+    check('gateway: and told when its next token is there, of which one comes in 20 s', wait.isdigit() and 5 < int(wait) <= 20, s.fields)
     check('gateway: and forged tokens take nothing from a subject\'s share', forged == [401] * 4, forged)
     status, _ = s.https(s.producer_port, b'GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n')
     check('gateway: meanwhile it serves', status == 200, status)

@@ -44,6 +44,8 @@ bool auth_check(struct producer *p, struct cof_xchg *x, const char *scope, struc
 void reply_json(struct cof_xchg *x, int status, struct cof_view json);
 /* {"error": code, "message": text}. */
 void reply_error(struct cof_xchg *x, int status, const char *code, const char *text);
+/* 429, and in Retry-After how long the subject's next token takes. */
+void reply_too_many(struct cof_xchg *x, int64_t wait_ms);
 
 /* --- submit.c: POST /encrypt --- */
 void submit_head(struct producer *p, struct cof_xchg *x);

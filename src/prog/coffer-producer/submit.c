@@ -291,7 +291,7 @@ static bool admit(struct producer *p, struct cof_xchg *x, const struct cof_token
     int64_t retry_after_ms;
 
     if (cof_ratelimit_take(p->limit, cof_view_str(token->subject), 1, cof_loop_now_ms(p->loop), &retry_after_ms) != COF_OK)
-        reply_error(x, 429, "too-many", "too many submissions; wait a little");
+        reply_too_many(x, retry_after_ms);
     else if (!type_allowed(p, type))
         reply_error(x, 415, "type-refused", "this media type is not taken");
     else if (!head->has_length)
