@@ -58,7 +58,8 @@ def run(s):
     sha384 = hashlib.sha384(one.read_bytes()).digest()
     check('model measure: PCR16 is the extended digest', measured['PCR16'] == hashlib.sha384(bytes(48) + sha384).hexdigest(), err)
     s.bind_to(measured['PCR16'])
-    s.more_config = {'model': {'key': MODEL, 'key_arn': MODELS_KEY}, 'recipient_key': {'rsa_bits': 3072}}
+    # An enclave that is ended holds its job for the visibility, so the shortest; and it is ended as soon as it was refused, or the five receptions run out.
+    s.more_config = {'model': {'key': MODEL, 'key_arn': MODELS_KEY}, 'recipient_key': {'rsa_bits': 3072}, 'visibility_s': 10}
     s.set_up()
     demo_module.root_certificate(s)
     code, _, err = s.push(one)
@@ -81,6 +82,7 @@ def run(s):
     host = s.restart(host)
     job = s.submit(picture)
     log = s.await_log('AccessDenied')
+    s.stop_host(host)
     check('the same image with the second model is refused the data key', 'enclave.model_loaded' in log and 'kms: AccessDenied' in log, log)
     check('and the job waits', s.coffer('status', job, *s.gateway())[0] == 4)
 
