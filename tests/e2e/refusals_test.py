@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bad input to the running system: each ends in a clear error that names its cause, the right exit code or status, and nothing
 half-written. C-17 C-28 C-29 C-38"""
-import importlib.machinery, importlib.util, json, os, shutil, signal, socket, ssl, subprocess, sys, time
+import http.server, importlib.machinery, importlib.util, json, os, select, shutil, signal, socket, ssl, subprocess, sys, threading, time
 from pathlib import Path
 
 BUILD, SOURCE = Path(os.environ['COFFER_BUILD']), Path(os.environ['COFFER_SOURCE'])
@@ -118,6 +118,28 @@ def limited(s):
     status, _ = s.https(s.producer_port, b'GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n')
     check('gateway: meanwhile it serves', status == 200, status)
     s.producer_port = usual
+
+
+def ready_with_keys(s):
+    """An issuer that takes its time: who is told "ready" can send at once."""
+    answered = []
+
+    class Issuer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            answered.append(not select.select([self.connection], [], [], 0.5)[0])
+            self.send_response(200)
+            self.send_header('Content-Length', '11')
+            self.end_headers()
+            self.wfile.write(b'{"keys":[]}')
+
+        def log_message(self, *_):
+            pass
+    server = http.server.HTTPServer(('127.0.0.1', 0), Issuer)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    s.start('coffer-producer', ['--listen', 'tcp:127.0.0.1:0', '--bucket', s.BUCKET, '--queue-url', s.queue_url('coffer-jobs'), '--data-key-arn', s.key_arn('data'),
+                                '--issuer', f'http://127.0.0.1:{server.server_port}', '--tls-dir', s.data / 'tls'], who='producer')
+    check('gateway: it is ready when it has the issuer\'s keys, not before', answered == [True], answered)
+    server.shutdown()
 
 
 def truncated(s, host):
@@ -290,6 +312,7 @@ def main():
         check('a good job is done', code == 0, err)
         submissions(s)
         limited(s)
+        ready_with_keys(s)
         results(s, job, picture)
         documents(s)
         messages(s)

@@ -37,6 +37,7 @@ static void on_done(void *ctx, struct cof_http_call *call, enum cof_err err, con
     (void)call;
     (void)sent;
     p->fetching = false;
+    p->has_asked = true;
     if (err == COF_OK && p->fetched_status != 200)
         err = COF_E_REMOTE;
     if (err == COF_OK)

@@ -195,6 +195,11 @@ static enum cof_err serve(struct producer *p)
     p->refresh.fire = on_refresh;
     cof_buf_init(&p->fetched, COF_JWKS_SIZE_MAX);
     auth_refresh(p);
+    if (p->fetching) { /* who is told "ready" may send at once, and then tokens must be checked already */
+        enum cof_err err = cof_loop_run_until(p->loop, &p->has_asked, -1);
+        if (err != COF_OK)
+            return err == COF_E_CLOSED ? COF_OK : err; /* ended by a signal */
+    }
     cof_http_server_addr(p->server, &addr);
     (void)printf("ready %u\n", addr.port);
     (void)fflush(stdout);

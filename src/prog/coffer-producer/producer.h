@@ -28,7 +28,7 @@ struct producer {
     struct cof_ratelimit *limit;
     struct cof_jwks *jwks;
     struct cof_timer refresh; /* of the key set */
-    bool fetching;
+    bool fetching, has_asked; /* has_asked: the key set came, or could not be had, once */
     struct cof_buf fetched;
     int fetched_status;
     uint64_t n_accepted, n_refused, n_failed;
