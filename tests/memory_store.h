@@ -22,11 +22,20 @@ struct memory_pairs {
     size_t n;
 };
 
+struct memory_hold {
+    struct memory_hold *next;
+    struct cof_blob_id id;
+    struct cof_buf bytes;
+    bool is_there;
+    size_t count;
+};
+
 struct memory_store {
     struct cof_store ops;
     struct memory_pairs now, saved;
     bool has_saved, dirty, dirty_saved;
     uint64_t next_blob;
+    struct memory_hold *holds;
 };
 
 struct cof_blob_writer {
@@ -262,9 +271,50 @@ static inline enum cof_err memory_blob_close(void *ctx, struct cof_blob_writer *
     return err;
 }
 
+static inline struct memory_hold **memory_held(struct memory_store *m, const struct cof_blob_id *id)
+{
+    struct memory_hold **at = &m->holds;
+
+    while (*at != NULL && strcmp((*at)->id.text, id->text) != 0)
+        at = &(*at)->next;
+    return at;
+}
+
+/* What is held is copied at once. */
+static inline enum cof_err memory_blob_hold(void *ctx, const struct cof_blob_id *id)
+{
+    struct memory_store *m = ctx;
+    struct memory_hold *hold = *memory_held(m, id);
+
+    if (hold == NULL) {
+        hold = calloc(1, sizeof *hold);
+        if (hold == NULL)
+            abort();
+        hold->id = *id;
+        cof_buf_init(&hold->bytes, (size_t)1 << 30);
+        hold->is_there = memory_get(ctx, " blob", cof_view_str(id->text), &hold->bytes) == COF_OK;
+        hold->next = m->holds;
+        m->holds = hold;
+    }
+    hold->count++;
+    return COF_OK;
+}
+
+static inline void memory_blob_let_go(void *ctx, const struct cof_blob_id *id)
+{
+    struct memory_hold **at = memory_held(ctx, id), *hold = *at;
+
+    if (hold == NULL || --hold->count > 0)
+        return;
+    *at = hold->next;
+    cof_buf_done(&hold->bytes);
+    free(hold);
+}
+
 static inline enum cof_err memory_blob_open(void *ctx, const struct cof_blob_id *id, struct cof_blob_reader **out,
                                             uint64_t *size)
 {
+    struct memory_hold *hold;
     enum cof_err err;
 
     *out = calloc(1, sizeof **out);
@@ -272,6 +322,10 @@ static inline enum cof_err memory_blob_open(void *ctx, const struct cof_blob_id 
         return COF_E_MEMORY;
     cof_buf_init(&(*out)->bytes, (size_t)1 << 30);
     err = memory_get(ctx, " blob", cof_view_str(id->text), &(*out)->bytes);
+    if (err == COF_E_NOT_FOUND && (hold = *memory_held(ctx, id)) != NULL && hold->is_there) {
+        cof_buf_add(&(*out)->bytes, cof_buf_view(&hold->bytes));
+        err = cof_buf_err(&(*out)->bytes);
+    }
     if (err != COF_OK) {
         free(*out);
         *out = NULL;
@@ -326,12 +380,16 @@ static inline void memory_store_init(struct memory_store *m)
         .blob_open = memory_blob_open,
         .blob_read = memory_blob_read,
         .blob_shut = memory_blob_shut,
+        .blob_hold = memory_blob_hold,
+        .blob_let_go = memory_blob_let_go,
         .blob_remove = memory_blob_remove,
     }};
 }
 
 static inline void memory_store_done(struct memory_store *m)
 {
+    if (m->holds != NULL)
+        abort(); /* somebody did not let go */
     memory_pairs_done(&m->now);
     memory_pairs_done(&m->saved);
 }

@@ -2,6 +2,7 @@
 #include "io/store.h"
 
 #include "base/codec.h"
+#include "io/store_holds.h"
 #include "io/store_state.h"
 
 #include <errno.h>
@@ -249,17 +250,44 @@ static enum cof_err do_blob(struct cof_disk_store *st, struct cof_view id, uint6
     return err;
 }
 
+/* Before the blob goes: somebody reads it on, so where it lies is noted. */
+static enum cof_err keep_for_readers(struct cof_disk_store *st, struct cof_blob_hold *hold)
+{
+    sqlite3_stmt *stmt = st->statements[ST_BLOB_GET];
+    struct cof_blob_place place;
+    enum cof_err err = COF_E_IO;
+    int rc;
+
+    if (bind_text(stmt, 1, hold->id.text) != SQLITE_OK)
+        goto out;
+    rc = sqlite3_step(stmt);
+    err = of_sqlite(st, rc);
+    if (rc == SQLITE_ROW) {
+        place = place_of(stmt, 1);
+        err = cof_blob_hold_removed(&st->files, hold, &place, (uint64_t)sqlite3_column_int64(stmt, 0));
+    }
+out:
+    unbind(stmt);
+    return err;
+}
+
 static enum cof_err do_blob_remove(struct cof_disk_store *st, struct cof_view name)
 {
     sqlite3_stmt *stmt = st->statements[ST_BLOB_REMOVE];
     struct cof_blob_id id = {{0}};
+    struct cof_blob_hold *hold;
     enum cof_err err = COF_OK;
     int rc;
 
     st->dirty = true;
-    if (name.len >= sizeof id.text || bind_name(stmt, 1, name) != SQLITE_OK)
+    if (name.len >= sizeof id.text)
         return COF_E_IO;
     memcpy(id.text, name.data, name.len);
+    hold = cof_blob_held(&st->files, &id);
+    if (hold != NULL && (err = keep_for_readers(st, hold)) != COF_OK)
+        return err;
+    if (bind_name(stmt, 1, name) != SQLITE_OK)
+        return COF_E_IO;
     while ((rc = sqlite3_step(stmt)) == SQLITE_ROW && err == COF_OK) {
         struct cof_blob_place place = place_of(stmt, 0);
 
@@ -485,6 +513,7 @@ static enum cof_err op_blob_open(void *ctx, const struct cof_blob_id *id, struct
     struct cof_disk_store *st = ctx;
     sqlite3_stmt *stmt = st->statements[ST_BLOB_GET];
     struct cof_blob_place place;
+    struct cof_blob_hold *hold;
     enum cof_err err = COF_E_IO;
     int rc;
 
@@ -495,6 +524,11 @@ static enum cof_err op_blob_open(void *ctx, const struct cof_blob_id *id, struct
     if (bind_text(stmt, 1, id->text) != SQLITE_OK)
         goto out;
     rc = sqlite3_step(stmt);
+    if (rc == SQLITE_DONE && (hold = cof_blob_held(&st->files, id)) != NULL && hold->removed) {
+        *size = hold->size;
+        err = cof_blob_reader_open(&st->files, id, &hold->place, *size, out);
+        goto out;
+    }
     if (rc != SQLITE_ROW) {
         err = rc == SQLITE_DONE ? COF_E_NOT_FOUND : of_sqlite(st, rc);
         goto out;
@@ -518,6 +552,20 @@ static void op_blob_shut(void *ctx, struct cof_blob_reader *reader)
 {
     (void)ctx;
     cof_blob_reader_free(reader);
+}
+
+static enum cof_err op_blob_hold(void *ctx, const struct cof_blob_id *id)
+{
+    struct cof_disk_store *st = ctx;
+
+    return cof_blob_hold(&st->files, id);
+}
+
+static void op_blob_let_go(void *ctx, const struct cof_blob_id *id)
+{
+    struct cof_disk_store *st = ctx;
+
+    cof_blob_let_go(&st->files, id);
 }
 
 static enum cof_err op_blob_remove(void *ctx, const struct cof_blob_id *id)
@@ -550,6 +598,8 @@ static const struct cof_store ops = {
     .blob_open = op_blob_open,
     .blob_read = op_blob_read,
     .blob_shut = op_blob_shut,
+    .blob_hold = op_blob_hold,
+    .blob_let_go = op_blob_let_go,
     .blob_remove = op_blob_remove,
 };
 

@@ -2,6 +2,7 @@
 #include "io/store_blob.h"
 
 #include "base/codec.h"
+#include "io/store_holds.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -88,14 +89,23 @@ static enum cof_err ids_add(struct cof_blob_ids *ids, const struct cof_blob_id *
     return COF_OK;
 }
 
+void cof_blob_file_unlink(struct cof_blob_files *files, const struct cof_blob_id *id)
+{
+    int dir = dir_open(files, dir_of(id));
+
+    if (dir >= 0)
+        (void)unlinkat(dir, id->text, 0); /* what stays is swept at the next start */
+}
+
 static void unlink_from(struct cof_blob_files *files, struct cof_blob_ids *ids, size_t from)
 {
     for (size_t i = from; i < ids->n; i++) {
-        int dir = dir_open(files, dir_of(&ids->items[i]));
+        struct cof_blob_hold *hold = cof_blob_held(files, &ids->items[i]);
 
-        if (dir >= 0)
-            (void)unlinkat(
-                dir, ids->items[i].text, 0); /* what stays is swept at the next start */
+        if (hold != NULL)
+            hold->doomed = true;
+        else
+            cof_blob_file_unlink(files, &ids->items[i]);
     }
     ids->n = from;
 }
@@ -135,6 +145,7 @@ out:
 
 void cof_blob_files_close(struct cof_blob_files *files)
 {
+    cof_blob_holds_done(files);
     cof_slots_close(&files->slots);
     for (size_t i = 0; i < 256; i++)
         if (files->dir_fd[i] >= 0)

@@ -17,6 +17,12 @@ struct cof_blob_ids {
     size_t n, cap;
 };
 
+/* Those that are read on though removed (store_holds.h). */
+struct cof_blob_holds {
+    struct cof_blob_hold **items;
+    size_t n, cap;
+};
+
 struct cof_blob_files {
     const struct cof_rng *rng;
     int root_fd, tmp_fd;
@@ -25,6 +31,7 @@ struct cof_blob_files {
     struct cof_blob_ids made, dropped; /* since the transaction began */
     size_t made_mark, dropped_mark;
     struct cof_slots slots;
+    struct cof_blob_holds holds;
 };
 
 /* Where a blob's bytes are. */
@@ -46,6 +53,7 @@ void cof_blob_files_mark(struct cof_blob_files *files);
 void cof_blob_files_unmark(struct cof_blob_files *files, bool keep);
 COF_MUST_USE enum cof_err cof_blob_files_drop(struct cof_blob_files *files, const struct cof_blob_id *id,
                                               const struct cof_blob_place *place);
+void cof_blob_file_unlink(struct cof_blob_files *files, const struct cof_blob_id *id);
 /* Removes temporary files and files for which named says no; counts those that stay and those removed. */
 COF_MUST_USE enum cof_err cof_blob_files_sweep(struct cof_blob_files *files,
                                                bool (*named)(void *ctx, const struct cof_blob_id *id), void *ctx,

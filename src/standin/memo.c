@@ -274,6 +274,16 @@ static void memo_blob_shut(void *ctx, struct cof_blob_reader *reader)
     below(ctx)->blob_shut(below(ctx)->ctx, reader);
 }
 
+static enum cof_err memo_blob_hold(void *ctx, const struct cof_blob_id *id)
+{
+    return below(ctx)->blob_hold(below(ctx)->ctx, id);
+}
+
+static void memo_blob_let_go(void *ctx, const struct cof_blob_id *id)
+{
+    below(ctx)->blob_let_go(below(ctx)->ctx, id);
+}
+
 static enum cof_err memo_blob_remove(void *ctx, const struct cof_blob_id *id)
 {
     return below(ctx)->blob_remove(below(ctx)->ctx, id);
@@ -298,6 +308,8 @@ static const struct cof_store ops = {
     .blob_open = memo_blob_open,
     .blob_read = memo_blob_read,
     .blob_shut = memo_blob_shut,
+    .blob_hold = memo_blob_hold,
+    .blob_let_go = memo_blob_let_go,
     .blob_remove = memo_blob_remove,
     .record = memo_record,
 };

@@ -28,25 +28,61 @@ struct cof_s3_body {
     size_t part;      /* the segment being read */
     uint64_t offset;  /* in it */
     uint64_t left;    /* bytes to give in all */
+    size_t held_from, held_to; /* the segments to come, which stay though the object be replaced meanwhile */
 };
+
+static struct cof_blob_id blob_of(const struct cof_s3_body *b, size_t part)
+{
+    struct cof_blob_id id = {{0}};
+
+    (void)snprintf(id.text, sizeof id.text, "%s", cof_s3_text(json_array_get(b->parts, part), "blob"));
+    return id;
+}
+
+/* Lets go of the segments before that one. */
+static void let_go(struct cof_s3_body *b, size_t before)
+{
+    for (; b->held_from < b->held_to && b->held_from < before; b->held_from++) {
+        struct cof_blob_id id = blob_of(b, b->held_from);
+
+        b->store->blob_let_go(b->store->ctx, &id);
+    }
+}
+
+/* Holds the segments from the one after the first on in which the wanted bytes lie. */
+static enum cof_err hold_rest(struct cof_s3_body *b)
+{
+    uint64_t from_here = (uint64_t)cof_s3_int(json_array_get(b->parts, b->part), "size") - b->offset;
+    enum cof_err err = COF_OK;
+
+    b->held_from = b->held_to = b->part + 1;
+    while (err == COF_OK && from_here < b->left && b->held_to < json_array_size(b->parts)) {
+        struct cof_blob_id id = blob_of(b, b->held_to);
+
+        err = b->store->blob_hold(b->store->ctx, &id);
+        if (err == COF_OK)
+            from_here += (uint64_t)cof_s3_int(json_array_get(b->parts, b->held_to++), "size");
+    }
+    return err;
+}
 
 static enum cof_err open_part(struct cof_s3_body *b)
 {
     const json_t *segment = json_array_get(b->parts, b->part);
     struct cof_secret key COF_SECRET_AUTO = {0};
     uint8_t wrapped[COF_S3_WRAPPED];
-    struct cof_blob_id id = {{0}};
+    struct cof_blob_id id = blob_of(b, b->part);
     enum cof_err err;
 
     if (segment == NULL)
         return COF_E_TRUNCATED;
-    (void)snprintf(id.text, sizeof id.text, "%s", cof_s3_text(segment, "blob"));
     err = cof_hex_decode_fixed(cof_view_str(cof_s3_text(segment, "key")), wrapped, sizeof wrapped);
     if (err == COF_OK)
         err = cof_s3_unwrap(&b->kek, cof_buf_view(&b->bound), wrapped, &key);
     if (err == COF_OK)
         err = cof_s3_reader_init(&b->reader, b->store, &key, &id, (uint64_t)cof_s3_int(segment, "size"));
     b->has_reader = err == COF_OK;
+    let_go(b, b->part + 1); /* an open one stays by itself */
     return err;
 }
 
@@ -97,6 +133,7 @@ void cof_s3_body_done(void *ctx)
     if (b == NULL)
         return;
     close_part(b);
+    let_go(b, SIZE_MAX);
     cof_secret_done(&b->kek);
     cof_buf_done(&b->bound);
     json_decref(b->parts);
@@ -121,7 +158,9 @@ enum cof_err cof_s3_body_new(struct cof_s3_call *c, const json_t *record, const 
     b->left = len;
     *out = b;
     err = cof_buf_err(&b->bound);
-    return err == COF_OK && len > 0 ? go_on(b) : err; /* open now: by the time it is read, the object may be another */
+    if (err == COF_OK && len > 0)
+        err = go_on(b); /* open now: by the time it is read, the object may be another */
+    return err == COF_OK && len > 0 ? hold_rest(b) : err;
 }
 
 /* "bytes=a-b" within size: 206 and the span, 416, or 200 when it is no single byte range. */

@@ -68,6 +68,10 @@ struct cof_store {
     enum cof_err (*blob_read)(void *ctx, struct cof_blob_reader *reader, uint64_t offset, size_t len,
                               struct cof_buf *out);
     void (*blob_shut)(void *ctx, struct cof_blob_reader *reader); /* takes NULL */
+    /* From now on blob_open finds the blob though it be removed, until it is let go as often as it was held. Costs memory
+     * alone, and is no part of any transaction. */
+    enum cof_err (*blob_hold)(void *ctx, const struct cof_blob_id *id);
+    void (*blob_let_go)(void *ctx, const struct cof_blob_id *id);
     enum cof_err (*blob_remove)(void *ctx, const struct cof_blob_id *id);
 
     /* A value parsed as JSON, out of memory where it was kept there (memo.h, cof_record_get). NULL: there is no such
