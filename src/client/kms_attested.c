@@ -16,10 +16,13 @@
 #define NONCE_BYTES 32
 #define DRIFT_MS 1000 /* less is not worth a correction */
 #define DATA_KEY_BYTES 32
+#define SPKI_MAX 1024
 
 void cof_kms_attested_init(struct cof_kms_attested *att, struct cof_aws *aws, const struct cof_nsm_port *nsm)
 {
     *att = (struct cof_kms_attested){.aws = aws, .nsm = *nsm, .epoch_ms = EPOCH_MS, .rsa_bits = RSA_BITS};
+    cof_buf_init(&att->spki, SPKI_MAX);
+    cof_buf_init(&att->document, COF_NSM_RESPONSE_MAX);
 }
 
 void cof_kms_attested_done(struct cof_kms_attested *att)
@@ -28,6 +31,13 @@ void cof_kms_attested_done(struct cof_kms_attested *att)
         return;
     cof_rsa_free(att->key);
     att->key = NULL;
+    cof_buf_done(&att->spki);
+    cof_buf_done(&att->document);
+}
+
+void cof_kms_attested_renew(struct cof_kms_attested *att)
+{
+    cof_buf_reset(&att->document);
 }
 
 /* Whether the key at hand will do: it is younger than max_ms, or, where each call has its own, unused. */
@@ -51,7 +61,9 @@ static enum cof_err fresh_key(struct cof_kms_attested *att, int64_t max_ms)
     att->key = key;
     att->made_ms = now_ms;
     att->used = false;
-    return COF_OK;
+    cof_kms_attested_renew(att);
+    cof_buf_reset(&att->spki);
+    return cof_rsa_spki(key, &att->spki);
 }
 
 enum cof_err cof_kms_attested_prepare(struct cof_kms_attested *att)
@@ -104,6 +116,22 @@ enum cof_err cof_kms_attested_digest(const char *operation, const struct cof_kms
     return err;
 }
 
+enum cof_err cof_kms_attested_epoch_digest(struct cof_view spki, uint8_t out[static 32])
+{
+    struct cof_buf text;
+    enum cof_err err;
+
+    memset(out, 0, 32);
+    cof_buf_init(&text, SPKI_MAX + 64);
+    cof_buf_add(&text, COF_LIT("coffer kms epoch v1\0"));
+    cof_buf_add(&text, spki);
+    err = cof_buf_err(&text);
+    if (err == COF_OK)
+        err = cof_hash_once(COF_SHA256, cof_buf_view(&text), out);
+    cof_buf_done(&text);
+    return err;
+}
+
 /* The hypervisor's time is in every document, which comes from the module itself: no signature is asked of it. The parent
  * steers neither, and the kernel's clock drifts. */
 static void follow_clock(const struct cof_kms_attested *att, struct cof_view document)
@@ -126,26 +154,22 @@ static void follow_clock(const struct cof_kms_attested *att, struct cof_view doc
     att->aws->skew_ms = off_ms;
 }
 
-/* Has the security module sign a document over our public key, a nonce and the request's digest. */
-static enum cof_err attest(struct cof_kms_attested *att, const uint8_t digest[static 32], struct cof_buf *document,
-                           struct cof_diag *diag)
+/* Has the security module sign a document over our public key, a nonce and what it is for. */
+static enum cof_err attest(struct cof_kms_attested *att, const uint8_t user_data[static 32], struct cof_diag *diag)
 {
     uint8_t nonce[NONCE_BYTES];
     struct cof_nsm_request request = {.op = COF_NSM_ATTESTATION};
     struct cof_nsm_response response;
-    struct cof_buf spki, out, in;
+    struct cof_buf out, in;
     enum cof_err err = cof_rng_fill(att->aws->rng, nonce, sizeof nonce);
 
-    cof_buf_init(&spki, 1024);
     cof_buf_init(&out, COF_NSM_REQUEST_MAX);
     cof_buf_init(&in, COF_NSM_RESPONSE_MAX);
-    if (err == COF_OK)
-        err = cof_rsa_spki(att->key, &spki);
     if (err == COF_OK) {
         request.public_key.present = request.nonce.present = request.user_data.present = true;
-        request.public_key.bytes = cof_buf_view(&spki);
+        request.public_key.bytes = cof_buf_view(&att->spki);
         request.nonce.bytes = cof_view_of(nonce, sizeof nonce);
-        request.user_data.bytes = cof_view_of(digest, 32);
+        request.user_data.bytes = cof_view_of(user_data, 32);
         cof_nsm_add_request(&out, &request);
         err = cof_buf_err(&out);
     }
@@ -157,15 +181,33 @@ static enum cof_err attest(struct cof_kms_attested *att, const uint8_t digest[st
         err = cof_diag_set(diag, COF_E_REMOTE, "the security module gives no attestation: %s",
                            response.op == COF_NSM_ERROR ? cof_nsm_error_name(response.error) : "another answer came");
     } else if (err == COF_OK) {
-        cof_buf_add(document, response.data);
+        cof_buf_add(&att->document, response.data);
         follow_clock(att, response.data);
     } else {
         (void)cof_diag_set(diag, err, "the security module does not answer: %s", cof_err_text(err));
     }
-    cof_buf_done(&spki);
     cof_buf_done(&out);
     cof_buf_done(&in);
-    return err == COF_OK ? cof_buf_err(document) : err;
+    if (err == COF_OK && response.data.len == 0)
+        err = cof_diag_set(diag, COF_E_FORMAT, "the security module gives an empty document");
+    return err == COF_OK ? cof_buf_err(&att->document) : err;
+}
+
+/* A document for this question: one of its own, or, where documents serve for a while, the one at hand while it is young. */
+static enum cof_err document_for(struct cof_kms_attested *att, const char *operation, const struct cof_kms_key_use *use,
+                                 struct cof_view blob, struct cof_diag *diag)
+{
+    int64_t now_ms = cof_loop_now_ms(att->aws->loop);
+    uint8_t user_data[32];
+    enum cof_err err;
+
+    if (att->document.len > 0 && now_ms - att->attested_ms < att->document_ms)
+        return COF_OK;
+    cof_kms_attested_renew(att);
+    err = att->document_ms > 0 ? cof_kms_attested_epoch_digest(cof_buf_view(&att->spki), user_data)
+                               : cof_kms_attested_digest(operation, use, blob, user_data);
+    att->attested_ms = now_ms;
+    return err == COF_OK ? attest(att, user_data, diag) : err;
 }
 
 /* Key, document and request; *reply is the caller's on COF_OK. */
@@ -173,24 +215,18 @@ static enum cof_err ask(struct cof_kms_attested *att, const char *operation, con
                         struct cof_view blob, struct cof_kms_reply *reply, struct cof_diag *diag)
 {
     struct cof_kms_key_use attested = *use;
-    struct cof_buf document;
-    uint8_t digest[32];
     enum cof_err err = fresh_key(att, att->epoch_ms);
 
     *reply = (struct cof_kms_reply){0};
-    cof_buf_init(&document, COF_NSM_RESPONSE_MAX);
     if (err == COF_OK)
-        err = cof_kms_attested_digest(operation, use, blob, digest);
-    if (err == COF_OK)
-        err = attest(att, digest, &document, diag);
+        err = document_for(att, operation, use, blob, diag);
     att->used = true;
-    attested.recipient = cof_buf_view(&document);
-    if (err == COF_OK && attested.recipient.len == 0)
-        err = cof_diag_set(diag, COF_E_FORMAT, "the security module gives an empty document");
+    attested.recipient = cof_buf_view(&att->document);
     if (err == COF_OK)
         err = blob.len > 0 ? cof_kms_run_decrypt(att->aws, &attested, blob, reply, diag)
                            : cof_kms_run_generate_data_key(att->aws, &attested, reply, diag);
-    cof_buf_done(&document);
+    if (err != COF_OK || att->document_ms == 0)
+        cof_kms_attested_renew(att); /* whatever KMS minds about it, the next call asks with another */
     return err;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define ENTRIES 16
+#define DOCUMENTS 64
 
 struct entry {
     uint8_t key[COF_ATTEST_CACHE_KEY];
@@ -14,9 +15,16 @@ struct entry {
     struct cof_x509_life life;
 };
 
+struct document {
+    uint8_t key[COF_ATTEST_CACHE_KEY];
+    struct cof_x509_life life;
+    bool used;
+};
+
 struct cof_attest_cache {
     struct entry entries[ENTRIES];
-    size_t next; /* where the next one goes: in turn, so the oldest is replaced */
+    struct document documents[DOCUMENTS];
+    size_t next, next_document; /* where the next one goes: in turn, so the oldest is replaced */
 };
 
 enum cof_err cof_attest_cache_new(struct cof_attest_cache **out)
@@ -80,4 +88,29 @@ void cof_attest_cache_put(struct cof_attest_cache *cache, const uint8_t key[stat
     memcpy(e->key, key, COF_ATTEST_CACHE_KEY);
     e->leaf = leaf;
     e->life = *life;
+}
+
+bool cof_attest_cache_knows(const struct cof_attest_cache *cache, const uint8_t key[static COF_ATTEST_CACHE_KEY],
+                            struct cof_x509_life *life)
+{
+    for (size_t i = 0; i < DOCUMENTS; i++) {
+        const struct document *d = &cache->documents[i];
+
+        if (!d->used || memcmp(d->key, key, COF_ATTEST_CACHE_KEY) != 0)
+            continue;
+        *life = d->life;
+        return true;
+    }
+    return false;
+}
+
+void cof_attest_cache_put_document(struct cof_attest_cache *cache, const uint8_t key[static COF_ATTEST_CACHE_KEY],
+                                   const struct cof_x509_life *life)
+{
+    struct document *d = &cache->documents[cache->next_document];
+
+    cache->next_document = (cache->next_document + 1) % DOCUMENTS;
+    memcpy(d->key, key, COF_ATTEST_CACHE_KEY);
+    d->life = *life;
+    d->used = true;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Remembers certificate chains that verified. A chain costs six to eight milliseconds, and one enclave sends the same
- * chain for three hours. What is kept is what the bytes alone decide (signatures, authority, lives), under a digest of
- * all of them; times are judged anew every time. Only attest_verify.c looks inside. Not thread-safe: one a thread.
+ * Remembers certificate chains and documents that verified. A chain costs four to eight milliseconds, and one enclave sends
+ * the same chain for three hours; a document costs one more, and may serve several calls (docs/decisions/0016). What is kept
+ * is what the bytes alone decide (signatures, authority, lives), under a SHA-256 of all of them; times, measurements and
+ * fields are judged anew every time. Bounded: the oldest makes room. Only attest_verify.c looks inside. Not thread-safe: one
+ * a thread.
  */
 #ifndef COF_ENGINE_ATTEST_CACHE_H
 #define COF_ENGINE_ATTEST_CACHE_H
@@ -23,8 +25,15 @@ COF_MUST_USE enum cof_err cof_attest_cache_key(const struct cof_view *certs, siz
 const struct cof_ecdsa_key *cof_attest_cache_find(struct cof_attest_cache *cache,
                                                   const uint8_t key[static COF_ATTEST_CACHE_KEY],
                                                   struct cof_x509_life *life);
-/* Takes leaf over. The oldest entry makes room. */
+/* Takes leaf over. */
 void cof_attest_cache_put(struct cof_attest_cache *cache, const uint8_t key[static COF_ATTEST_CACHE_KEY],
                           struct cof_ecdsa_key *leaf, const struct cof_x509_life *life);
+
+/* Documents, under the digest (cof_attest_cache_key) of root and document: whether that very document was put, and the lives
+ * of its chain. */
+bool cof_attest_cache_knows(const struct cof_attest_cache *cache, const uint8_t key[static COF_ATTEST_CACHE_KEY],
+                            struct cof_x509_life *life);
+void cof_attest_cache_put_document(struct cof_attest_cache *cache, const uint8_t key[static COF_ATTEST_CACHE_KEY],
+                                   const struct cof_x509_life *life);
 
 #endif

@@ -40,10 +40,15 @@ struct signer {
     struct cof_ecdsa_key *owned;
 };
 
+static struct cof_view root_of(const struct cof_attest_policy *policy)
+{
+    return policy->root_der.len > 0 ? policy->root_der : cof_attest_aws_root();
+}
+
 static enum cof_err check_chain(const struct cof_attest_doc *doc, const struct cof_attest_policy *policy,
                                 struct cof_x509_life *life, struct signer *signer, struct cof_diag *diag)
 {
-    struct cof_view root = policy->root_der.len > 0 ? policy->root_der : cof_attest_aws_root();
+    struct cof_view root = root_of(policy);
     struct cof_view path[COF_ATTEST_CABUNDLE_MAX + 1]; /* leaf, authorities upwards, root */
     uint8_t cache_key[COF_ATTEST_CACHE_KEY];
     size_t n = doc->n_cabundle - 1;
@@ -220,24 +225,41 @@ static enum cof_err parse(struct cof_view bytes, struct cof_cose_sign1 *cose, st
     return cof_attest_doc_parse(cose->payload, doc, diag) == COF_OK ? COF_OK : COF_E_AUTH;
 }
 
+/* What the bytes and the root alone decide: who signed them. */
+static enum cof_err check_origin(struct cof_view bytes, const struct cof_cose_sign1 *cose, const struct cof_attest_policy *policy,
+                                 struct cof_attest *attest, struct cof_diag *diag)
+{
+    struct cof_view all[2] = {root_of(policy), bytes};
+    uint8_t key[COF_ATTEST_CACHE_KEY];
+    struct signer signer = {NULL, NULL};
+    enum cof_err err = policy->cache == NULL ? COF_OK : cof_attest_cache_key(all, 2, key);
+
+    if (err == COF_OK && policy->cache != NULL && cof_attest_cache_knows(policy->cache, key, &attest->life))
+        return COF_OK;
+    if (err == COF_OK)
+        err = check_chain(&attest->doc, policy, &attest->life, &signer, diag);
+    if (err == COF_OK)
+        err = check_signature(cose, signer.key, diag);
+    if (err == COF_OK && policy->cache != NULL)
+        cof_attest_cache_put_document(policy->cache, key, &attest->life);
+    cof_ecdsa_free(signer.owned);
+    return err;
+}
+
 static enum cof_err verify(struct cof_view bytes, const struct cof_attest_policy *policy, struct cof_attest *attest,
                            struct cof_diag *diag)
 {
-    struct signer signer = {NULL, NULL};
     struct cof_cose_sign1 cose = {0};
     enum cof_err err = parse(bytes, &cose, &attest->doc, diag);
 
     if (err == COF_OK)
-        err = check_chain(&attest->doc, policy, &attest->life, &signer, diag);
-    if (err == COF_OK)
-        err = check_signature(&cose, signer.key, diag);
+        err = check_origin(bytes, &cose, policy, attest, diag);
     if (err == COF_OK) {
         attest->debug = cof_attest_doc_pcr_is_zero(&attest->doc, 0);
         err = check_times(policy, attest, diag);
     }
     if (err == COF_OK)
         err = check_contents(policy, attest, diag);
-    cof_ecdsa_free(signer.owned);
     return err;
 }
 

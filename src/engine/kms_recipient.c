@@ -119,10 +119,9 @@ static enum cof_err wrap(const struct cof_rsa_key *key, struct cof_view spki, st
     return cof_buf_err(out);
 }
 
-enum cof_err cof_kms_recipient_seal(struct cof_view spki, struct cof_view plain, const struct cof_rng *rng,
-                                    struct cof_buf *out)
+enum cof_err cof_kms_recipient_seal_for(const struct cof_rsa_key *key, struct cof_view spki, struct cof_view plain,
+                                        const struct cof_rng *rng, struct cof_buf *out)
 {
-    struct cof_rsa_key *key = NULL;
     struct cof_buf encrypted_key, cipher;
     enum cof_err err;
 
@@ -130,11 +129,20 @@ enum cof_err cof_kms_recipient_seal(struct cof_view spki, struct cof_view plain,
         return COF_E_LIMIT;
     cof_buf_init(&encrypted_key, COF_RSA_SIZE_MAX);
     cof_buf_init(&cipher, CIPHERTEXT_MAX);
-    err = cof_rsa_from_spki(spki, &key);
-    if (err == COF_OK)
-        err = wrap(key, spki, plain, rng, &encrypted_key, &cipher, out);
-    cof_rsa_free(key);
+    err = wrap(key, spki, plain, rng, &encrypted_key, &cipher, out);
     cof_buf_done(&encrypted_key);
     cof_buf_done(&cipher);
+    return err;
+}
+
+enum cof_err cof_kms_recipient_seal(struct cof_view spki, struct cof_view plain, const struct cof_rng *rng,
+                                    struct cof_buf *out)
+{
+    struct cof_rsa_key *key = NULL;
+    enum cof_err err = plain.len > COF_KMS_PLAINTEXT_MAX ? COF_E_LIMIT : cof_rsa_from_spki(spki, &key);
+
+    if (err == COF_OK)
+        err = cof_kms_recipient_seal_for(key, spki, plain, rng, out);
+    cof_rsa_free(key);
     return err;
 }

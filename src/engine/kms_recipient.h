@@ -29,5 +29,8 @@ COF_MUST_USE enum cof_err cof_kms_recipient_open_buf(const struct cof_rsa_key *k
  * will not do; COF_E_LIMIT over COF_KMS_PLAINTEXT_MAX. */
 COF_MUST_USE enum cof_err cof_kms_recipient_seal(struct cof_view spki, struct cof_view plain, const struct cof_rng *rng,
                                                  struct cof_buf *out);
+/* The same where that key was read before: it and its spki. */
+COF_MUST_USE enum cof_err cof_kms_recipient_seal_for(const struct cof_rsa_key *key, struct cof_view spki, struct cof_view plain,
+                                                     const struct cof_rng *rng, struct cof_buf *out);
 
 #endif

@@ -35,7 +35,6 @@ enum cof_err cof_kms_read_recipient(struct cof_kms_call *c)
         {.name = "AttestationDocument", .type = COF_KMS_BYTES, .required = true, .min = 1, .max = 262144},
         {.name = NULL}};
     const json_t *recipient = json_object_get(c->in, "Recipient");
-    struct cof_rsa_key *key = NULL;
     struct cof_buf message;
     struct cof_diag diag = {0};
     enum cof_err err;
@@ -56,9 +55,8 @@ enum cof_err cof_kms_read_recipient(struct cof_kms_call *c)
     if (err == COF_OK)
         err = verify(c, &diag);
     if (err == COF_OK && (!c->attest.doc.public_key.present ||
-                          cof_rsa_from_spki(c->attest.doc.public_key.bytes, &key) != COF_OK))
+                          cof_rsa_from_spki(c->attest.doc.public_key.bytes, &c->recipient_key) != COF_OK))
         err = cof_diag_set(&diag, COF_E_AUTH, "the document has no RSA public key of 2048 to 4096 bits");
-    cof_rsa_free(key);
     if (err == COF_OK) {
         c->has_recipient = true;
         cof_trail_recipient(c->req, &c->attest.doc);
@@ -80,7 +78,7 @@ enum cof_err cof_kms_add_secret(struct cof_kms_call *c, const char *name, struct
         return cof_buf_err(&c->out);
     }
     cof_buf_init(&cms, COF_CMS_MAX);
-    err = cof_kms_recipient_seal(c->attest.doc.public_key.bytes, plaintext, cof_standin_rng(c->s), &cms);
+    err = cof_kms_recipient_seal_for(c->recipient_key, c->attest.doc.public_key.bytes, plaintext, cof_standin_rng(c->s), &cms);
     if (err == COF_OK)
         cof_json_add_member_base64(&c->out, "CiphertextForRecipient", cof_buf_view(&cms));
     cof_buf_done(&cms);

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define DOCUMENT_S_MAX 240 /* KMS takes no document that is older than five minutes */
+
 static enum cof_err text(const json_t *o, const char *name, char *out, size_t size, struct cof_diag *diag)
 {
     struct cof_view v;
@@ -86,8 +88,8 @@ static enum cof_err model(const json_t *o, struct config *c, struct cof_diag *di
 
 static enum cof_err recipient_key(const json_t *o, struct config *c, struct cof_diag *diag)
 {
-    static const char *const names[] = {"rsa_bits", "epoch_s", NULL};
-    int64_t bits = 2048, epoch_s = 600;
+    static const char *const names[] = {"rsa_bits", "epoch_s", "document_s", NULL};
+    int64_t bits = 2048, epoch_s = 600, document_s = 0;
     enum cof_err err = COF_OK;
 
     if (o != NULL)
@@ -97,10 +99,15 @@ static enum cof_err recipient_key(const json_t *o, struct config *c, struct cof_
         err = cof_json_int_or(o, "rsa_bits", 2048, 4096, 2048, &bits, diag);
     if (o != NULL && err == COF_OK)
         err = cof_json_int_or(o, "epoch_s", 0, 86400, 600, &epoch_s, diag);
+    if (o != NULL && err == COF_OK)
+        err = cof_json_int_or(o, "document_s", 0, DOCUMENT_S_MAX, 0, &document_s, diag);
     if (err == COF_OK && bits != 2048 && bits != 3072 && bits != 4096)
         err = cof_diag_set(diag, COF_E_CONFIG, "configuration: \"rsa_bits\" must be 2048, 3072 or 4096");
+    if (err == COF_OK && document_s > epoch_s)
+        err = cof_diag_set(diag, COF_E_CONFIG, "configuration: \"document_s\" is more than \"epoch_s\": a document names one key");
     c->recipient_bits = (unsigned)bits;
     c->recipient_epoch_ms = epoch_s * 1000;
+    c->recipient_document_ms = document_s * 1000;
     return err;
 }
 

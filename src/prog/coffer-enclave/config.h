@@ -24,6 +24,7 @@ struct config {
     uint64_t max_bytes;        /* of a sealed job; it is held in memory */
     unsigned recipient_bits;   /* of the RSA key that KMS seals data keys for */
     int64_t recipient_epoch_ms; /* how long one serves; 0: for one call */
+    int64_t recipient_document_ms; /* how long one attestation document serves; 0: for one call */
     int64_t processor_ms;      /* how long one job may take */
     uint32_t visibility_s;     /* of a message in work */
     char args[PROCESSOR_ARGS_MAX][128];

@@ -244,6 +244,7 @@ static enum cof_err open_worker(struct enclave *e, struct cof_diag *diag)
     cof_kms_attested_init(&w->kms, &e->aws, &port);
     w->kms.rsa_bits = e->config.recipient_bits;
     w->kms.epoch_ms = e->config.recipient_epoch_ms;
+    w->kms.document_ms = e->config.recipient_document_ms;
     if (err == COF_OK)
         err = cof_kms_attested_prepare(&w->kms);
     if (err == COF_OK)

@@ -80,6 +80,7 @@ static enum cof_err measure(struct worker *w, struct cof_view model, struct cof_
     if (err == COF_OK)
         err = ask_nsm(w, &(struct cof_nsm_request){.op = COF_NSM_EXTEND_PCR, .index = MODEL_PCR, .data = cof_view_of(digest, sizeof digest)},
             COF_NSM_EXTEND_PCR);
+    cof_kms_attested_renew(&w->kms); /* a document from before would hide the model from KMS */
     if (err == COF_OK)
         err = ask_nsm(w, &(struct cof_nsm_request){.op = COF_NSM_LOCK_PCR, .index = MODEL_PCR}, COF_NSM_LOCK_PCR);
     return err == COF_OK ? err : cof_diag_set(diag, err, "the model cannot be measured into PCR%d", MODEL_PCR);

@@ -155,6 +155,7 @@ struct enclave {
     struct cof_hv *hv;
     struct cof_hv_enclave *enclave;
     struct cof_buf root, document;
+    size_t n_documents;
     struct cof_kms_attested att;
 };
 
@@ -167,6 +168,7 @@ static enum cof_err nsm_call(void *ctx, struct cof_view request, struct cof_buf 
     if (err == COF_OK && cof_nsm_parse_response(cof_buf_view(out), &response) == COF_OK) {
         cof_buf_reset(&e->document);
         cof_buf_add(&e->document, response.data);
+        e->n_documents++;
     }
     return err;
 }
@@ -320,6 +322,59 @@ static void c06_a_key_serves_its_epoch(void **state)
     land(&e);
 }
 
+/* Where documents serve for a while: the same bytes until that has passed, the key is another, KMS refused, or somebody knows of a
+ * change; what it says is its use and no question. */
+static void a_document_serves_for_a_while(void **state)
+{
+    struct world *w = *state;
+    struct cof_kms_key_use use = use_of(KEY_ARN);
+    struct cof_attest_policy policy = {.mode = COF_ATTEST_LIVE, .now_ms = world_now, .any_image = true};
+    struct cof_secret key = {0};
+    struct cof_attest seen;
+    struct cof_view user_data;
+    struct enclave e;
+    uint8_t digest[32];
+
+    launch(w, &e);
+    e.att.document_ms = 60000;
+    for (int i = 0; i < 8; i++) {
+        size_t made = e.n_documents, n = i == 0 || i == 3 || i == 5 || i == 7 ? 1 : 0;
+
+        if (i == 3)
+            e.att.attested_ms -= 60000; /* its time has passed */
+        if (i == 5) {
+            e.att.made_ms -= e.att.epoch_ms / 2; /* the key is made anew */
+            assert_ok(cof_kms_attested_prepare(&e.att));
+        }
+        script(w, 200, NULL, sealed_reply(w, &e, i == 6 ? 16 : 32));
+        if (i == 6) { /* another length: refused here, and KMS is not to blame */
+            assert_int_equal(cof_kms_attested_decrypt(&e.att, &use, COF_LIT("blob"), 32, &key, NULL), COF_E_AUTH);
+            cof_kms_attested_renew(&e.att);
+        } else {
+            assert_ok(cof_kms_attested_decrypt(&e.att, &use, COF_LIT("blob"), 32, &key, NULL));
+        }
+        assert_int_equal(e.n_documents - made, n);
+    }
+    assert_ok(cof_kms_attested_epoch_digest(cof_buf_view(&e.att.spki), digest));
+    user_data = cof_view_of(digest, 32);
+    policy.root_der = cof_hv_root(e.hv);
+    policy.user_data = &user_data;
+    assert_ok(cof_attest_verify(cof_buf_view(&e.document), &policy, &seen, NULL));
+    script(w, 400, NULL, "{\"__type\":\"ValidationException\",\"message\":\"The attestation document in the request is not valid\"}");
+    assert_true(cof_kms_attested_decrypt(&e.att, &use, COF_LIT("blob"), 32, &key, NULL) != COF_OK);
+    script(w, 200, NULL, sealed_reply(w, &e, 32));
+    assert_ok(cof_kms_attested_decrypt(&e.att, &use, COF_LIT("blob"), 32, &key, NULL));
+    assert_int_equal(e.n_documents, 5);
+    e.att.document_ms = 0; /* each its own */
+    for (size_t i = 6; i < 9; i++) {
+        script(w, 200, NULL, sealed_reply(w, &e, 32));
+        assert_ok(cof_kms_attested_decrypt(&e.att, &use, COF_LIT("blob"), 32, &key, NULL));
+        assert_int_equal(e.n_documents, i);
+    }
+    cof_secret_done(&key);
+    land(&e);
+}
+
 /* Order of the pairs does not matter to the digest; everything else does. */
 static void digest_binds(void **state)
 {
@@ -388,7 +443,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(refuses_unpinned), T(decrypts), T(refuses_replies), T(sorts_errors), T(asynchronous), T(attested),
         T(attested_refuses),
-        T(c06_a_key_serves_its_epoch), T(attested_keyring), cmocka_unit_test(digest_binds),
+        T(c06_a_key_serves_its_epoch), T(a_document_serves_for_a_while), T(attested_keyring), cmocka_unit_test(digest_binds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,11 +46,37 @@ static void the_oldest_makes_room(void **state)
     cof_attest_cache_free(cache);
 }
 
+static void documents_have_room_of_their_own(void **state)
+{
+    struct cof_attest_cache *cache = NULL;
+    struct cof_x509_life life;
+    uint8_t key[32] = {0};
+
+    assert_ok(cof_attest_cache_new(&cache));
+    assert_false(cof_attest_cache_knows(cache, key, &life)); /* an empty place is nobody's, not even of the digest 0 */
+    for (uint8_t i = 0; i < 100; i++) {
+        key[0] = i;
+        cof_attest_cache_put_document(cache, key, &(struct cof_x509_life){i, i, i, i});
+        assert_null(cof_attest_cache_find(cache, key, &life)); /* no chain */
+    }
+    for (uint8_t i = 0; i < 100; i++) {
+        life = (struct cof_x509_life){0};
+        key[0] = i;
+        assert_int_equal(cof_attest_cache_knows(cache, key, &life), i >= 36);
+        assert_int_equal(life.leaf_to_ms, i >= 36 ? i : 0);
+        key[31] = 1;
+        assert_false(cof_attest_cache_knows(cache, key, &life));
+        key[31] = 0;
+    }
+    cof_attest_cache_free(cache);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_digest_knows_boundaries),
         cmocka_unit_test(the_oldest_makes_room),
+        cmocka_unit_test(documents_have_room_of_their_own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -285,8 +285,8 @@ static void a_role_measures_as_aws_documents(void **state)
     cof_buf_done(&out);
 }
 
-/* With a cache the second document of an enclave skips the chain and nothing else: times, signature and contents are
- * judged as before, and a chain with one bit changed is another chain. */
+/* With a cache the second document of an enclave skips the chain, the same document also its signature, and nothing else:
+ * times, measurements and contents are judged as before, and with one bit changed it is another document. C-10 C-17 */
 static void the_cache_changes_no_verdict(void **state)
 {
     struct fixture *f = *state;
@@ -294,6 +294,8 @@ static void the_cache_changes_no_verdict(void **state)
     struct cof_attest attest_out;
     struct cof_diag diag = {{0}, {0}};
     struct cof_buf out, later, copy;
+    struct cof_attest_pcr pcr;
+    static const uint8_t other[48] = {9};
     struct cof_view doc = attest(f, NOW, &out).data, second = attest(f, NOW + 60000, &later).data;
 
     assert_ok(cof_attest_cache_new(&policy.cache));
@@ -313,6 +315,25 @@ static void the_cache_changes_no_verdict(void **state)
             fail_msg("bit %zu", bit);
         copy.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
     }
+    assert_ok(cof_attest_verify(doc, &policy, &attest_out, &diag));
+    policy.now_ms = NOW + COF_ATTEST_MAX_AGE_MS + COF_ATTEST_LEEWAY_MS;
+    assert_ok(cof_attest_verify(doc, &policy, &attest_out, &diag));
+    policy.now_ms++; /* known, and too old now */
+    assert_int_equal(cof_attest_verify(doc, &policy, &attest_out, &diag), COF_E_AUTH);
+    assert_non_null(strstr(diag.text, "old"));
+    policy.now_ms = NOW;
+    assert_ok(cof_attest_verify(doc, &policy, &attest_out, &diag));
+    pcr = (struct cof_attest_pcr){0, attest_out.doc.pcrs[0]};
+    policy.pcrs = &pcr;
+    policy.n_pcrs = 1;
+    assert_ok(cof_attest_verify(doc, &policy, &attest_out, &diag));
+    pcr.value = cof_view_of(other, sizeof other);
+    assert_int_equal(cof_attest_verify(doc, &policy, &attest_out, &diag), COF_E_AUTH);
+    assert_non_null(strstr(diag.text, "PCR0"));
+    policy.n_pcrs = 0;
+    policy.user_data = &pcr.value;
+    assert_int_equal(cof_attest_verify(doc, &policy, &attest_out, &diag), COF_E_AUTH);
+    policy.user_data = NULL;
     policy.root_der = COF_LIT("");
     assert_int_equal(cof_attest_verify(doc, &policy, &attest_out, &diag), COF_E_AUTH);
     cof_attest_cache_free(policy.cache);
