@@ -53,7 +53,7 @@ static void make_tables(void)
             for (size_t i = 0; i < 256; i++)
                 slices[alg][s][i] = slices[alg][s - 1][i] >> 8 ^ slices[alg][0][slices[alg][s - 1][i] & 0xff];
         folds[alg] = (struct cof_crc_fold){.x127 = power(alg, 127), .x191 = power(alg, 191), .x1023 = power(alg, 1023),
-                                           .x1087 = power(alg, 1087)};
+                                           .x1087 = power(alg, 1087), .is_wide = cof_crc_can_fold_wide()};
     }
 }
 

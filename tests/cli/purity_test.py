@@ -12,7 +12,7 @@ PURE_C = re.compile(r'''^(
     (__)?(v?snprintf)(_chk)? | __(mem\w+|str\w+|explicit_bzero)_chk | explicit_bzero | malloc | calloc | realloc | free |
     qsort | bsearch | abort | __stack_chk_fail | __assert_fail | __errno_location | pthread_(once|mutex_\w+) |
     __isoc99_strto\w+ | __ctype_\w+ | tolower | toupper | round | floor | ceil | pow | fabs | isnan | isinf | fmod |
-    _GLOBAL_OFFSET_TABLE_ | __cpu_model | __cpu_indicator_init | getauxval | __getauxval | __asan_\w+ | __ubsan_\w+ | __tls_get_addr | inet_(pton|ntop) | _setjmp | longjmp | __longjmp_chk
+    _GLOBAL_OFFSET_TABLE_ | __cpu_model | __cpu_features2 | __cpu_indicator_init | getauxval | __getauxval | __asan_\w+ | __ubsan_\w+ | __tls_get_addr | inet_(pton|ntop) | _setjmp | longjmp | __longjmp_chk
 )$''', re.X)
 LIBRARY = {'format': r'^(json_|jsonp_|XML_)', 'engine': r'^(json_|jsonp_)', 'policy': r'^json_', 'standin': r'^json_',
            'crypto': r'^(EVP_|OSSL_|BN_|EC_|ECDSA_|RSA_|X509|ASN1_|d2i_|i2d_|i2o_|o2i_|PEM_|BIO_|PKCS8_|OBJ_|OPENSSL_|CRYPTO_|ERR_|'
