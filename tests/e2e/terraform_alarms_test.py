@@ -28,7 +28,7 @@ def patterns():
     words = {'var.bucket': 'coffer-local', 'var.name': 'coffer', 'var.values.admin_role_arn': ADMIN, 'var.values.producer_role_arn': ADMIN.replace('admin', 'producer'),
              'local.our_key': '(' + ' || '.join(f'($.resources[0].ARN = \\"{a}\\")' for a in ARNS.values()) + ')'}
     words |= {f'var.key_arns.{k}': a for k, a in ARNS.items()}
-    words |= {f'local.{n}': v for n, v in re.findall(r'^  (kms|s3|iam|issuer)\s+= "(.*)"$', text, re.M)}
+    words |= {f'local.{n}': v for n, v in re.findall(r'^  (kms|s3|iam|sqs|issuer)\s+= "(.*)"$', text, re.M)}
     found = dict(re.findall(r'^    ([\w-]+)\s+= \{ threshold = [\w.]+, pattern = "(.*)" \}$', text, re.M))
     found |= dict(re.findall(r'^    ([\w-]+)\s+= "(\{.*\})"$', text, re.M))
     found['model-stored'] = re.search(r'^  pattern\s+= "(.*)"$', text, re.M)[1]
@@ -119,6 +119,9 @@ def deeds(d, filters, job):
     policy = d.call('admin', 's3', 'GET', f'/{d.BUCKET}', query='policy=')
     d.news()
     deed('the bucket\'s policy is put', {'bucket-changed'}, d.call('admin', 's3', 'PUT', f'/{d.BUCKET}', policy.body, 'policy='), status=204)
+    deed('the queue\'s attributes are set', {'queue-changed'}, d.call('admin', 'sqs', body=json.dumps({
+        'QueueUrl': f'https://localhost:{d.port}/111122223333/coffer-jobs', 'Attributes': {'VisibilityTimeout': '61'}}).encode(),
+        x_amz_target='AmazonSQS.SetQueueAttributes', content_type='application/x-amz-json-1.0'))
 
 
 def elsewhere(filters):
@@ -133,6 +136,19 @@ def elsewhere(filters):
             ('the boundary is taken off', event('iam', 'DeleteRolePermissionsBoundary', **role), {'role-changed'}),
             ('another deployment\'s role', event('iam', 'PutRolePolicy', requestParameters={'roleName': 'other-app'}), set()),
             ('a role is looked at', event('iam', 'GetRole', **role), set()),
+            ('the boundary gets another version', event('iam', 'CreatePolicyVersion', requestParameters={'policyArn': 'arn:aws:iam::111122223333:policy/coffer-boundary'}), {'role-changed'}),
+            ('another policy does', event('iam', 'CreatePolicyVersion', requestParameters={'policyArn': 'arn:aws:iam::111122223333:policy/other'}), set()),
+            *((f'{name}', event('iam', name, requestParameters={'userName': 'ada', 'serialNumber': 'arn:aws:iam::111122223333:mfa/ada'}), {'factor-changed'})
+              for name in ('CreateVirtualMFADevice', 'EnableMFADevice', 'DeactivateMFADevice', 'DeleteVirtualMFADevice', 'ResyncMFADevice')),
+            ('EnableMFADevice with codes that are none', event('iam', 'EnableMFADevice', errorCode='InvalidAuthenticationCode'), {'factor-changed'}),
+            ('factors are listed', event('iam', 'ListMFADevices', requestParameters={'userName': 'ada'}), set()),
+            ('EnableMFADevice of another service', event('example', 'EnableMFADevice'), set()),
+            ('another deployment\'s queue is set', event('sqs', 'SetQueueAttributes', requestParameters={'queueUrl': 'https://sqs.us-east-1.amazonaws.com/111122223333/other-jobs'}), set()),
+            ('a job is sent', event('sqs', 'SendMessage', requestParameters={'queueUrl': 'https://sqs.us-east-1.amazonaws.com/111122223333/coffer-jobs'}), set()),
+            *((f'{source}: {name}', event(source, name), {'watch-switched-off'})
+              for source, name in (('monitoring', 'DeleteAlarms'), ('monitoring', 'DisableAlarmActions'), ('logs', 'DeleteMetricFilter'), ('logs', 'DeleteLogGroup'),
+                                   ('sns', 'DeleteTopic'), ('sns', 'Unsubscribe'), ('sns', 'SetTopicAttributes'))),
+            ('alarms are looked at', event('monitoring', 'DescribeAlarms'), set()),
             ('the admin role is taken', event('sts', 'AssumeRole', requestParameters={'roleArn': ADMIN}), {'admin-role-assumed'}),
             ('another role is taken', event('sts', 'AssumeRole', requestParameters={'roleArn': ADMIN.replace('admin', 'owner')}), set()),
             ('the trail is stopped', event('cloudtrail', 'StopLogging'), {'trail-touched'}),

@@ -350,14 +350,14 @@ def trail(tf, said, wanted):
 
 def alarms(tf, said, wanted):
     have = {a['AlarmName']: a for a in tf.client('cloudwatch').describe_alarms()['MetricAlarms']}
-    events = ['key-policy-changed', 'grant-created', 'key-going', 'alias-moved', 'bucket-changed', 'role-changed', 'admin-role-assumed', 'root-used', 'trail-touched',
-              'login-without-factor', 'opened-unattested', 'sealed-unattested', 'decrypt-refused', 'objects-refused', 'model-stored', 'dead-letters', 'oldest-job',
+    events = ['key-policy-changed', 'grant-created', 'key-going', 'alias-moved', 'bucket-changed', 'role-changed', 'factor-changed', 'queue-changed', 'admin-role-assumed',
+              'root-used', 'trail-touched', 'watch-switched-off', 'login-without-factor', 'opened-unattested', 'sealed-unattested', 'decrypt-refused', 'objects-refused', 'model-stored', 'dead-letters', 'oldest-job',
               'no-coffer-host', 'no-coffer-producer', 'unusual-results-opened', 'unusual-jobs-opened', 'unusual-jobs-sealed']
     ours = {n for n in have if not n.startswith('TargetTracking-')}
     check('the alarms', ours == {f'coffer-{e}' for e in events}, {f'coffer-{e}' for e in events} ^ ours)
     check('each reaches the topic', all(have[n]['AlarmActions'] == [said['alarm_topic']] for n in ours))
     filters = {f['filterName'].removeprefix('coffer-'): f for f in tf.client('logs').describe_metric_filters(logGroupName='/coffer/trail')['metricFilters']}
-    check('each alarm on events has its filter', all(filters[e]['metricTransformations'][0]['metricName'] == have[f'coffer-{e}']['MetricName'] == e for e in events[:15]), list(filters))
+    check('each alarm on events has its filter', all(filters[e]['metricTransformations'][0]['metricName'] == have[f'coffer-{e}']['MetricName'] == e for e in events[:18]), list(filters))
     check('silence of machines is an alarm', have['coffer-no-coffer-host']['TreatMissingData'] == 'breaching')
     band = have['coffer-unusual-results-opened']
     check('the unusual is measured against the usual', band['ThresholdMetricId'] == 'band' and 'ANOMALY_DETECTION_BAND' in band['Metrics'][0].get('Expression', '') + band['Metrics'][1].get('Expression', ''), band)
