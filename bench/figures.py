@@ -25,7 +25,7 @@ def service():
 
 def sections(worlds):
     return {'SCALING.md': {'costs': measured(), 'service': service(), 'capacity': scaling.capacity(), 'simulation': scaling.table(worlds)},
-            'OPERATIONS.md': {'cost': cost.table()}}
+            'OPERATIONS.md': {'cost': cost.table(), 'prices': cost.sources()}}
 
 
 def filled(text, parts):

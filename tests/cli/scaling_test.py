@@ -51,7 +51,11 @@ def paper():
     c = cost.costs(size=1_000_000, rate=50.0)
     check('four million calls to KMS are 12 dollars', near(c['KMS calls'], 12, 1e-9))
     check('three million writes are 15, a terabyte a month 23', near(c['S3 writes'], 15, 1e-9) and near(c['S3 storage, a month'], 23, 1e-9))
-    check('a slower stream pays machines for longer, and calls alike', cost.costs(rate=1.0)['load balancer'] > 40 * c['load balancer'] and cost.costs(rate=1.0)['KMS calls'] == c['KMS calls'])
+    check('a slower stream pays machines for longer, and calls alike', cost.costs(rate=1.0)['gateways, two at least'] > 40 * c['gateways, two at least'] and cost.costs(rate=1.0)['KMS calls'] == c['KMS calls'])
+    check('a terabyte through the load balancer is a thousand LCU-hours; small jobs pay for connections', near(c['load balancer'], 0.0225 * 1e6 / 50 / 3600 + 8, 1e-9) and
+          near(cost.costs(size=1000, rate=50.0)['load balancer'], 0.0225 * 1e6 / 50 / 3600 + 0.008 * 1e6 / 90000, 1e-9))
+    check('every price has a source', len(cost.CAPACITY['price_sources']) == 8 and all(
+        any(f'{v:.{n}f}' in what for what, _ in cost.CAPACITY['price_sources'] for n in range(2, 7) if float(f'{v:.{n}f}') == v) for v in cost.PRICES.values() if isinstance(v, float)))
     check('results that nobody reads cost less', cost.costs(read=False)['KMS calls'] == 9)
 
 

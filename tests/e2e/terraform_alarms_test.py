@@ -75,7 +75,30 @@ def normal(d, filters):
     events = d.news()
     check('a normal day counts jobs sealed, jobs opened, results opened, and wakes nobody',
           found(filters, events) == {'jobs-sealed', 'jobs-opened', 'results-opened'}, found(filters, events))
+    calls_of_a_job(events)
     return job
+
+
+def calls_of_a_job(events):
+    """bench/capacity.json says what a job costs by the calls it makes; that they are these is shown here."""
+    said = json.loads((SOURCE / 'bench/capacity.json').read_text())['calls']
+    role = {'coffer-producer': 'producer', 'coffer-consumer': 'enclave', 'coffer-owner': 'owner'}
+    kind = {'PutObject': 's3_put', 'GetObject': 's3_get', 'HeadObject': 's3_get', 'SendMessage': 'sqs', 'ReceiveMessage': 'sqs', 'DeleteMessage': 'sqs', 'Decrypt': 'kms', 'GenerateDataKey': 'kms'}
+    made, sizes = {}, {'kms': [], 's3': []}
+    for e in events:
+        who, what = role.get(e['userIdentity'].get('sessionContext', {}).get('sessionIssuer', {}).get('userName')), kind.get(e['eventName'])
+        if who and what and not (e['eventName'] == 'ReceiveMessage' and made.get('sqs', {}).get(who)): # an enclave that waits asks again
+            made.setdefault(what, {}).setdefault(who, 0)
+            made[what][who] += 1
+        service = e['eventSource'].partition('.')[0]
+        if service in sizes:
+            sizes[service].append(len(json.dumps(e)))
+    asked = made['s3_get'].pop('producer', 0) # the gateway reads for a device that asks how its job is, each time
+    want = {k: {w: n for w, n in said[k].items() if w != 'device'} for k in ('kms', 's3_put', 's3_get', 'sqs')}
+    check('a job makes the calls that its cost is computed from', made == want and asked >= said['s3_get']['device'], (made, want, asked))
+    for service, of in sizes.items():
+        mean = sum(of) / len(of)
+        check(f'and an event of {service} has about the bytes', 0.8 < mean / said['trail_bytes'][service] < 1.25, mean)
 
 
 def deeds(d, filters, job):
