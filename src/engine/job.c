@@ -2,6 +2,7 @@
 #include "engine/job.h"
 
 #include "base/codec.h"
+#include "engine/pad.h"
 #include "format/json.h"
 
 #include <stdio.h>
@@ -129,6 +130,16 @@ void cof_job_context(const struct cof_job *job, bool result, struct cof_job_cont
     out->pairs[out->n++] = (struct cof_pair){COF_LIT("purpose"), cof_view_str(result ? "result" : "input")};
     out->pairs[out->n++] = (struct cof_pair){COF_LIT("submitted_ms"), cof_view_str(out->submitted)};
     out->pairs[out->n++] = (struct cof_pair){COF_LIT("tenant"), cof_view_str(job->tenant)};
+}
+
+void cof_job_context_pad(struct cof_job_context *context, const char *padding)
+{
+    struct cof_pair pair = {COF_LIT(COF_PAD_CONTEXT), cof_view_str(padding)};
+    size_t at = context->n++;
+
+    for (; at > 0 && cof_view_cmp(context->pairs[at - 1].name, pair.name) > 0; at--)
+        context->pairs[at] = context->pairs[at - 1];
+    context->pairs[at] = pair;
 }
 
 void cof_job_result_key(const struct cof_job *job, char out[static COF_JOB_KEY_MAX])

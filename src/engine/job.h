@@ -13,7 +13,7 @@
 #define COF_JOB_ID_MAX 64      /* tenant and job: [a-z0-9-]{1,64} */
 #define COF_JOB_KEY_MAX 256
 #define COF_JOB_MESSAGE_MAX 4096
-#define COF_JOB_PAIRS 7
+#define COF_JOB_PAIRS 8
 
 struct cof_job {
     char tenant[COF_JOB_ID_MAX + 1], job[COF_JOB_ID_MAX + 1];
@@ -42,6 +42,8 @@ struct cof_job_context {
     char submitted[24], result_key[COF_JOB_KEY_MAX];
 };
 void cof_job_context(const struct cof_job *job, bool result, struct cof_job_context *out);
+/* Of a result that is padded: one pair more, in its place; padding must outlive it (cof_pad_name). */
+void cof_job_context_pad(struct cof_job_context *context, const char *padding);
 
 /* "results/TENANT/JOB", "receipts/TENANT/JOB/SHA256", "status/TENANT/JOB". */
 void cof_job_result_key(const struct cof_job *job, char out[static COF_JOB_KEY_MAX]);

@@ -111,6 +111,24 @@ static enum cof_err recipient_key(const json_t *o, struct config *c, struct cof_
     return err;
 }
 
+/* What of a result's size and time the host sees (C-24). */
+static enum cof_err results(const json_t *o, struct config *c, struct cof_diag *diag)
+{
+    static const char *const names[] = {"padding", "release_ms", NULL};
+    struct cof_view padding;
+    enum cof_err err;
+
+    if (o == NULL)
+        return COF_OK;
+    err = json_is_object(o) ? cof_json_only(o, names, diag) : cof_diag_set(diag, COF_E_CONFIG, "configuration: \"results\" must be an object");
+    if (err == COF_OK)
+        err = cof_json_text_or(o, "padding", "none", &padding, diag);
+    if (err == COF_OK && !cof_view_eq_str(padding, "none") && cof_pad_parse(padding, &c->result_pad) != COF_OK)
+        err = cof_diag_set(diag, COF_E_CONFIG, "configuration: \"padding\" must be \"none\", \"padme-N\" or \"step-N\", N %d to %d bytes",
+                           COF_PAD_BYTES_MIN, COF_PAD_BYTES_MAX);
+    return err == COF_OK ? cof_json_int_or(o, "release_ms", 0, 3600000, 0, &c->release_ms, diag) : err;
+}
+
 /* An address that need not be there. */
 static enum cof_err address_or_none(const json_t *o, const char *name, bool *has, struct cof_addr *out, struct cof_diag *diag)
 {
@@ -148,7 +166,7 @@ static enum cof_err read_members(const json_t *o, struct config *c, struct cof_d
 {
     static const char *const names[] = {"version", "region", "account", "bucket", "queue_url", "data_key_arn",
         "results_key_arn", "endpoints", "ca_pem", "host", "max_bytes", "visibility_s", "processor",
-        "model", "recipient_key", "allow_debug", "clocks", "heartbeat", "telemetry", NULL};
+        "model", "recipient_key", "results", "allow_debug", "clocks", "heartbeat", "telemetry", NULL};
     char host[300];
     struct cof_view pem;
     int64_t version, max_bytes, visibility_s;
@@ -190,6 +208,8 @@ static enum cof_err read_members(const json_t *o, struct config *c, struct cof_d
         err = model(json_object_get(o, "model"), c, diag);
     if (err == COF_OK)
         err = recipient_key(json_object_get(o, "recipient_key"), c, diag);
+    if (err == COF_OK)
+        err = results(json_object_get(o, "results"), c, diag);
     if (err == COF_OK)
         err = cof_json_bool_or(o, "allow_debug", false, &c->allow_debug, diag);
     if (err == COF_OK)

@@ -7,6 +7,7 @@
 #define COF_ENCLAVE_CONFIG_H
 
 #include "client/aws.h"
+#include "engine/pad.h"
 #include "io/dial.h"
 
 #define CONFIG_MAX 131072 /* bytes */
@@ -25,6 +26,8 @@ struct config {
     unsigned recipient_bits;   /* of the RSA key that KMS seals data keys for */
     int64_t recipient_epoch_ms; /* how long one serves; 0: for one call */
     int64_t recipient_document_ms; /* how long one attestation document serves; 0: for one call */
+    struct cof_pad result_pad; /* of results, before they are sealed */
+    int64_t release_ms;        /* results leave at multiples of this after work on them began; 0: at once */
     int64_t processor_ms;      /* how long one job may take */
     uint32_t visibility_s;     /* of a message in work */
     char args[PROCESSOR_ARGS_MAX][128];

@@ -123,18 +123,48 @@ static enum outcome open_input(struct task *t)
     return err == COF_E_MEMORY ? OUTCOME_LATER : refuse(t, "message-altered");
 }
 
+/* Until a multiple of release_ms has passed since then: how long the content took is seen no finer. Counted from when it was at
+ * hand, as everything before takes as long as the host likes: with that it could move the work to and fro over a multiple, and
+ * time it as finely as it has patience. */
+static enum cof_err hold_back(const struct task *t, int64_t since_ms)
+{
+    int64_t step_ms = t->w->config->release_ms, spent_ms = cof_loop_now_ms(t->w->aws->loop) - since_ms;
+    bool never = false;
+    enum cof_err err;
+
+    if (step_ms == 0)
+        return COF_OK;
+    err = cof_loop_run_until(t->w->aws->loop, &never, step_ms - spent_ms % step_ms);
+    return err == COF_E_TIMEOUT ? COF_OK : err;
+}
+
 static enum outcome process(struct task *t)
 {
-    enum cof_err err = processor_run(t->w, t->job.media_type, cof_buf_view(&t->plain), &t->result, &t->diag);
+    int64_t since_ms = cof_loop_now_ms(t->w->aws->loop);
+    enum cof_err err = processor_run(t->w, t->job.media_type, cof_buf_view(&t->plain), &t->result, &t->diag), held;
 
     cof_buf_reset(&t->plain);
-    if (err != COF_OK)
+    if (err == COF_OK)
+        err = cof_hash_once(COF_SHA256, cof_buf_view(&t->result.body), t->result_sha256);
+    held = hold_back(t, since_ms); /* whatever came of it: nothing of that has been told yet */
+    if (err != COF_OK || held != COF_OK)
         return OUTCOME_LATER;
     if (t->result.status / 100 == 4)
         return refuse(t, "input-refused-by-processor");
-    if (t->result.status / 100 != 2)
-        return OUTCOME_LATER;
-    return from_service(t, cof_hash_once(COF_SHA256, cof_buf_view(&t->result.body), t->result_sha256), "");
+    return t->result.status / 100 == 2 ? OUTCOME_DONE : OUTCOME_LATER;
+}
+
+static enum cof_err push_padding(struct task *t, struct cof_esdk_encrypt *e)
+{
+    uint8_t piece[4096];
+    uint64_t at = 0;
+    enum cof_err err = COF_OK;
+
+    for (size_t n = 1; err == COF_OK && n > 0; at += n) {
+        n = cof_pad_piece(&t->w->config->result_pad, t->result.body.len, at, piece, sizeof piece);
+        err = cof_esdk_encrypt_push(e, cof_view_of(piece, n), &t->sealed_result);
+    }
+    return err;
 }
 
 static enum outcome seal_result(struct task *t)
@@ -147,11 +177,15 @@ static enum outcome seal_result(struct task *t)
     struct cof_esdk_materials m = {.suite = COF_ESDK_SUITE, .frame_length = FRAME_LENGTH, .data_key = &data_key,
                                    .pairs = pairs, .edks = &edk, .n_edks = 1};
     struct cof_esdk_encrypt *e = NULL;
+    char padding[COF_PAD_NAME_MAX];
     struct cof_buf blob;
     enum cof_err err;
 
     cof_buf_init(&blob, COF_KMS_BLOB_MAX);
     cof_job_context(&t->job, true, &context);
+    cof_pad_name(&t->w->config->result_pad, padding);
+    if (padding[0] != '\0')
+        cof_job_context_pad(&context, padding);
     use.context = context.pairs;
     use.n_context = m.n_pairs = context.n;
     for (size_t i = 0; i < context.n; i++)
@@ -162,6 +196,8 @@ static enum outcome seal_result(struct task *t)
         err = cof_esdk_encrypt_new(&m, t->w->rng, &e);
     if (err == COF_OK)
         err = cof_esdk_encrypt_push(e, cof_buf_view(&t->result.body), &t->sealed_result);
+    if (err == COF_OK)
+        err = push_padding(t, e);
     if (err == COF_OK)
         err = cof_esdk_encrypt_finish(e, &t->sealed_result);
     if (err == COF_OK)
@@ -343,7 +379,7 @@ enum outcome work_on(struct worker *worker, struct cof_view message)
     }
     cof_buf_init_secret(&t.plain, (size_t)worker->config->max_bytes);
     cof_buf_init(&t.sealed, (size_t)worker->config->max_bytes);
-    cof_buf_init(&t.sealed_result, (size_t)worker->config->max_bytes + 65536);
+    cof_buf_init(&t.sealed_result, (size_t)cof_pad_size(&worker->config->result_pad, worker->config->max_bytes) + 65536);
     t.started_ms = now_ms(&t);
     worker->state.working = true;
     outcome = run(&t);

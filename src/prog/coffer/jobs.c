@@ -14,6 +14,7 @@
 #include "crypto/hash.h"
 #include "engine/cmm.h"
 #include "engine/job.h"
+#include "engine/pad.h"
 #include "format/json.h"
 #include "io/file.h"
 #include "io/rng_os.h"
@@ -282,6 +283,8 @@ static enum cof_err status(const void *options_given, char **args, struct cof_di
 struct opened {
     struct cof_job job;
     struct cof_buf sealed, receipt, plain;
+    struct cof_pad pad;
+    struct cof_view content; /* of plain: without its padding */
     uint8_t salt[32], plain_sha256[32], sealed_sha256[32];
 };
 
@@ -310,12 +313,13 @@ static bool is_absent(struct aws_use *aws, const char *bucket, const char *key)
                            NULL) == COF_OK && n == 0;
 }
 
-/* The result's context must say that it is this job's result and nobody else's. */
-static bool is_this_result(const struct opened *o, const struct cof_esdk_header *h)
+/* The result's context must say that it is this job's result and nobody else's, and how it is padded if it is. */
+static bool is_this_result(struct opened *o, const struct cof_esdk_header *h)
 {
     static const char *const names[] = {"tenant", "job", "bucket", "purpose", "key"};
     char key[COF_JOB_KEY_MAX];
     const char *values[5] = {o->job.tenant, o->job.job, o->job.bucket, "result", key};
+    struct cof_view padding;
 
     cof_job_result_key(&o->job, key);
     for (size_t i = 0; i < 5; i++) {
@@ -323,7 +327,7 @@ static bool is_this_result(const struct opened *o, const struct cof_esdk_header 
         if (!cof_esdk_find_pair(h, names[i], &v) || !cof_view_eq_str(v, values[i]))
             return false;
     }
-    return true;
+    return !cof_esdk_find_pair(h, COF_PAD_CONTEXT, &padding) || cof_pad_parse(padding, &o->pad) == COF_OK;
 }
 
 static enum cof_err open_result(struct opened *o, struct aws_use *aws, const char *key_arn, struct cof_diag *diag)
@@ -347,8 +351,10 @@ static enum cof_err open_result(struct opened *o, struct aws_use *aws, const cha
         err = cof_esdk_decrypt_finish(d);
     if (err == COF_OK)
         err = cof_esdk_decrypt_export(d, SALT_LABEL, o->salt);
+    if (err == COF_OK && cof_pad_strip(&o->pad, cof_buf_view(&o->plain), &o->content) != COF_OK)
+        err = cof_diag_set(diag, COF_E_AUTH, "the result is not padded as it says");
     if (err == COF_OK)
-        err = cof_hash_once(COF_SHA256, cof_buf_view(&o->plain), o->plain_sha256);
+        err = cof_hash_once(COF_SHA256, o->content, o->plain_sha256);
     if (err != COF_OK && diag->text[0] == '\0')
         (void)cof_diag_set(diag, err, "the sealed result was altered");
     cof_esdk_decrypt_free(d);
@@ -416,8 +422,8 @@ static enum cof_err write_out(const struct config *config, const struct opened *
     if (config->receipt_file != NULL)
         err = cof_file_write(config->receipt_file, cof_buf_view(&o->receipt), 0644, diag);
     if (err == COF_OK && config->output != NULL)
-        err = cof_file_write(config->output, cof_buf_view(&o->plain), 0600, diag);
-    else if (err == COF_OK && fwrite(o->plain.data, 1, o->plain.len, stdout) != o->plain.len)
+        err = cof_file_write(config->output, o->content, 0600, diag);
+    else if (err == COF_OK && fwrite(o->content.data, 1, o->content.len, stdout) != o->content.len)
         err = cof_diag_set(diag, COF_E_IO, "standard output: %s", strerror(errno));
     if (err == COF_OK && config->json)
         (void)fprintf(config->output != NULL ? stdout : stderr, "%.*s\n", (int)json->len, (const char *)json->data);
