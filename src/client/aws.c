@@ -32,6 +32,7 @@ struct cof_aws_call {
     int64_t server_ms;          /* its Date header; 0: none */
     unsigned attempts;
     bool delivered, skew_tried;
+    bool is_moved;              /* this attempt went to where S3 said the bucket is */
     bool is_chunked;            /* the streamed body goes as aws-chunked */
     struct cof_aws_chunked chunked;
     struct cof_buf encoded;
@@ -117,11 +118,28 @@ static int64_t wall(const struct cof_aws *aws)
     return aws->now_ms() + aws->skew_ms;
 }
 
-static struct cof_sigv4_scope scope_of(const struct cof_aws *aws, enum cof_aws_service service)
+/* Where S3 said the request's bucket is; NULL: in the client's region. */
+static const struct cof_aws_moved *moved_of(const struct cof_aws *aws, const struct cof_aws_request *request)
 {
-    const char *region = service == COF_AWS_S3 && aws->s3_region[0] != '\0' ? aws->s3_region : aws->region;
+    for (size_t i = 0; i < sizeof aws->moved / sizeof aws->moved[0]; i++)
+        if (request->service == COF_AWS_S3 && aws->moved[i].region[0] != '\0' && strcmp(aws->moved[i].bucket, request->bucket) == 0)
+            return &aws->moved[i];
+    return NULL;
+}
 
-    return (struct cof_sigv4_scope){wall(aws), cof_view_str(region), cof_view_str(cof_aws_service_name(service))};
+static const struct cof_aws_endpoint *endpoint_of(const struct cof_aws *aws, const struct cof_aws_request *request)
+{
+    const struct cof_aws_moved *moved = moved_of(aws, request);
+
+    return moved != NULL ? &moved->endpoint : &aws->endpoints[request->service];
+}
+
+static struct cof_sigv4_scope scope_of(const struct cof_aws *aws, const struct cof_aws_request *request)
+{
+    const struct cof_aws_moved *moved = moved_of(aws, request);
+
+    return (struct cof_sigv4_scope){wall(aws), cof_view_str(moved != NULL ? moved->region : aws->region),
+                                    cof_view_str(cof_aws_service_name(request->service))};
 }
 
 static void free_call(struct cof_aws_call *call)
@@ -253,26 +271,30 @@ static const char *behind(const char *host, const char *region)
 
 /* The bucket lives in another region of the same partition: the request goes there, by the name that region's endpoint has.
  * Where a Location header would send it does not matter: a reply must not choose who gets requests and bodies. With an
- * endpoint of the user's only the signature changes. Once a client. */
+ * endpoint of the user's only the signature changes. Once a bucket. */
 static bool follow_region(struct cof_aws_call *call)
 {
     struct cof_aws *aws = call->aws;
-    struct cof_aws_endpoint *e = &aws->endpoints[COF_AWS_S3];
+    const struct cof_aws_endpoint *e = &aws->endpoints[COF_AWS_S3];
+    const struct cof_aws_moved *known = moved_of(aws, &call->request);
+    struct cof_aws_moved moved = {.endpoint = *e};
     struct cof_view region;
-    char name[64], host[256];
+    char host[256];
 
     if (call->request.service != COF_AWS_S3 || (call->status != 301 && call->status != 307 && call->status != 400) ||
-        !cof_headers_get(&call->error_headers, "x-amz-bucket-region", &region) || region.len >= sizeof name ||
-        cof_view_eq_str(region, aws->region) || aws->s3_region[0] != '\0' || call->attempts >= aws->max_attempts)
+        !cof_headers_get(&call->error_headers, "x-amz-bucket-region", &region) || region.len >= sizeof moved.region ||
+        cof_view_eq_str(region, aws->region) || call->is_moved || call->attempts >= aws->max_attempts)
         return false;
-    memcpy(name, region.data, region.len);
-    name[region.len] = '\0';
-    if (cof_endpoint_host(COF_AWS_S3, name, aws->fips, aws->dual_stack, host, NULL) != COF_OK ||
-        (!e->custom && strcmp(behind(e->host, aws->region), behind(host, name)) != 0) || !may_send_again(call))
+    if (known != NULL) /* another call was told meanwhile */
+        return cof_view_eq_str(region, known->region) && may_send_again(call) && cof_loop_arm(aws->loop, &call->again, 0) == COF_OK;
+    memcpy(moved.region, region.data, region.len);
+    memcpy(moved.bucket, call->request.bucket, sizeof moved.bucket);
+    if (cof_endpoint_host(COF_AWS_S3, moved.region, aws->fips, aws->dual_stack, host, NULL) != COF_OK ||
+        (!e->custom && strcmp(behind(e->host, aws->region), behind(host, moved.region)) != 0) || !may_send_again(call))
         return false;
-    (void)snprintf(aws->s3_region, sizeof aws->s3_region, "%s", name);
     if (!e->custom)
-        (void)snprintf(e->host, sizeof e->host, "%s", host);
+        memcpy(moved.endpoint.host, host, sizeof host);
+    aws->moved[aws->n_moved++ % (sizeof aws->moved / sizeof aws->moved[0])] = moved;
     return cof_loop_arm(aws->loop, &call->again, 0) == COF_OK;
 }
 
@@ -426,7 +448,7 @@ static enum cof_err sign(struct cof_aws_call *call, const struct cof_sigv4_reque
     struct cof_sigv4_credentials credentials = {cof_buf_view(&aws->credentials.access_key_id),
                                                 cof_buf_view(&aws->credentials.secret_access_key),
                                                 cof_buf_view(&aws->credentials.session_token)};
-    struct cof_sigv4_scope scope = scope_of(aws, call->request.service);
+    struct cof_sigv4_scope scope = scope_of(aws, &call->request);
     char seed[COF_SIGV4_SIGNATURE + 1] = "";
     enum cof_err err = call->request.is_anonymous ? COF_OK
                                                   : cof_sigv4_sign(request, headers, &credentials, &scope, seed);
@@ -488,7 +510,7 @@ static bool needs_chunks(const struct cof_aws_call *call, const struct cof_aws_e
 static enum cof_err attempt(struct cof_aws_call *call)
 {
     struct cof_aws *aws = call->aws;
-    const struct cof_aws_endpoint *endpoint = &aws->endpoints[call->request.service];
+    const struct cof_aws_endpoint *endpoint = endpoint_of(aws, &call->request);
     struct cof_http_callbacks cb = {on_head, on_body, on_writable, on_done, call};
     struct cof_http_call_opts opts = {0};
     struct cof_buf head, path;
@@ -498,6 +520,7 @@ static enum cof_err attempt(struct cof_aws_call *call)
     call->attempts++;
     call->status = 0;
     call->written = 0;
+    call->is_moved = moved_of(aws, &call->request) != NULL;
     call->is_chunked = needs_chunks(call, endpoint);
     cof_buf_reset(&call->error_body);
     cof_buf_init_secret(&head, 131072);
@@ -639,11 +662,11 @@ void cof_aws_cancel(struct cof_aws_call *call)
 enum cof_err cof_aws_presign(struct cof_aws *aws, const struct cof_aws_request *request, uint32_t expires_s,
                              struct cof_buf *url)
 {
-    const struct cof_aws_endpoint *endpoint = &aws->endpoints[request->service];
+    const struct cof_aws_endpoint *endpoint = endpoint_of(aws, request);
     struct cof_sigv4_credentials credentials = {cof_buf_view(&aws->credentials.access_key_id),
                                                 cof_buf_view(&aws->credentials.secret_access_key),
                                                 cof_buf_view(&aws->credentials.session_token)};
-    struct cof_sigv4_scope scope = scope_of(aws, request->service);
+    struct cof_sigv4_scope scope = scope_of(aws, request);
     struct cof_headers headers;
     struct cof_sigv4_request signing = {.method = cof_view_str(request->method), .query = cof_buf_view(&request->query),
                                         .s3_path = request->service == COF_AWS_S3, .headers = &headers,

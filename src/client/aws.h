@@ -32,6 +32,12 @@ struct cof_aws_endpoint {
 /* "https://host[:port][/]". COF_E_USAGE with words. */
 COF_MUST_USE enum cof_err cof_aws_endpoint_parse(const char *url, struct cof_aws_endpoint *out, struct cof_diag *diag);
 
+/* A bucket that S3 said is in another region, and the endpoint there. */
+struct cof_aws_moved {
+    char bucket[64], region[64]; /* region empty: no entry */
+    struct cof_aws_endpoint endpoint;
+};
+
 #define COF_AWS_REFRESH_MS 300000 /* credentials that end sooner are refreshed before use */
 
 struct cof_aws {
@@ -41,7 +47,8 @@ struct cof_aws {
     int64_t (*now_ms)(void); /* wall clock */
     char region[64];
     char bucket_owner[16]; /* the account that must own any bucket asked of; empty: whoever does */
-    char s3_region[64];    /* where S3 said the bucket is; empty: in region */
+    struct cof_aws_moved moved[2]; /* of a copy both may be elsewhere; a third takes the place of the oldest */
+    unsigned n_moved;
     bool fips, dual_stack; /* what AWS's own host names are made with */
     struct cof_aws_endpoint endpoints[4]; /* by enum cof_aws_service */
     struct cof_aws_credentials credentials;

@@ -184,6 +184,59 @@ static void follows_region_not_location(void **state)
     assert_non_null(strstr(diag.hint, "eu-west-4"));
 }
 
+struct asked {
+    int n;
+    bool both;
+    enum cof_err err[2];
+};
+
+static void asked_done(void *ctx, struct cof_aws_call *call, enum cof_err err, const struct cof_aws_error *error, const struct cof_diag *diag)
+{
+    struct asked *asked = ctx;
+
+    asked->err[asked->n++] = err;
+    asked->both = asked->n == 2;
+}
+
+/* Two requests that were under way both go to where the bucket is; another bucket is where it always was, or in a third region. */
+static void each_bucket_has_its_region(void **state)
+{
+    struct world *w = *state;
+    struct cof_s3_object object;
+    struct cof_s3_get get = {.bucket = COF_LIT("bucket"), .key = COF_LIT("key"), .head = true}, other = {.bucket = COF_LIT("other"), .key = COF_LIT("key")};
+    struct asked asked = {0};
+    struct cof_aws_callbacks cb = {.done = asked_done, .ctx = &asked};
+    struct cof_aws_request request;
+    struct cof_aws_call *call;
+    struct cof_view authorization;
+    static const char *const regions[] = {"us-east-1", "us-east-1", "eu-west-3", "eu-west-3", "us-east-1", "eu-west-4", "eu-west-3", "eu-west-4"};
+
+    script(w, 301, "x-amz-bucket-region: eu-west-3", "");
+    script(w, 301, "x-amz-bucket-region: eu-west-3", "");
+    script(w, 200, NULL, "");
+    script(w, 200, NULL, "");
+    script(w, 301, "x-amz-bucket-region: eu-west-4", "");
+    for (int i = 0; i < 3; i++)
+        script(w, 200, NULL, "");
+    for (int i = 0; i < 2; i++) {
+        assert_ok(cof_s3_get_object(&request, &get));
+        assert_ok(cof_aws_start(&w->aws, &request, &cb, &call));
+    }
+    assert_ok(cof_loop_run_until(w->loop, &asked.both, 20000));
+    assert_ok(asked.err[0]);
+    assert_ok(asked.err[1]);
+    assert_ok(cof_s3_run_head(&w->aws, &other, &object, NULL));
+    assert_ok(cof_s3_run_head(&w->aws, &get, &object, NULL));
+    assert_ok(cof_s3_run_head(&w->aws, &other, &object, NULL));
+    assert_int_equal(w->n_seen, 8);
+    for (size_t i = 0; i < 8; i++) {
+        char scope[32];
+        (void)snprintf(scope, sizeof scope, "/%s/s3/", regions[i]);
+        assert_true(cof_headers_get(&w->seen[i].headers, "authorization", &authorization));
+        assert_non_null(memmem(authorization.data, authorization.len, scope, strlen(scope)));
+    }
+}
+
 /* A region that is none, and a redirect of a service that has none, are not followed. */
 static void follows_no_other_redirect(void **state)
 {
@@ -275,6 +328,7 @@ int main(void)
         T(signs),           T(checks_account),          T(retries),
         T(gives_up),        T(honours_retry_after),     T(maps_errors),
         T(corrects_skew),   T(wrong_secret_is_no_skew), T(follows_region_not_location), T(follows_no_other_redirect),
+        T(each_bucket_has_its_region),
         T(truncated_reply), T(refuses_huge_reply),      T(needs_credentials),
         T(refreshes_early),
     };
