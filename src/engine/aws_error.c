@@ -149,7 +149,7 @@ enum cof_err cof_aws_error_read(enum cof_aws_service service, const struct cof_h
     known = look_up(out->code);
     out->err = known != NULL ? known->err : from_status(head->status);
     (void)cof_diag_set(diag, out->err, "%s: %s%s%s (status %d%s%s)", cof_aws_service_name(service),
-                       out->code[0] != '\0' ? out->code : "error", out->message[0] != '\0' ? ": " : "", out->message,
+                       out->code[0] != '\0' ? out->code : cof_http1_reason(head->status), out->message[0] != '\0' ? ": " : "", out->message,
                        head->status, out->request_id[0] != '\0' ? ", request " : "", out->request_id);
     if (known != NULL && known->hint != NULL)
         cof_diag_hint(diag, "%s", known->hint);
