@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Replies of a hostile S3 to multipart calls: what comes out is within its bounds and ends.
+ * Replies of a hostile S3 to multipart calls and copies: what comes out is within its bounds and ends.
  */
-#include "engine/s3_multipart.h"
+#include "engine/s3_copy.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct cof_view body = {data, size};
     char id[COF_S3_UPLOAD_ID_MAX], etag[128], sum[64];
     struct cof_diag diag;
+    struct cof_buf tags;
     unsigned next;
 
     if (cof_s3_read_created(body, id, &diag) == COF_OK && (id[0] == '\0' || memchr(id, 0, sizeof id) == NULL))
@@ -29,5 +30,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     if (memchr(etag, 0, sizeof etag) == NULL || memchr(sum, 0, sizeof sum) == NULL)
         abort();
+    cof_buf_init(&tags, 8192);
+    if (cof_s3_read_tags(body, &tags, &diag) == COF_OK && memchr(tags.data, '&', tags.len) != NULL && memchr(tags.data, '=', tags.len) == NULL)
+        abort();
+    cof_buf_done(&tags);
     return 0;
 }

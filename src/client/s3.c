@@ -280,26 +280,3 @@ enum cof_err cof_s3_run_rewrap(struct cof_aws *aws, struct cof_view bucket, stru
         cof_aws_reply_done(&reply);
     return err;
 }
-
-enum cof_err cof_s3_run_copy(struct cof_aws *aws, const struct cof_s3_get *from, const struct cof_s3_put *to, bool replace,
-                             struct cof_s3_object *out, struct cof_diag *diag)
-{
-    struct cof_aws_request request;
-    struct cof_aws_reply reply;
-    struct cof_s3_facts facts;
-    char etag[128], sum[64];
-    enum cof_err err = cof_s3_copy_object(&request, from, to, replace);
-
-    if (err == COF_OK)
-        err = cof_aws_run(aws, &request, 65536, &reply, diag);
-    if (err != COF_OK)
-        return err;
-    err = cof_s3_read_completed(cof_buf_view(&reply.body), COF_CHECKSUM_NONE, etag, sum, diag);
-    cof_s3_facts_read(&reply.head, &facts);
-    if (err == COF_OK)
-        err = cof_s3_check_sse(&facts, &to->sse, diag);
-    if (out != NULL)
-        cof_s3_object_read(&reply.head, out);
-    cof_aws_reply_done(&reply);
-    return err;
-}

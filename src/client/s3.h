@@ -77,10 +77,6 @@ COF_MUST_USE enum cof_err cof_s3_run_list_versions(struct cof_aws *aws, struct c
 COF_MUST_USE enum cof_err cof_s3_run_list_buckets(struct cof_aws *aws,
                                                   enum cof_err (*entry)(void *ctx, const struct cof_s3_entry *entry),
                                                   void *ctx, struct cof_diag *diag);
-/* Copies within the service; out may be NULL. */
-COF_MUST_USE enum cof_err cof_s3_run_copy(struct cof_aws *aws, const struct cof_s3_get *from, const struct cof_s3_put *to,
-                                          bool replace, struct cof_s3_object *out, struct cof_diag *diag);
-
 /* A streamed put of put->length bytes on the loop. */
 struct cof_s3_upload;
 struct cof_s3_upload_events {

@@ -269,38 +269,6 @@ enum cof_err cof_s3_list_buckets(struct cof_aws_request *out)
     return cof_s3_finish(out, COF_OK);
 }
 
-enum cof_err cof_s3_copy_object(struct cof_aws_request *out, const struct cof_s3_get *from,
-                                const struct cof_s3_put *to, bool replace)
-{
-    struct cof_buf source;
-    enum cof_err err = cof_s3_begin(out, "PUT", to->bucket, to->key);
-
-    cof_buf_init(&source, 8192);
-    cof_buf_add(&source, from->bucket);
-    cof_buf_add_str(&source, "/");
-    cof_uri_encode(&source, from->key, true);
-    if (from->version_id.len > 0) {
-        cof_buf_add_str(&source, "?versionId=");
-        cof_uri_encode(&source, from->version_id, false);
-    }
-    cof_headers_add(&out->headers, COF_LIT("x-amz-copy-source"), cof_buf_view(&source));
-    if (err == COF_OK)
-        err = cof_buf_err(&source);
-    cof_buf_done(&source);
-    if (from->if_match.len > 0)
-        cof_headers_add(&out->headers, COF_LIT("x-amz-copy-source-if-match"), from->if_match);
-    if (err == COF_OK && from->sse.mode == COF_SSE_C)
-        err = cof_s3_add_customer_key(&out->headers, from->sse.customer_key, true);
-    if (err == COF_OK)
-        err = cof_s3_add_sse(&out->headers, &to->sse);
-    if (replace) {
-        cof_headers_add_str(&out->headers, "x-amz-metadata-directive", "REPLACE");
-        cof_s3_add_attributes(&out->headers, &to->attributes);
-    }
-    out->replayable = true;
-    return cof_s3_finish(out, err);
-}
-
 void cof_s3_facts_read(const struct cof_http_head *head, struct cof_s3_facts *out)
 {
     static const enum cof_checksum_alg order[] = {COF_CHECKSUM_CRC64NVME, COF_CHECKSUM_SHA256, COF_CHECKSUM_CRC32C,

@@ -71,10 +71,6 @@ COF_MUST_USE enum cof_err cof_s3_list_objects(struct cof_aws_request *out, struc
 COF_MUST_USE enum cof_err cof_s3_list_versions(struct cof_aws_request *out, struct cof_view bucket, struct cof_view prefix,
                                                struct cof_view key_marker, struct cof_view version_marker);
 COF_MUST_USE enum cof_err cof_s3_list_buckets(struct cof_aws_request *out);
-/* CopyObject within the service: from may name a version; to->attributes are applied only with replace. */
-COF_MUST_USE enum cof_err cof_s3_copy_object(struct cof_aws_request *out, const struct cof_s3_get *from,
-                                             const struct cof_s3_put *to, bool replace);
-
 /* What a Put, Get or Head reply's headers say; views into the head. */
 struct cof_s3_facts {
     struct cof_view etag, version_id, content_type;

@@ -279,7 +279,8 @@ enum cof_err cof_s3_read_completed(struct cof_view body, enum cof_checksum_alg c
     struct cof_xml_node *root;
     char element[32];
     const char *name = memmem(body.data, body.len, "CopyObjectResult", 16) != NULL ? "CopyObjectResult"
-                                                                                 : "CompleteMultipartUploadResult";
+                       : memmem(body.data, body.len, "CopyPartResult", 14) != NULL ? "CopyPartResult"
+                                                                                  : "CompleteMultipartUploadResult";
     enum cof_err err = parse_reply(body, name, &root, diag);
 
     etag[0] = sum[0] = '\0';

@@ -58,7 +58,7 @@ COF_MUST_USE enum cof_err cof_s3_read_created(struct cof_view body, char upload_
 COF_MUST_USE enum cof_err cof_s3_read_parts(struct cof_view body, enum cof_checksum_alg checksum,
                                             void (*part)(void *ctx, unsigned number, const struct cof_s3_part *part),
                                             void *ctx, unsigned *next, struct cof_diag *diag);
-/* Of Complete and of Copy: a 200 may carry an error all the same: then COF_E_RETRY or what its code says. etag and sum (base64) may come out
+/* Of Complete and of copies: a 200 may carry an error all the same: then COF_E_RETRY or what its code says. etag and sum (base64) may come out
  * empty. */
 COF_MUST_USE enum cof_err cof_s3_read_completed(struct cof_view body, enum cof_checksum_alg checksum,
                                                 char etag[static 128], char sum[static 64], struct cof_diag *diag);

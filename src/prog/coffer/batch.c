@@ -184,3 +184,23 @@ void batch_say(const struct batch *b, const char *from, const char *to, const st
     (void)printf("%s\n", cof_buf_cstr(&out));
     cof_buf_done(&out);
 }
+
+void batch_say_would(const struct batch *b, const char *verb, const char *from, const char *to)
+{
+    char name[32];
+    struct cof_buf out;
+
+    if (!b->options->json) {
+        (void)printf("would %s %s%s%s\n", verb, from, to != NULL ? " to " : "", to != NULL ? to : "");
+        return;
+    }
+    (void)snprintf(name, sizeof name, "would_%s", verb);
+    cof_buf_init(&out, 65536);
+    cof_buf_add_str(&out, "{");
+    cof_json_add_member(&out, name, cof_view_str(from));
+    if (to != NULL)
+        cof_json_add_member(&out, "to", cof_view_str(to));
+    cof_buf_add_str(&out, "}");
+    (void)printf("%s\n", cof_buf_cstr(&out));
+    cof_buf_done(&out);
+}

@@ -14,7 +14,7 @@
 
 /* A verb may be two words: "attest verify". */
 static const struct verb *const verbs[] = {
-    &verb_submit,  &verb_status,    &verb_result,  &verb_put,     &verb_get,     &verb_ls,
+    &verb_submit,  &verb_status,    &verb_result,  &verb_put,     &verb_get,     &verb_cp,     &verb_ls,
     &verb_rm,      &verb_rewrap,   &verb_roundtrip, &verb_presign, &verb_keygen,  &verb_watch,   &verb_encrypt,
     &verb_decrypt, &verb_inspect, &verb_attest_verify, &verb_receipt_verify,
     &verb_manifest_sign, &verb_manifest_verify,

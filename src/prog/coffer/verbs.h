@@ -19,7 +19,7 @@ extern const struct verb verb_manifest_sign, verb_manifest_verify;
 extern const struct verb verb_audit_verify;
 extern const struct verb verb_policy_generate, verb_policy_lint, verb_policy_rollover, verb_policy_simulate;
 extern const struct verb verb_encrypt, verb_decrypt, verb_inspect;
-extern const struct verb verb_put, verb_get, verb_ls, verb_rm, verb_roundtrip, verb_presign, verb_keygen, verb_watch;
+extern const struct verb verb_put, verb_get, verb_cp, verb_ls, verb_rm, verb_roundtrip, verb_presign, verb_keygen, verb_watch;
 extern const struct verb verb_rewrap;
 extern const struct verb verb_eif_build, verb_eif_ramdisk, verb_eif_describe, verb_eif_verify, verb_eif_split;
 extern const struct verb verb_model_measure;
