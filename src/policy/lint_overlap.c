@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/lint_rules.h"
 
+#include <stdio.h>
+
 #include "policy/glob.h"
 
 /* Statements compared as texts: a covers b when everything b speaks of, a does too. What cannot be seen from the texts is
@@ -71,6 +73,23 @@ static bool around_actions(const struct cof_statement *a, const struct cof_state
     return !a->not_action && !b->not_action && principals_cover(a, b) && resources_cover(a, b) && conditions_cover(a, b);
 }
 
+/* How a finding calls another statement: by number, and by Sid where it has one. */
+struct label {
+    char text[96];
+};
+
+static struct label label(const struct lint *l, size_t i)
+{
+    struct cof_view sid = l->d->policy->statements[i].sid;
+    struct label out;
+
+    if (sid.len == 0)
+        (void)snprintf(out.text, sizeof out.text, "statement %zu", i + 1);
+    else
+        (void)snprintf(out.text, sizeof out.text, "statement %zu (%.*s)", i + 1, (int)(sid.len < 64 ? sid.len : 64), (const char *)sid.data);
+    return out;
+}
+
 /* Actions of an Allow that a Deny takes away whole. */
 static void check_denied(const struct lint *l, size_t allow, size_t deny)
 {
@@ -85,11 +104,11 @@ static void check_denied(const struct lint *l, size_t allow, size_t deny)
         if (!list_covers(a->actions, a->n_actions, b->actions[i], true))
             continue;
         if (n == b->n_actions)
-            cof_findings_add(l->f, COF_RULE_NEVER_MATCHES, l->d->index, l->d->places[allow].at, "a Deny (%.*s, statement %zu) covers this Allow",
-                             COF_SHOW(a->sid), deny + 1)->sid = b->sid;
+            cof_findings_add(l->f, COF_RULE_NEVER_MATCHES, l->d->index, l->d->places[allow].at, "the Deny of %s covers this Allow",
+                             label(l, deny).text)->sid = b->sid;
         else
             cof_findings_add(l->f, COF_RULE_NEVER_MATCHES, l->d->index, l->d->places[allow].actions[i],
-                             "a Deny (%.*s, statement %zu) covers %.*s", COF_SHOW(a->sid), deny + 1, COF_SHOW(b->actions[i]))->sid = b->sid;
+                             "the Deny of %s covers %.*s", label(l, deny).text, COF_SHOW(b->actions[i]))->sid = b->sid;
         if (n == b->n_actions)
             return;
     }
@@ -98,14 +117,21 @@ static void check_denied(const struct lint *l, size_t allow, size_t deny)
 static void check_redundant(const struct lint *l, size_t this, size_t other)
 {
     const struct cof_statement *a = &l->d->policy->statements[other], *b = &l->d->policy->statements[this];
+    const struct cof_statement_place *at = &l->d->places[this];
 
     if (!around_actions(a, b) || (this < other && around_actions(b, a) && a->n_actions == b->n_actions))
         return; /* of two that are the same the later one is named */
     for (size_t i = 0; i < b->n_actions; i++)
         if (!list_covers(a->actions, a->n_actions, b->actions[i], true))
             return;
-    cof_findings_add(l->f, COF_RULE_REDUNDANT_STATEMENT, l->d->index, l->d->places[this].at, "statement %zu (%.*s) says the same and more",
-                     other + 1, COF_SHOW(a->sid))->sid = b->sid;
+    if (b->effect == COF_EFFECT_ALLOW && a->n_conditions < b->n_conditions)
+        cof_findings_add(l->f, COF_RULE_MOOT_CONDITION, l->d->index,
+                         at->condition == COF_NO_PLACE ? at->at : at->condition, /* it may stand where it does not belong */
+                         "%s allows this without the condition",
+                         label(l, other).text)->sid = b->sid;
+    else
+        cof_findings_add(l->f, COF_RULE_REDUNDANT_STATEMENT, l->d->index, at->at, "%s says the same and more",
+                         label(l, other).text)->sid = b->sid;
 }
 
 static bool complete(const struct cof_statement *st, enum cof_policy_kind kind)

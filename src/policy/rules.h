@@ -121,6 +121,8 @@
       "remove one of the two, or narrow the Deny")                                                                    \
     X(WITHOUT_EFFECT, "without-effect", WARNING, "another policy of the account denies it, or the resource's own does not allow it",\
       "'coffer policy simulate' tells which; mend that one, or leave this out")                                        \
+    X(MOOT_CONDITION, "moot-condition", WARNING, "another statement allows the same without it, so this condition restricts nothing",\
+      "take the other statement away, or give it the condition too")                                                   \
     X(REDUNDANT_STATEMENT, "redundant-statement", NOTE, "another statement says the same and more", "leave it out")
 
 #define COF_RULE_GUARD_TABLE(X)                                                                                       \

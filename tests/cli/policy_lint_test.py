@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""coffer policy lint: every known error of the public designs' own example policies is reported at its line, malformed JSON is named with
+"""coffer policy lint: every error of the public designs' own example policies is reported at its line and column, malformed JSON is named with
 line, column and the mend, the deployment's own policies are clean, and the rule list of docs/policy-check.md is that of the program."""
 import json, os, re, shutil, subprocess, tempfile
 from pathlib import Path
@@ -25,9 +25,47 @@ def found(*args):
     return code, json.loads(out)
 
 
-# What is wrong in them, in words of DESIGN.md and ATTACKS.md: line and rule of each.
-PUBLISHED = {
-    'key-as-published.json': {
+# The public design's policies as its README and its Terraform have them (other names and numbers): three examples, what its Terraform
+# gives the enclave's role, the managed policy it attaches, and the policy that KMS gives a key that is made without one. Nothing but
+# this is to be found: file, line, column, rule.
+ORIGINALS = {
+    'original-producer.json': [
+        (6, 7, 'encrypt-directly'),             # C-09: 4096 bytes; GenerateDataKey is what it needs
+        (9, 19, 'bad-arn'), (23, 19, 'bad-arn'), # what was to be filled in stands where an account belongs
+    ],
+    'original-consumer.json': [
+        (4, 5, 'reachable-without-attestation'),
+        (12, 11, 'unknown-condition-key'),      # C-12: aws:RequestContext
+        (9, 19, 'bad-arn'), (30, 19, 'bad-arn'),
+    ],
+    'original-trust.json': [
+        (15, 9, 'misplaced-element'),           # the Condition stands inside the Principal
+        (17, 13, 'unknown-condition-key'),
+        (11, 5, 'moot-condition'),              # and the statement before it lets the host in without
+    ],
+    'original-enclave-role.json': [(6, 7, 'encrypt-directly'), (11, 19, 'wildcard-resource')],
+    'original-full-access.json': [(7, 9, 'wildcard-action'), (8, 9, 'wildcard-action'), (8, 9, 'unknown-service'), (10, 19, 'wildcard-resource')],
+    'original-key.json': [(9, 16, 'root-delegation'), (11, 17, 'wildcard-action')],
+}
+# Judged together, what one of them lets through counts for all.
+TOGETHER = [('original-enclave-role.json', 4, 5, 'reachable-without-attestation'), ('original-key.json', 5, 5, 'reachable-without-attestation'),
+            ('original-key.json', 5, 5, 'grant-path'), ('original-key.json', 5, 5, 'reencrypt-path'), ('original-key.json', 5, 5, 'replicate-path')]
+
+
+def originals():
+    for name, expected in ORIGINALS.items():
+        code, report = found(HERE / name)
+        got = sorted((f['line'], f['column'], f['rule']) for f in report['findings'])
+        check(f'{name}: its errors, and nothing else', code == 3 and got == sorted(expected), got)
+        check(f'{name}: each with its reason and its mend', all(f['why'] and f['mend'] for f in report['findings']), report)
+    code, report = found(*(HERE / name for name in ORIGINALS))
+    got = sorted((Path(f['file']).name, f['line'], f['column'], f['rule']) for f in report['findings'])
+    check('all of the original together', code == 3 and got == sorted(TOGETHER + [(n, *e) for n, es in ORIGINALS.items() for e in es]), got)
+
+
+# More mistakes that are often made: line and rule.
+MISTAKES = {
+    'mistakes-key.json': {
         (8, 'root-delegation'),            # C-11: the account may hand out Decrypt
         (10, 'wildcard-action'),
         (18, 'misplaced-element'),         # a Condition nested in a Principal
@@ -39,25 +77,25 @@ PUBLISHED = {
         (40, 'pcr0-alone'),                # C-15
         (29, 'no-attestation-deny'),
     },
-    'producer-as-published.json': {
+    'mistakes-producer.json': {
         (6, 'encrypt-directly'),           # Encrypt where GenerateDataKey is needed
         (14, 'resource-mismatch'),         # PutObject on the bucket itself
         (20, 'wildcard-action'), (21, 'wildcard-resource'),
     },
-    'consumer-as-published.json': {
+    'mistakes-consumer.json': {
         (7, 'wildcard-resource'), (10, 'unknown-condition-key'), (17, 'unknown-action'),
     },
-    'device-as-published.json': {(6, 'wildcard-action'), (7, 'wildcard-resource')},
-    'bucket-as-published.json': {(1, 'no-tls'), (1, 'no-vpc-endpoint'), (6, 'public-access')},
+    'mistakes-device.json': {(6, 'wildcard-action'), (7, 'wildcard-resource')},
+    'mistakes-bucket.json': {(1, 'no-tls'), (1, 'no-vpc-endpoint'), (6, 'public-access')},
 }
 
 
-def published():
-    for name, expected in PUBLISHED.items():
+def mistakes():
+    for name, expected in MISTAKES.items():
         code, report = found(HERE / name)
         got = {(f['line'], f['rule']) for f in report['findings']}
         check(f'{name}: every known error is reported', code == 3 and expected <= got, f'missing {expected - got}, got {got}')
-    code, report = found(HERE / 'consumer-as-published.json')
+    code, report = found(HERE / 'mistakes-consumer.json')
     mends = {f['rule']: f['mend'] for f in report['findings']}
     check('a misspelt action has a suggestion', 'sqs:ReceiveMessage' in mends['unknown-action'], mends)
     check('a false attestation key has the true ones', 'kms:RecipientAttestation:ImageSha384' in mends['unknown-condition-key'], mends)
@@ -185,7 +223,8 @@ def document():
           'put the output of `coffer policy lint --rules` there')
 
 
-published()
+originals()
+mistakes()
 malformed()
 deployment()
 factor()

@@ -161,7 +161,7 @@ def elsewhere(filters):
             ('a role is looked at', event('iam', 'GetRole', **role), set()),
             ('the boundary gets another version', event('iam', 'CreatePolicyVersion', requestParameters={'policyArn': 'arn:aws:iam::111122223333:policy/coffer-boundary'}), {'role-changed'}),
             ('another policy does', event('iam', 'CreatePolicyVersion', requestParameters={'policyArn': 'arn:aws:iam::111122223333:policy/other'}), set()),
-            *((f'{name}', event('iam', name, requestParameters={'userName': 'ada', 'serialNumber': 'arn:aws:iam::111122223333:mfa/ada'}), {'factor-changed'})
+            *((f'somebody\'s second factor: {name}', event('iam', name, requestParameters={'userName': 'ada', 'serialNumber': 'arn:aws:iam::111122223333:mfa/ada'}), {'factor-changed'})
               for name in ('CreateVirtualMFADevice', 'EnableMFADevice', 'DeactivateMFADevice', 'DeleteVirtualMFADevice', 'ResyncMFADevice')),
             ('EnableMFADevice with codes that are none', event('iam', 'EnableMFADevice', errorCode='InvalidAuthenticationCode'), {'factor-changed'}),
             ('factors are listed', event('iam', 'ListMFADevices', requestParameters={'userName': 'ada'}), set()),

@@ -14,7 +14,7 @@ import run as suite
 
 ROOT = suite.ROOT
 TABLE, PAGE = ROOT / 'docs/threats.toml', ROOT / 'docs/THREATS.md'
-TEXTS, LISTS, GRADES = ('id', 'area', 'threat', 'control'), ('source', 'configuration', 'tests'), ('low', 'medium', 'high')
+TEXTS, LISTS, GRADES = ('id', 'area', 'threat', 'control'), ('source', 'configuration', 'tests'), ('low', 'medium', 'high', 'critical')
 NEEDED = [f'D-{n:02}' for n in range(1, 17)] + [f'C-{n:02}' for n in range(1, 39)]
 
 
@@ -97,7 +97,7 @@ def faults(rows, build=None):
         if any(n == name for n, _ in found):
             continue
         if name.startswith('D-') and not (row.get('rating') in GRADES and row.get('likelihood') in GRADES):
-            found.append((name, 'a row of the design has "rating" and "likelihood": low, medium or high'))
+            found.append((name, 'a row of the design has "rating" and "likelihood": low, medium, high or critical'))
         if not row['source']:
             found.append((name, 'names no source file'))
         found += [(name, f'there is no {path}') for path in row['source'] if not (ROOT / path).is_file()]

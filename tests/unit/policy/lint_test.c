@@ -130,6 +130,8 @@ static const struct row {
     {IDENTITY, P("@" MAY("kms:Decrypt", KEY, "") ",{'Effect':'Deny','Action':'kms:*','Resource':'*'}"), "never-matches"},
     {IDENTITY, P("{'Effect':'Allow','Action':['kms:Sign',@'kms:Decrypt'],'Resource':'" KEY "'},{'Effect':'Deny','Action':'kms:D*','Resource':'*'}"), "never-matches"},
     {IDENTITY, P(MAY("kms:De*", KEY, "") ",@" MAY("kms:Decrypt", KEY, "")), "redundant-statement"},
+    {IDENTITY, P(MAY("kms:De*", KEY, "") "," MAY("kms:Decrypt", KEY, ",@'Condition':{'StringEquals':{" ALL3 "}}")), "moot-condition"},
+    {IDENTITY, P(MAY("kms:De*", KEY, ",'Condition':{'StringEquals':{" ALL3 "}}") ",@" MAY("kms:Decrypt", KEY, ",'Condition':{'StringEquals':{" ALL3 "}}")), "redundant-statement"},
     {COF_DOCUMENT_KEY, K(OPEN_KEY(",'Condition':{'StringEquals':{'" A "PCR0':@'" ZEROS "'," EQ("PCR1", HEX) "," EQ("PCR2", HEX) "}}") MISSING), "zero-pcr"}, /* C-13 */
     {COF_DOCUMENT_KEY, K(OPEN_KEY(",'Condition':{'StringLike':{'" A "PCR0':@'*'," EQ("PCR1", HEX) "," EQ("PCR2", HEX) "}}") MISSING), "bad-pcr"},
     {COF_DOCUMENT_KEY, K(OPEN_KEY(",'Condition':{'StringEquals':{'" A "PCR0':@'abc'," EQ("PCR1", HEX) "," EQ("PCR2", HEX) "}}") MISSING), "bad-pcr"},
