@@ -175,6 +175,13 @@ enum cof_err cof_auth_read(const struct cof_http_head *head, struct cof_auth *a,
     return err == COF_E_MEMORY ? err : COF_OK;
 }
 
+void cof_auth_sign_body(struct cof_auth *a, enum cof_auth_failure *failure)
+{
+    a->payload = COF_PAYLOAD_ABSENT;
+    if (*failure == COF_AUTH_BAD_PAYLOAD)
+        *failure = COF_AUTH_FINE;
+}
+
 void cof_auth_done(struct cof_auth *a)
 {
     if (a == NULL)

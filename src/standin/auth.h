@@ -77,6 +77,8 @@ void cof_auth_keys_done(struct cof_auth_keys *keys); /* wipes */
 /* Reads, decides nothing but form. Fails (err) only for memory. */
 COF_MUST_USE enum cof_err cof_auth_read(const struct cof_http_head *head, struct cof_auth *out,
                                         enum cof_auth_failure *failure);
+/* Of a service other than S3: the body's own hash is what must have been signed, whatever x-amz-content-sha256 says. */
+void cof_auth_sign_body(struct cof_auth *auth, enum cof_auth_failure *failure);
 void cof_auth_done(struct cof_auth *auth);
 
 /* Checks time, scope, key, token and signature. body_hash: SHA-256 of the body in place of an absent header (and

@@ -293,6 +293,8 @@ enum cof_err cof_standin_open(struct cof_standin *s, const struct cof_http_head 
     if (c->service != NULL && c->service->body_max != 0)
         c->body.max = c->service->body_max;
     c->req.service = c->service == NULL ? "" : c->service->name;
+    if (strcmp(c->req.service, "s3") != 0)
+        cof_auth_sign_body(&c->auth, &failure);
     begin(c, failure);
     *out = c;
     return COF_OK;

@@ -146,6 +146,21 @@ bool cof_s3_allowed(
     return false;
 }
 
+bool cof_s3_allowed_too(struct cof_s3_call *c, const char *action, const json_t *tags, enum cof_err *err)
+{
+    char call[sizeof c->req->action];
+    bool as_ceph;
+
+    *err = cof_s3_setting(c->store, "as_ceph", &as_ceph);
+    if (*err != COF_OK || as_ceph)
+        return *err == COF_OK;
+    memcpy(call, c->req->action, sizeof call);
+    if (!cof_s3_allowed(c, action, true, tags, false, err))
+        return false;
+    memcpy(c->req->action, call, sizeof call);
+    return true;
+}
+
 enum cof_err cof_s3_denied(struct cof_s3_call *c, const char *action, bool object, const char *because)
 {
     struct cof_buf why;

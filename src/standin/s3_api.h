@@ -75,6 +75,9 @@ void cof_s3_arn(const struct cof_s3_call *call, bool object, struct cof_buf *out
 bool cof_s3_allowed(
     struct cof_s3_call *call, const char *action, bool object, const json_t *tags, bool quiet, enum cof_err *err);
 
+/* A permission beside the call's own, on its object; the call keeps its name in the records. A stand-in for Ceph asks for none. */
+bool cof_s3_allowed_too(struct cof_s3_call *call, const char *action, const json_t *tags, enum cof_err *err);
+
 /* AccessDenied for another reason than a policy: "User: ... is not authorized to perform: ... because ...". */
 enum cof_err cof_s3_denied(struct cof_s3_call *call, const char *action, bool object, const char *because);
 

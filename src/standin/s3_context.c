@@ -104,16 +104,19 @@ static void add_existing_tags(struct cof_s3_context *x, const json_t *tags)
 static void add_copy_source(struct cof_s3_context *x, const struct cof_s3_call *c)
 {
     struct cof_view text = cof_s3_header(c, "x-amz-copy-source"), query;
+    struct cof_view named;
     size_t start = x->texts.len;
 
     if (text.len == 0)
         return;
     (void)cof_view_split(text, '?', &text, &query);
     cof_buf_add_str(&x->texts, "/");
-    if (cof_uri_decode(cof_view_sub(text, text.data[0] == '/' ? 1 : 0, SIZE_MAX), false, &x->texts) != COF_OK)
+    if (cof_uri_decode(text, false, &x->texts) != COF_OK)
         x->keys.over = true;
-    x->source[0] = since(x, start);
-    x->source[1] = cof_view_sub(x->source[0], 1, SIZE_MAX);
+    named = since(x, start); /* with one slash too many where the text had one, however that was written */
+    named = cof_view_sub(named, named.len > 1 && named.data[1] == '/' ? 1 : 0, SIZE_MAX);
+    x->source[0] = named;
+    x->source[1] = cof_view_sub(named, 1, SIZE_MAX);
     cof_standin_context_add_list(&x->keys, COF_LIT("s3:x-amz-copy-source"), x->source, 2);
 }
 
@@ -143,6 +146,16 @@ static void add_signature(struct cof_s3_context *x, const struct cof_s3_call *c)
     add(x, "s3:authType", auth->claim.presigned ? COF_LIT("REST-QUERY-STRING") : COF_LIT("REST-HEADER"));
 }
 
+/* By what the request does, not by what its query says besides: a begun upload and its parts are no object yet. */
+static bool creates_object(const struct cof_s3_call *c)
+{
+    struct cof_view method = c->req->head->method;
+
+    if (cof_view_eq_str(method, "POST"))
+        return !cof_s3_has_param(c, "uploads");
+    return !(cof_view_eq_str(method, "PUT") && cof_s3_has_param(c, "uploadId") && cof_s3_has_param(c, "partNumber"));
+}
+
 static bool is_version_action(const char *action)
 {
     return strstr(action, "Version") != NULL && strcmp(action, "s3:ListBucketVersions") != 0;
@@ -170,8 +183,7 @@ void cof_s3_context_init(
     else if (is_version_action(action) && cof_s3_has_param(c, "versionId"))
         add(x, "s3:VersionId", cof_s3_param(c, "versionId"));
     if (strcmp(action, "s3:PutObject") == 0)
-        add(x, "s3:ObjectCreationOperation",
-            cof_s3_has_param(c, "uploads") || cof_s3_has_param(c, "partNumber") ? COF_LIT("false") : COF_LIT("true"));
+        add(x, "s3:ObjectCreationOperation", creates_object(c) ? COF_LIT("true") : COF_LIT("false"));
     add(x, "s3:ResourceAccount", cof_view_str(cof_s3_owner(c)));
     add_signature(x, c);
     add_copy_source(x, c);

@@ -155,8 +155,15 @@ static bool directive_ok(struct cof_s3_call *c, const char *header, const char *
     return false;
 }
 
+/* spec: CopyObject, "Permissions": tags that go along are read there and written here */
+static bool may_copy_tags(struct cof_s3_call *c, struct source *src, const json_t *tags, enum cof_err *err)
+{
+    return cof_s3_allowed_too(&src->call, src->version_id.len > 0 ? "s3:GetObjectVersionTagging" : "s3:GetObjectTagging", tags, err) &&
+        cof_s3_allowed_too(c, "s3:PutObjectTagging", NULL, err);
+}
+
 /* Headers, metadata and tags: the source's, or the request's where a directive says REPLACE. */
-static bool copy_fields(struct cof_s3_call *c, const struct source *src, json_t *record, enum cof_err *err)
+static bool copy_fields(struct cof_s3_call *c, struct source *src, json_t *record, enum cof_err *err)
 {
     bool replace = cof_view_eq_str(cof_s3_header(c, "x-amz-metadata-directive"), "REPLACE");
     bool replace_tags = cof_view_eq_str(cof_s3_header(c, "x-amz-tagging-directive"), "REPLACE");
@@ -174,11 +181,11 @@ static bool copy_fields(struct cof_s3_call *c, const struct source *src, json_t 
     }
     if (!cof_s3_put_fields(c, record, err))
         return false;
+    if (!replace_tags && json_object_size(tags) > 0 && !may_copy_tags(c, src, tags, err))
+        return false;
     if (!replace && (json_object_set(record, "head", json_object_get(src->record, "head")) != 0 ||
                      json_object_set(record, "meta", json_object_get(src->record, "meta")) != 0))
         *err = COF_E_MEMORY;
-    if (!replace_tags)
-        (void)json_object_del(record, "tags");
     if (!replace_tags && tags != NULL && json_object_set(record, "tags", tags) != 0)
         *err = COF_E_MEMORY;
     return *err == COF_OK;

@@ -150,6 +150,9 @@ bool cof_s3_owner_for_object(struct cof_s3_call *c, json_t *record, enum cof_err
 
     if (!read_acl(c, c->bucket_record, "s3:PutObject", true, &acl, err))
         return false;
+    /* spec: PutObject, "Permissions". What only gives the bucket's owner more needs none. */
+    if (acl != NULL && is_public(acl) && !cof_s3_allowed_too(c, "s3:PutObjectAcl", NULL, err))
+        return false;
     if (enforced(c->bucket_record))
         return true;
     if (acl != NULL && !set_text(record, "acl", acl->name, err))

@@ -189,6 +189,12 @@ static bool class_ok(struct cof_s3_call *c)
     return false;
 }
 
+/* spec: CopyObject, "x-amz-tagging": of a copy only where the directive says REPLACE */
+static bool takes_tags(const struct cof_s3_call *c)
+{
+    return cof_s3_header(c, "x-amz-copy-source").len == 0 || cof_view_eq_str(cof_s3_header(c, "x-amz-tagging-directive"), "REPLACE");
+}
+
 bool cof_s3_put_fields(struct cof_s3_call *c, json_t *record, enum cof_err *err)
 {
     json_t *head = json_object(), *meta = json_object(), *tags = NULL;
@@ -201,8 +207,8 @@ bool cof_s3_put_fields(struct cof_s3_call *c, json_t *record, enum cof_err *err)
     if (!cof_s3_owner_for_object(c, record, err) || !class_ok(c) || !keep_headers(c, head) || !keep_meta(c, meta) ||
         !cof_s3_lock_for_write(c, record, err))
         return false;
-    if (cof_s3_header(c, "x-amz-tagging").len > 0) {
-        if (!cof_s3_put_tags(c, cof_s3_header(c, "x-amz-tagging"), &tags, err))
+    if (cof_s3_header(c, "x-amz-tagging").len > 0 && takes_tags(c)) {
+        if (!cof_s3_allowed_too(c, "s3:PutObjectTagging", NULL, err) || !cof_s3_put_tags(c, cof_s3_header(c, "x-amz-tagging"), &tags, err))
             return false;
         if (json_object_set_new(record, "tags", tags) != 0) {
             *err = COF_E_MEMORY;

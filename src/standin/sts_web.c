@@ -105,18 +105,20 @@ static bool is_client(const struct web *w, struct cof_view id)
     return false;
 }
 
-/* spec: azp, where it is there, is what aud means */
+/* spec: azp, where it is there, is what aud means: a token that somebody else asked for is none of ours, though we may read it */
 static bool check_audience(struct cof_sts_call *c, struct web *w, enum cof_err *err)
 {
     struct cof_view id;
+    enum cof_err azp;
 
     if (cof_jwt_text(&w->jwt, "sub", &w->subject) != COF_OK || w->subject.len == 0 || w->subject.len > 255)
         return refuse_token(c, "Missing a required claim: sub", err);
-    if (cof_jwt_text(&w->jwt, "azp", &id) == COF_OK && is_client(w, id)) {
+    azp = cof_jwt_text(&w->jwt, "azp", &id);
+    if (azp == COF_OK && is_client(w, id)) {
         w->audience = id;
         return true;
     }
-    for (size_t i = 0; cof_jwt_item(&w->jwt, "aud", i, &id) == COF_OK; i++)
+    for (size_t i = 0; azp == COF_E_NOT_FOUND && cof_jwt_item(&w->jwt, "aud", i, &id) == COF_OK; i++)
         if (is_client(w, id)) {
             w->audience = id;
             return true;

@@ -282,6 +282,8 @@ static const struct {
     {"idp", IDP ",\"aud\":\"app\"}", false, 200, "<Provider>arn:aws:iam::111122223333:oidc-provider/idp.example/x</Provider>"},
     {"idp", IDP ",\"aud\":[\"nobody\",\"app\"]}", false, 200, "<Audience>app</Audience>"},
     {"idp", IDP ",\"aud\":\"client\",\"azp\":\"app\"}", false, 200, "<Audience>app</Audience>"},
+    {"idp", IDP ",\"aud\":\"app\",\"azp\":\"nobody\"}", false, 400, "Incorrect token audience"},
+    {"idp", IDP ",\"aud\":\"app\",\"azp\":7}", false, 400, "Incorrect token audience"},
     {"idp", IDP ",\"aud\":\"other\"}", false, 403, "Not authorized"},
     {"idp", IDP ",\"aud\":\"nobody\"}", false, 400, "Incorrect token audience"},
     {"idp", IDP "}", false, 400, "Incorrect token audience"},

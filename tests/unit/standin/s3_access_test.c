@@ -157,6 +157,57 @@ static void what_is_too_much_to_weigh_is_refused(void **state)
     fixture_done(&f);
 }
 
+#define DENY(action, condition) "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Deny\",\"Principal\":\"*\",\"Action\":\"" action \
+    "\",\"Resource\":\"arn:aws:s3:::bbb/*\"" condition "}]}"
+#define WRITTEN_ONCE ",\"Condition\":{\"Null\":{\"s3:if-none-match\":\"true\"},\"Bool\":{\"s3:ObjectCreationOperation\":\"true\"}}"
+#define OF_SECRETS(operator, source) ",\"Condition\":{\"" operator "\":{\"s3:x-amz-copy-source\":\"" source "\"}}"
+
+/* spec: PutObject, CopyObject and CreateMultipartUpload, "Permissions": tags and ACLs that come with an object are permissions of their own */
+static void what_comes_with_an_object_is_asked_for_too(void **state)
+{
+    TELL(NULL,
+        {false, "PUT", "/bbb/tagged", "x-amz-tagging: level=open", "x", 200, NULL},
+        {false, "PUT", "/bbb/plain", "", "x", 200, NULL},
+        {false, "PUT", "/bbb?policy", "", DENY("s3:PutObjectTagging", ""), 204, NULL},
+        {false, "PUT", "/bbb/k", "", "x", 200, NULL},
+        {false, "PUT", "/bbb/k", "x-amz-tagging: level=secret", "x", 403, "s3:PutObjectTagging"},
+        {false, "POST", "/bbb/k?uploads", "x-amz-tagging: level=secret", "", 403, "s3:PutObjectTagging"},
+        {false, "PUT", "/bbb/c", "x-amz-copy-source: bbb/plain", "", 200, NULL},
+        {false, "PUT", "/bbb/c", "x-amz-copy-source: bbb/tagged", "", 403, "s3:PutObjectTagging"},
+        {false, "PUT", "/bbb/c", "x-amz-copy-source: bbb/tagged\nx-amz-tagging-directive: REPLACE", "", 200, NULL},
+        {false, "PUT", "/bbb?policy", "", DENY("s3:GetObjectTagging", ""), 204, NULL},
+        {false, "PUT", "/bbb/c", "x-amz-copy-source: bbb/tagged", "", 403, "s3:GetObjectTagging"},
+        {false, "PUT", "/bbb/c", "x-amz-copy-source: bbb/plain", "", 200, NULL});
+    TELL(OPEN,
+        {false, "PUT", "/bbb?policy", "", DENY("s3:PutObjectAcl", ""), 204, NULL},
+        {false, "PUT", "/bbb/k", "x-amz-acl: bucket-owner-full-control", "x", 200, NULL},
+        {false, "PUT", "/bbb/k", "x-amz-acl: public-read", "x", 403, "s3:PutObjectAcl"},
+        {false, "POST", "/bbb/k?uploads", "x-amz-acl: public-read", "", 403, "s3:PutObjectAcl"});
+}
+
+/* The keys are of what is done: a parameter or a spelling for show must not change them. */
+static void a_request_cannot_speak_for_itself(void **state)
+{
+    TELL(NULL,
+        {false, "PUT", "/bbb/from", "", "y", 200, NULL},
+        {false, "PUT", "/bbb/k", "", "x", 200, NULL},
+        {false, "PUT", "/bbb?policy", "", DENY("s3:PutObject", WRITTEN_ONCE), 204, NULL},
+        {false, "POST", "/bbb/k?uploads", "", "", 200, NULL},
+        {false, "PUT", "/bbb/k", "", "y", 403, NULL},
+        {false, "PUT", "/bbb/k", "x-amz-copy-source: bbb/from", "", 403, NULL},
+        {false, "PUT", "/bbb/k?partNumber=1", "x-amz-copy-source: bbb/from", "", 403, NULL},
+        {false, "POST", "/bbb/k?uploadId=u", "", "", 403, NULL},
+        {false, "POST", "/bbb/k?uploadId=u&partNumber=1", "", "", 403, NULL},
+        {false, "PUT", "/bbb/k?uploadId=u", "", "y", 403, NULL},
+        {false, "PUT", "/bbb/k?uploadId=u&partNumber=1", "", "y", 404, "NoSuchUpload"});
+    TELL(NULL,
+        {false, "PUT", "/bbb/secret/k", "", "x", 200, NULL},
+        {false, "PUT", "/bbb?policy", "", DENY("s3:PutObject", OF_SECRETS("StringLike", "bbb/secret/*")), 204, NULL},
+        {false, "PUT", "/bbb/c", "x-amz-copy-source: bbb/secret/k", "", 403, NULL},
+        {false, "PUT", "/bbb/c", "x-amz-copy-source: /bbb/secret/k", "", 403, NULL},
+        {false, "PUT", "/bbb/c", "x-amz-copy-source: %2Fbbb/secret/k", "", 403, NULL});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,6 +217,8 @@ int main(void)
         cmocka_unit_test(acls_count_where_they_are_on),
         cmocka_unit_test(settings_must_be_what_they_say),
         cmocka_unit_test(what_is_too_much_to_weigh_is_refused),
+        cmocka_unit_test(what_comes_with_an_object_is_asked_for_too),
+        cmocka_unit_test(a_request_cannot_speak_for_itself),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -268,12 +268,97 @@ static void factors_of_sessions(void **state)
     fixture_done(&f);
 }
 
+/* A form whose signature was made over another payload: a word of S3's that stands for any body, or another body's hash. */
+static int status_of_payload(struct fixture *f, const char *payload, const char *form, const char *has)
+{
+    struct cof_headers h;
+    struct cof_buf raw;
+    struct answer a;
+    int status;
+
+    cof_headers_init(&h);
+    cof_buf_init(&raw, 65536);
+    cof_buf_printf(&raw, "%zu", strlen(form));
+    cof_headers_add_str(&h, "Host", "localhost:4566");
+    cof_headers_add_str(&h, "Content-Type", "application/x-www-form-urlencoded");
+    cof_headers_add_str(&h, "Content-Length", cof_buf_cstr(&raw));
+    cof_headers_add_str(&h, "x-amz-content-sha256", payload);
+    assert_ok(cof_sigv4_sign(&(struct cof_sigv4_request){.method = COF_LIT("POST"), .path = COF_LIT("/"), .headers = &h,
+            .payload_hash = cof_view_str(payload)}, &h, &(struct cof_sigv4_credentials){cof_view_str(f->id), cof_view_str(f->secret), {NULL, 0}},
+        &(struct cof_sigv4_scope){f->now_ms, COF_LIT("us-east-1"), COF_LIT("sts")}, NULL));
+    cof_buf_reset(&raw);
+    cof_buf_add_str(&raw, "POST / HTTP/1.1\r\n");
+    cof_headers_write(&h, &raw);
+    cof_buf_add_str(&raw, "\r\n");
+    fixture_send(f, cof_buf_view(&raw), cof_view_str(form), 4096, &a);
+    status = a.status;
+    if (!answer_has(&a, has))
+        fail_msg("%s: %d %s", payload, a.status, cof_buf_cstr(&a.body));
+    answer_done(&a);
+    cof_headers_done(&h);
+    cof_buf_done(&raw);
+    return status;
+}
+
+/* Only S3 lets bodies go unsigned; elsewhere whoever is in the middle could put any other call in. */
+static void bodies_are_signed(void **state)
+{
+    static const char *const words[] = {"UNSIGNED-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"};
+    struct fixture f;
+    uint8_t digest[32];
+    char hex[65];
+
+    identity_init(&f, ANN, NULL);
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        assert_int_equal(status_of_payload(&f, words[i], "Action=GetCallerIdentity", "<Code>SignatureDoesNotMatch</Code>"), 403);
+    assert_ok(cof_hash_once(COF_SHA256, COF_LIT("Action=GetCallerIdentity"), digest));
+    cof_hex_encode(digest, 32, hex);
+    assert_int_equal(status_of_payload(&f, hex, "Action=GetCallerIdentity", "user/ann"), 200);
+    fixture_done(&f);
+}
+
+/* What "who am I" URLs are made as (the tokens of EKS, Vault's login): signed by query, over the hash of an empty body. */
+static void presigned_calls(void **state)
+{
+    static const char *const payloads[] = {"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "UNSIGNED-PAYLOAD"};
+    struct fixture f;
+
+    identity_init(&f, ANN, NULL);
+    for (size_t i = 0; i < 2; i++) {
+        struct cof_headers h;
+        struct cof_buf query, target;
+        struct answer a;
+
+        cof_headers_init(&h);
+        cof_buf_init(&query, 4096);
+        cof_buf_init(&target, 4096);
+        cof_headers_add_str(&h, "Host", "localhost");
+        assert_ok(cof_sigv4_presign(&(struct cof_sigv4_request){.method = COF_LIT("GET"), .path = COF_LIT("/"),
+                .query = COF_LIT("Action=GetCallerIdentity&Version=2011-06-15"), .headers = &h, .payload_hash = cof_view_str(payloads[i])},
+            &(struct cof_sigv4_credentials){cof_view_str(f.id), cof_view_str(f.secret), {NULL, 0}},
+            &(struct cof_sigv4_scope){f.now_ms, COF_LIT("us-east-1"), COF_LIT("sts")}, 60, &query));
+        cof_buf_add_str(&target, "/?");
+        cof_buf_add(&target, cof_buf_view(&query));
+        identity_ask(&f, "GET", cof_buf_cstr(&target), "", &a);
+        assert_int_equal(a.status, i == 0 ? 200 : 403);
+        assert_true(answer_has(&a, i == 0 ? "user/ann" : "<Code>SignatureDoesNotMatch</Code>"));
+        answer_done(&a);
+        cof_headers_done(&h);
+        cof_buf_done(&query);
+        cof_buf_done(&target);
+    }
+    fixture_done(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_call),
         cmocka_unit_test(factors_of_sessions),
         cmocka_unit_test(unsigned_calls),
+        cmocka_unit_test(bodies_are_signed),
+        cmocka_unit_test(presigned_calls),
         cmocka_unit_test(large_forms),
         cmocka_unit_test(codes_are_good_once),
         cmocka_unit_test(sessions_end),
