@@ -149,6 +149,41 @@ def killed(s):
     check('a large one goes on where it was', code == 0 and c.sent().get('big.raw') == big, err)
 
 
+def reads(pid, path):
+    try:
+        return any(os.readlink(f) == str(path) for f in Path(f'/proc/{pid}/fd').iterdir())
+    except OSError:
+        return False
+
+
+def replaced(s):
+    """The camera's newest picture always has the one name: it comes while the last one is being sealed."""
+    for attempt in range(5):
+        c = Camera(s, f'newest{attempt}')
+        first, path = os.urandom(32 << 20), c.dir / 'newest.jpg'
+        c.put('newest.jpg', first)
+        p = c.start('--once')
+        while p.poll() is None and not reads(p.pid, path):
+            pass
+        p.send_signal(signal.SIGSTOP)
+        caught = reads(p.pid, path)
+        c.put('newest.jpg', b'second')
+        p.send_signal(signal.SIGCONT)
+        out, err = p.communicate(timeout=60)
+        if caught:
+            break
+    check('a file is there to be replaced while it is sealed', caught)
+    code, out, err = c.once()
+    got = c.sent()
+    check('the picture that came meanwhile is not taken for the one that was sealed', code == 0 and sorted(map(len, got.values())) == [6, len(first)]
+          and set(got.values()) == {first, b'second'}, f'{ {k: len(v) for k, v in got.items()} } {err}')
+    check('and nothing is left', not [p for p in c.dir.iterdir() if p.name != '.coffer-spool'], list(c.dir.iterdir()))
+    (c.dir / '.coffer-sealed-newest.jpg').write_bytes(b'third')
+    os.utime(c.dir / '.coffer-sealed-newest.jpg', (time.time() - 60, time.time() - 60))
+    code, out, err = c.once()
+    check('what a crash left aside is sent', code == 0 and b'third' in c.sent().values(), err)
+
+
 def wrong(s):
     c = Camera(s, 'wrong')
     def fails(name, code, says, *argv):
@@ -173,7 +208,7 @@ def main():
         return 0
     s = Local('bkt')
     try:
-        for part in (ordinary, live, no_link, order_and_quota, killed, wrong):
+        for part in (ordinary, live, no_link, order_and_quota, replaced, killed, wrong):
             try:
                 part(s)
             except Exception as e:  # the other parts go on

@@ -254,14 +254,6 @@ static bool is_full(struct watch *w, uint64_t more)
     return full;
 }
 
-/* For good: a power cut must not bring it back after its entry was sent. */
-static enum cof_err delete_file(const char *path, struct cof_diag *diag)
-{
-    enum cof_err err = unlink(path) != 0 ? cof_err_from_errno(errno) : cof_file_sync_folder(path);
-
-    return err == COF_OK ? COF_OK : cof_diag_set(diag, err, "%s: cannot be deleted: %s", path, cof_err_text(err));
-}
-
 /* What a gateway is told that the file is; it looks whether that is true. */
 static const char *type_of(const struct watch *w, const char *path)
 {
@@ -291,7 +283,7 @@ static enum cof_err seal_file(struct watch *w, const char *path, const char *rel
         return COF_OK;
     err = spool_id(relative, &st, id);
     if (err == COF_OK && spool_find(&w->spool, id) != NULL) /* sealed before a crash */
-        return delete_file(path, diag);
+        return watch_take_away(path, &st, diag);
     age_ms = cof_clock_wall_ms() - ((int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000);
     if (err != COF_OK || (!is_closed && age_ms < (int64_t)w->config->settle_s * 1000 && age_ms > -86400000) ||
         (w->to_gateway && st.st_size == 0) || is_full(w, (uint64_t)st.st_size))
@@ -301,7 +293,7 @@ static enum cof_err seal_file(struct watch *w, const char *path, const char *rel
     err = spool_add(&w->spool, &w->sealing, path, &st, id, key, type_of(w, path), priority_of(w, relative), &entry, diag);
     if (err != COF_OK)
         return err;
-    err = delete_file(path, diag);
+    err = watch_take_away(path, &st, diag);
     if (err != COF_OK)
         spool_remove(&w->spool, entry, false); /* else it would be sent again and again */
     else
@@ -314,10 +306,18 @@ static enum cof_err each_found(void *ctx, const char *path, const char *relative
 {
     struct watch *w = ctx;
     struct cof_diag why = {0};
-    enum cof_err err = seal_file(w, path, relative, false, &why);
+    char back[4096];
+    enum cof_err err = COF_OK;
 
     (void)size;
     (void)diag;
+    if (watch_was_taken(path)) { /* a crash came between */
+        err = watch_give_back(path, back, &why);
+        relative = back + (relative - path);
+        path = back;
+    }
+    if (err == COF_OK)
+        err = seal_file(w, path, relative, false, &why);
     if (err != COF_OK && err != COF_E_TRUNCATED) {
         warn(err, &why);
         w->n_failed++;

@@ -58,6 +58,12 @@ COF_MUST_USE enum cof_err watch_submit(struct watch *w, struct spool_entry *entr
 void watch_send_cancel(struct watch *w); /* all of them; the next run goes on with them */
 void watch_submit_cancel(struct watch *w);
 
+/* Deletes the file that was sealed (as lstat saw it then), durably. Another that has its name by now stays. */
+COF_MUST_USE enum cof_err watch_take_away(const char *path, const struct stat *sealed, struct cof_diag *diag);
+/* Whether it was being taken away when an earlier run ended; then it gets its name back (in out). */
+bool watch_was_taken(const char *path);
+COF_MUST_USE enum cof_err watch_give_back(const char *path, char out[static 4096], struct cof_diag *diag);
+
 /* What became of it; from the loop. text and json (members of an object) say it. */
 void watch_sent(struct watch *w, struct spool_entry *entry, const char *text, const char *json);
 void watch_failed(struct watch *w, struct spool_entry *entry, enum cof_err err, const struct cof_diag *diag);
