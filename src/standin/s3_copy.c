@@ -207,6 +207,8 @@ static enum cof_err store_copy(struct cof_s3_call *c, struct source *src, json_t
         return err;
     err = cof_s3_intake_init(&intake, c, alg == COF_CHECKSUM_NONE ? COF_CHECKSUM_CRC64NVME : alg, false);
     if (err == COF_OK)
+        err = cof_s3_intake_expect(&intake, c, (uint64_t)cof_s3_int(src->record, "size"));
+    if (err == COF_OK)
         err = pump(src, 0, (uint64_t)cof_s3_int(src->record, "size"), &intake);
     if (err == COF_OK)
         err = cof_s3_intake_digests(&intake, &d);
@@ -309,6 +311,8 @@ enum cof_err cof_s3_copy_part(struct cof_s3_call *c)
         !part_range(c, (uint64_t)cof_s3_int(src.record, "size"), &first, &len))
         goto out;
     err = cof_s3_intake_init(&intake, c, cof_checksum_named(cof_view_str(cof_s3_text(upload, "sum_alg"))), false);
+    if (err == COF_OK)
+        err = cof_s3_intake_expect(&intake, c, len);
     if (err == COF_OK)
         err = pump(&src, first, len, &intake);
     if (err == COF_OK)

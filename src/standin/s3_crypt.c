@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define SEALED_CHUNK (COF_S3_CHUNK + COF_GCM_TAG)
+#define RUN_CHUNKS 4 /* written together: more than the store's largest slot, and large enough for the file system */
 
 enum cof_err cof_s3_wrap(const struct cof_rng *rng, const struct cof_secret *kek, struct cof_view bound,
     const struct cof_secret *key, uint8_t out[static COF_S3_WRAPPED])
@@ -108,31 +109,35 @@ static enum cof_err seal_gathered(struct cof_s3_writer *w)
     return err;
 }
 
-static enum cof_err make_chunk(struct cof_s3_writer *w)
+static enum cof_err make_run(struct cof_s3_writer *w)
 {
-    if (w->plain == NULL)
-        w->plain = malloc(COF_S3_CHUNK);
-    if (w->sealed == NULL)
-        w->sealed = malloc(SEALED_CHUNK);
-    return w->plain == NULL || w->sealed == NULL ? COF_E_MEMORY : COF_OK;
+    if (w->run == NULL)
+        w->run = malloc(RUN_CHUNKS * SEALED_CHUNK);
+    return w->run == NULL ? COF_E_MEMORY : COF_OK;
 }
 
-static enum cof_err flush(struct cof_s3_writer *w, struct cof_view chunk, bool last)
+/* Seals the chunk that is being filled, and writes the run when it is whole. */
+static enum cof_err flush(struct cof_s3_writer *w, bool last)
 {
-    uint8_t nonce[COF_GCM_NONCE];
+    uint8_t nonce[COF_GCM_NONCE], *chunk = w->run + w->n_run * SEALED_CHUNK;
+    size_t len = w->n_run * SEALED_CHUNK + w->filled + COF_GCM_TAG;
     enum cof_err err;
 
     chunk_nonce(w->n_chunks++, last, nonce);
-    err = cof_gcm_seal(w->gcm, nonce, COF_LIT(""), chunk, w->sealed);
-    if (err == COF_OK)
-        err = w->store->blob_write(w->store->ctx, w->blob, cof_view_of(w->sealed, chunk.len + COF_GCM_TAG));
-    return err;
+    err = cof_gcm_seal(w->gcm, nonce, COF_LIT(""), cof_view_of(chunk, w->filled), chunk);
+    if (err != COF_OK)
+        return err;
+    w->filled = 0;
+    if (++w->n_run < RUN_CHUNKS && !last)
+        return COF_OK;
+    w->n_run = 0;
+    return w->store->blob_write(w->store->ctx, w->blob, cof_view_of(w->run, len));
 }
 
 /* A full chunk is kept back until more comes, because the last one is sealed as such. */
 enum cof_err cof_s3_writer_add(struct cof_s3_writer *w, struct cof_view piece)
 {
-    enum cof_err err = w->all != NULL ? gather(w, piece) : make_chunk(w);
+    enum cof_err err = w->all != NULL ? gather(w, piece) : make_run(w);
 
     if (w->all != NULL)
         return err;
@@ -140,12 +145,10 @@ enum cof_err cof_s3_writer_add(struct cof_s3_writer *w, struct cof_view piece)
     while (piece.len > 0 && err == COF_OK) {
         size_t n;
 
-        if (w->filled == COF_S3_CHUNK) {
-            err = flush(w, cof_view_of(w->plain, COF_S3_CHUNK), false);
-            w->filled = 0;
-        }
+        if (w->filled == COF_S3_CHUNK && (err = flush(w, false)) != COF_OK)
+            break;
         n = piece.len < COF_S3_CHUNK - w->filled ? piece.len : COF_S3_CHUNK - w->filled;
-        memcpy(w->plain + w->filled, piece.data, n);
+        memcpy(w->run + w->n_run * SEALED_CHUNK + w->filled, piece.data, n);
         w->filled += n;
         piece = cof_view_sub(piece, n, SIZE_MAX);
     }
@@ -155,10 +158,10 @@ enum cof_err cof_s3_writer_add(struct cof_s3_writer *w, struct cof_view piece)
 enum cof_err cof_s3_writer_close(struct cof_s3_writer *w, struct cof_blob_id *id)
 {
     struct cof_blob_writer *blob = w->blob;
-    enum cof_err err = w->all != NULL ? seal_gathered(w) : make_chunk(w);
+    enum cof_err err = w->all != NULL ? seal_gathered(w) : make_run(w);
 
     if (err == COF_OK && w->all == NULL)
-        err = flush(w, cof_view_of(w->plain, w->filled), true);
+        err = flush(w, true);
     if (err != COF_OK)
         return err;
     w->blob = NULL; /* moved */
@@ -171,13 +174,12 @@ void cof_s3_writer_done(struct cof_s3_writer *w)
         w->store->blob_abort(w->store->ctx, w->blob);
     cof_gcm_free(w->gcm);
     cof_secret_done(&w->key);
-    if (w->plain != NULL)
-        cof_wipe(w->plain, COF_S3_CHUNK);
+    if (w->run != NULL)
+        cof_wipe(w->run + w->n_run * SEALED_CHUNK, w->filled); /* not sealed */
     if (w->all != NULL && w->n_chunks == 0)
         cof_wipe(w->all, (size_t)w->expected + 4 * COF_GCM_TAG); /* not sealed */
     free(w->all);
-    free(w->plain);
-    free(w->sealed);
+    free(w->run);
     *w = (struct cof_s3_writer){0};
 }
 

@@ -28,9 +28,10 @@ struct cof_s3_writer {
     struct cof_blob_writer *blob;
     struct cof_gcm *gcm;
     struct cof_secret key;
-    uint8_t *plain, *sealed; /* one chunk each, made at need; plain is wiped */
-    uint8_t *all;            /* gathered: room for every chunk and its tag, sealed where they lie */
-    size_t filled;
+    uint8_t *all;  /* gathered: room for every chunk and its tag, sealed where they lie */
+    uint8_t *run;  /* else: room for some chunks and their tags, sealed where they lie and written together; made at need */
+    size_t n_run;  /* of them sealed */
+    size_t filled; /* of the one after them */
     uint64_t n_chunks, size, expected;
 };
 

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ASIDE_MIN ((uint64_t)1 << 20) /* bytes for which handing over pays */
+
 enum cof_err cof_s3_intake_init(struct cof_s3_intake *in, struct cof_s3_call *c, enum cof_checksum_alg alg, bool sha256)
 {
     enum cof_err err;
@@ -28,8 +30,14 @@ enum cof_err cof_s3_intake_init(struct cof_s3_intake *in, struct cof_s3_call *c,
     return err;
 }
 
-enum cof_err cof_s3_intake_expect(struct cof_s3_intake *in, uint64_t size)
+enum cof_err cof_s3_intake_expect(struct cof_s3_intake *in, const struct cof_s3_call *c, uint64_t size)
 {
+    const struct cof_standin_aside *aside = cof_standin_options(c->s)->aside;
+
+    if (size >= ASIDE_MIN && !in->no_md5 && aside != NULL) {
+        in->aside = aside;
+        return aside->begin(aside->ctx, &in->beside);
+    }
     if (size == 0 || size > COF_S3_GATHER_MAX)
         return COF_OK;
     in->gathered = true;
@@ -51,7 +59,9 @@ enum cof_err cof_s3_intake_add(struct cof_s3_intake *in, struct cof_view piece)
     in->size += piece.len;
     if (in->gathered)
         return cof_s3_writer_add(&in->writer, piece);
-    if (!in->no_md5 && in->md5 == NULL)
+    if (in->beside != NULL)
+        err = in->aside->update(in->beside, piece);
+    else if (!in->no_md5 && in->md5 == NULL)
         err = cof_hash_new(COF_MD5, &in->md5);
     if (err == COF_OK && in->md5 != NULL)
         err = cof_hash_update(in->md5, piece);
@@ -65,6 +75,8 @@ enum cof_err cof_s3_intake_add(struct cof_s3_intake *in, struct cof_view piece)
 void cof_s3_intake_done(struct cof_s3_intake *in)
 {
     cof_s3_writer_done(&in->writer);
+    if (in->aside != NULL)
+        in->aside->free(in->beside);
     cof_hash_free(in->md5);
     cof_hash_free(in->sha256);
     cof_checksum_done(&in->sum);
@@ -92,7 +104,9 @@ enum cof_err cof_s3_intake_digests(struct cof_s3_intake *in, struct cof_s3_diges
 {
     enum cof_err err = in->gathered ? gathered_digests(in, out) : COF_OK;
 
-    if (err == COF_OK && !in->gathered && !in->no_md5)
+    if (err == COF_OK && in->beside != NULL)
+        err = in->aside->final(in->beside, out->md5);
+    else if (err == COF_OK && !in->gathered && !in->no_md5)
         err = in->md5 == NULL ? cof_hash_once(COF_MD5, COF_LIT(""), out->md5) : cof_hash_final(in->md5, out->md5);
     if (err == COF_OK && in->sha256 != NULL)
         err = cof_hash_final(in->sha256, out->sha256);
@@ -385,7 +399,7 @@ static bool prepare(struct upload *u, enum cof_err *err)
     /* Of SSE-KMS and SSE-C objects the ETag is no digest. */
     u->intake.no_md5 = !u->is_part && !u->has_md5 && u->sse.mode > COF_S3_SSE_S3;
     if (*err == COF_OK && u->has_length)
-        *err = cof_s3_intake_expect(&u->intake, u->length);
+        *err = cof_s3_intake_expect(&u->intake, c, u->length);
     if (*err == COF_OK && u->is_chunked)
         *err = cof_s3_chunked_init(&u->chunked, auth);
     return *err == COF_OK;

@@ -16,7 +16,9 @@ struct cof_s3_intake {
     bool gathered;           /* digests are made at the end, of what the writer gathered */
     bool no_md5;             /* nobody asks for it */
     struct cof_md5_job job;  /* of what was gathered */
-    struct cof_hash *md5;    /* of what was not */
+    struct cof_hash *md5;    /* of what was not; or, of a long body, */
+    const struct cof_standin_aside *aside; /* NULL: none, */
+    struct cof_aside_digest *beside;
     struct cof_hash *sha256; /* when the payload's hash was signed */
     struct cof_checksum sum;
     uint64_t size;
@@ -24,8 +26,9 @@ struct cof_s3_intake {
 
 COF_MUST_USE enum cof_err cof_s3_intake_init(
     struct cof_s3_intake *in, struct cof_s3_call *call, enum cof_checksum_alg alg, bool sha256);
-/* The bytes will be so many: few ones are gathered, so that their MD5 can be computed beside others'. */
-COF_MUST_USE enum cof_err cof_s3_intake_expect(struct cof_s3_intake *in, uint64_t size);
+/* The bytes will be so many: few ones are gathered, so that their MD5 can be computed beside others'; that of many is made by
+ * another thread, where there is one. */
+COF_MUST_USE enum cof_err cof_s3_intake_expect(struct cof_s3_intake *in, const struct cof_s3_call *call, uint64_t size);
 /* The digest that is wanted of what was gathered and not there yet, or NULL. */
 struct cof_md5_job *cof_s3_intake_md5(struct cof_s3_intake *in);
 COF_MUST_USE enum cof_err cof_s3_intake_add(struct cof_s3_intake *in, struct cof_view piece);

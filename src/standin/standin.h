@@ -153,6 +153,17 @@ struct cof_kms_hooks {
         char error[static 64], struct cof_buf *why);
 };
 
+/* Running MD5s of long bodies, made beside the thread that calls. */
+struct cof_aside_digest;
+struct cof_standin_aside {
+    /* *out NULL: none is made here now, and the caller does it itself. */
+    enum cof_err (*begin)(void *ctx, struct cof_aside_digest **out);
+    enum cof_err (*update)(struct cof_aside_digest *digest, struct cof_view data); /* the bytes are copied */
+    enum cof_err (*final)(struct cof_aside_digest *digest, uint8_t *out);         /* 16 bytes; once */
+    void (*free)(struct cof_aside_digest *digest);
+    void *ctx;
+};
+
 struct cof_standin_opts {
     const struct cof_kms_hooks *kms; /* NULL: SSE-KMS keys are wrapped like SSE-S3's, with no permission asked */
     const struct cof_store *store;
@@ -172,6 +183,7 @@ struct cof_standin_opts {
     /* An RSA key of that size for the caller, made meanwhile: COF_E_RETRY when it is not there yet, and cof_standin_rsa_ready is
      * called when it may be. NULL: it is made in the call. */
     enum cof_err (*rsa_key)(void *ctx, unsigned bits, struct cof_rsa_key **out);
+    const struct cof_standin_aside *aside; /* kept; NULL: bodies are hashed in the calls that bring them */
     /* One of those who wait on this name should be called again, now or at that time; set by the runtime. May be NULL. */
     void (*notify)(void *ctx, const char *wait_on, int64_t at_ms);
     void *ctx;

@@ -74,7 +74,8 @@ def objects_come_back_whole_over_http_and_tls(sv):
         s3 = sv.s3(scheme=scheme)
         b = f'round-{scheme}'
         s3.create_bucket(Bucket=b)
-        for size in (0, 1, 65535, 65536, 65537, 131072, 300001):
+        # chunks, what is gathered, runs of four chunks, and what is hashed by another thread: their edges
+        for size in (0, 1, 65535, 65536, 65537, 131072, 262080, 262081, 262144, 262145, 524289, (1 << 20) - 1, 1 << 20, (5 << 20) + 1, 300001):
             data = os.urandom(size)
             put = s3.put_object(Bucket=b, Key=f'k/ä {size}+%', Body=data, Metadata={'a': 'b'}, ContentType='image/x', CacheControl='no-store',
                                 Tagging='t=1&u=%20')
@@ -83,6 +84,8 @@ def objects_come_back_whole_over_http_and_tls(sv):
             assert got['Body'].read() == data and got['Metadata'] == {'a': 'b'} and got['ContentType'] == 'image/x'
             assert got['CacheControl'] == 'no-store' and got['TagCount'] == 2 and got['ServerSideEncryption'] == 'AES256'
             assert 'ContentEncoding' not in got or got['ContentEncoding'] == ''
+            copy = s3.copy_object(Bucket=b, Key='copy', CopySource={'Bucket': b, 'Key': f'k/ä {size}+%'})['CopyObjectResult']
+            assert copy['ETag'] == put['ETag'] and s3.get_object(Bucket=b, Key='copy')['Body'].read() == data
         for first, last in ((0, 0), (65535, 65536), (65536, 65536), (131071, 200000), (300000, 400000)):
             got = s3.get_object(Bucket=b, Key='k/ä 300001+%', Range=f'bytes={first}-{last}')
             assert got['Body'].read() == data[first:last + 1], (first, last)

@@ -6,6 +6,7 @@
 #include "base/codec.h"
 #include "io/clock.h"
 #include "io/file.h"
+#include "io/hash_aside.h"
 #include "io/key_maker.h"
 #include "io/rng_os.h"
 #include "local.h"
@@ -71,6 +72,14 @@ static enum cof_err pass_rsa_key(void *ctx, unsigned bits, struct cof_rsa_key **
     struct cof_local *local = ctx;
 
     return local->keys != NULL ? cof_key_maker_take(local->keys, bits, out) : cof_rsa_generate(bits, out);
+}
+
+static enum cof_err begin_aside(void *ctx, struct cof_aside_digest **out)
+{
+    const struct cof_local *local = ctx;
+
+    *out = NULL;
+    return local->aside != NULL ? cof_aside_digest_new(local->aside, COF_MD5, out) : COF_OK;
 }
 
 static void pass_notify(void *ctx, const char *wait_on, int64_t at_ms)
@@ -334,7 +343,8 @@ enum cof_err cof_local_open(struct cof_local *local, const struct cof_local_conf
     struct cof_disk_store_check check;
     enum cof_err err;
 
-    *local = (struct cof_local){.disk = NULL};
+    *local = (struct cof_local){
+        .aside_ops = {begin_aside, cof_aside_digest_update, cof_aside_digest_final, cof_aside_digest_free, local}};
     if (!is_new && must_be_new)
         return cof_diag_set(diag, COF_E_EXISTS, "%s is set up already (`coffer-local reset` empties it)", config->data);
     if (is_new && manifest == NULL)
@@ -354,7 +364,7 @@ enum cof_err cof_local_open(struct cof_local *local, const struct cof_local_conf
             .master_key = &local->master, .account = local->account, .region = local->region, .services = cof_local_services,
             .n_services = cof_local_n_services, .sse_c_needs_tls = !config->sse_c_over_http,
             .instance_role = config->imds_role, .audit = write_audit, .faults = &local->faults, .notify = pass_notify, .rsa_key = pass_rsa_key,
-            .ctx = local}, &local->standin, diag);
+            .aside = &local->aside_ops, .ctx = local}, &local->standin, diag);
     if (err == COF_OK && is_new)
         err = fill(local, config->data, manifest, diag);
     if (err == COF_OK)

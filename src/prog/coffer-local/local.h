@@ -48,6 +48,8 @@ struct cof_local {
     struct cof_ecdsa_key *audit_key; /* signs it */
     void (*notify)(void *ctx, const char *wait_on, int64_t at_ms); /* set by the server */
     void *notify_ctx;
+    struct cof_standin_aside aside_ops;
+    struct cof_hash_aside *aside; /* the server's; NULL: MD5s are made where bytes come */
     struct cof_key_maker *keys; /* the server's; NULL: RSA keys are made at once */
     const char *marked; /* the data directory whose DIR/serving is ours, or NULL */
 };

@@ -10,6 +10,7 @@
 #include "format/json.h"
 #include "io/clock.h"
 #include "io/file.h"
+#include "io/hash_aside.h"
 #include "io/http_server.h"
 #include "io/key_maker.h"
 #include "io/wait_room.h"
@@ -700,6 +701,8 @@ enum cof_err cof_local_serve(struct cof_local *local, const struct cof_local_con
         err = cof_wait_room_new(sv.loop, on_called, &sv, &sv.room);
     if (err == COF_OK)
         err = cof_key_maker_new(sv.loop, on_key, &sv, &local->keys);
+    if (err == COF_OK && cof_hash_aside_pays())
+        err = cof_hash_aside_new(&local->aside);
     if (err == COF_OK)
         err = metrics_new(&(struct metrics_opts){sv.loop, config->metrics, config->data, has_operation, read_off, &sv}, &sv.metrics, diag);
     if (err == COF_OK)
@@ -735,6 +738,8 @@ enum cof_err cof_local_serve(struct cof_local *local, const struct cof_local_con
     metrics_free(sv.metrics);
     cof_key_maker_free(local->keys);
     local->keys = NULL;
+    cof_hash_aside_free(local->aside);
+    local->aside = NULL;
     cof_wait_room_free(sv.room);
     cof_loop_free(sv.loop);
     cof_tls_unref(opts.tls);
