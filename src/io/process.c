@@ -158,6 +158,8 @@ static enum cof_err await_exec(int pipe_fd, struct cof_diag *diag)
     return cof_diag_set(diag, report.err, "%s", report.diag.text);
 }
 
+/* Whether it has ended. Where the kernel does not tell how (a filter, somebody else reaped it), it has: only its end makes the
+ * descriptor readable, and to wait on would be to wait for ever. */
 static bool reap(struct cof_process *p, int *code, int *signal)
 {
     siginfo_t info = {0};
@@ -166,10 +168,10 @@ static bool reap(struct cof_process *p, int *code, int *signal)
     do
         r = waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG);
     while (r != 0 && errno == EINTR);
-    if (r != 0 || info.si_pid == 0)
+    if (r == 0 && info.si_pid == 0)
         return false;
-    *code = info.si_code == CLD_EXITED ? info.si_status : -1;
-    *signal = info.si_code == CLD_EXITED ? 0 : info.si_status;
+    *code = r == 0 && info.si_code == CLD_EXITED ? info.si_status : -1;
+    *signal = r != 0 || info.si_code == CLD_EXITED ? 0 : info.si_status;
     return true;
 }
 

@@ -165,11 +165,11 @@ static enum cof_err image_members(const json_t *o, struct config *c, struct cof_
 static enum cof_err read_members(const json_t *o, struct config *c, struct cof_diag *diag)
 {
     static const char *const names[] = {"version", "region", "account", "bucket", "queue_url", "data_key_arn",
-        "results_key_arn", "endpoints", "ca_pem", "host", "max_bytes", "visibility_s", "processor",
+        "results_key_arn", "endpoints", "ca_pem", "host", "max_bytes", "jobs", "visibility_s", "processor",
         "model", "recipient_key", "results", "allow_debug", "clocks", "heartbeat", "telemetry", NULL};
     char host[300];
     struct cof_view pem;
-    int64_t version, max_bytes, visibility_s;
+    int64_t version, max_bytes, jobs, visibility_s;
     enum cof_err err = cof_json_only(o, names, diag);
 
     if (err == COF_OK)
@@ -201,6 +201,8 @@ static enum cof_err read_members(const json_t *o, struct config *c, struct cof_d
     if (err == COF_OK)
         err = cof_json_int_or(o, "max_bytes", 1024, (int64_t)1 << 32, 64 << 20, &max_bytes, diag);
     if (err == COF_OK)
+        err = cof_json_int_or(o, "jobs", 1, JOBS_MAX, 1, &jobs, diag);
+    if (err == COF_OK)
         err = cof_json_int_or(o, "visibility_s", 10, 43200, 60, &visibility_s, diag);
     if (err == COF_OK)
         err = processor(json_object_get(o, "processor"), c, diag);
@@ -218,6 +220,7 @@ static enum cof_err read_members(const json_t *o, struct config *c, struct cof_d
         err = address_or_none(o, "telemetry", &c->has_telemetry, &c->telemetry, diag);
     if (err == COF_OK) {
         c->max_bytes = (uint64_t)max_bytes;
+        c->jobs = (size_t)jobs;
         c->visibility_s = (uint32_t)visibility_s;
     }
     return err;

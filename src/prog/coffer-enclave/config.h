@@ -13,6 +13,7 @@
 #define CONFIG_MAX 131072 /* bytes */
 #define PROCESSOR_ARGS_MAX 16
 #define CLOCKS_MAX 8
+#define JOBS_MAX 16
 
 struct config {
     char region[64], account[16], bucket[64];
@@ -23,6 +24,7 @@ struct config {
     struct cof_buf ca_pem;     /* the only roots the enclave trusts */
     struct cof_addr host;      /* the parent's CONNECT proxy */
     uint64_t max_bytes;        /* of a sealed job; it is held in memory */
+    size_t jobs;               /* at once, 1 to JOBS_MAX */
     unsigned recipient_bits;   /* of the RSA key that KMS seals data keys for */
     int64_t recipient_epoch_ms; /* how long one serves; 0: for one call */
     int64_t recipient_document_ms; /* how long one attestation document serves; 0: for one call */

@@ -76,8 +76,6 @@ static enum cof_err measure(struct worker *w, struct cof_view model, struct cof_
     enum cof_err err = cof_hash_once(COF_SHA384, model, digest);
 
     if (err == COF_OK)
-        err = cof_hash_once(COF_SHA256, model, w->model_sha256);
-    if (err == COF_OK)
         err = ask_nsm(w, &(struct cof_nsm_request){.op = COF_NSM_EXTEND_PCR, .index = MODEL_PCR, .data = cof_view_of(digest, sizeof digest)},
             COF_NSM_EXTEND_PCR);
     cof_kms_attested_renew(&w->kms); /* a document from before would hide the model from KMS */
@@ -86,34 +84,23 @@ static enum cof_err measure(struct worker *w, struct cof_view model, struct cof_
     return err == COF_OK ? err : cof_diag_set(diag, err, "the model cannot be measured into PCR%d", MODEL_PCR);
 }
 
-static enum cof_err hand_over(struct worker *w, struct cof_view model, struct cof_diag *diag)
+enum cof_err model_hand_over(struct worker *w, struct cof_view model, struct cof_diag *diag)
 {
     struct processor_reply reply = {0};
     enum cof_err err = processor_put_model(w, model, &reply, diag);
 
     if (err == COF_OK && reply.status / 100 != 2)
         err = cof_diag_set(diag, COF_E_REMOTE, "the processor does not take the model (status %d)", reply.status);
+    if (err == COF_OK)
+        err = cof_hash_once(COF_SHA256, model, w->model_sha256);
+    w->has_model = err == COF_OK;
     processor_reply_done(&reply);
     return err;
 }
 
-enum cof_err model_load(struct worker *worker, struct cof_diag *diag)
+enum cof_err model_load(struct worker *worker, struct cof_buf *model, struct cof_diag *diag)
 {
-    struct cof_buf model;
-    enum cof_err err;
+    enum cof_err err = fetch(worker, model, diag);
 
-    if (worker->config->model_key[0] == '\0')
-        return COF_OK;
-    cof_buf_init_secret(&model, (size_t)worker->config->max_bytes);
-    err = fetch(worker, &model, diag);
-    if (err == COF_OK)
-        err = measure(worker, cof_buf_view(&model), diag);
-    if (err == COF_OK)
-        err = hand_over(worker, cof_buf_view(&model), diag);
-    if (err == COF_OK) {
-        worker->has_model = true;
-        cof_log_event(worker->log, COF_LOG_INFO, "enclave.model_loaded", "key", worker->config->model_key, NULL);
-    }
-    cof_buf_done(&model);
-    return err;
+    return err == COF_OK ? measure(worker, cof_buf_view(model), diag) : err;
 }

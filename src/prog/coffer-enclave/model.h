@@ -14,7 +14,9 @@
 
 #define MODEL_PCR 16
 
-/* Blocking; does nothing when no model is configured. */
-COF_MUST_USE enum cof_err model_load(struct worker *worker, struct cof_diag *diag);
+/* Fetched, opened and measured, once; appended to model (a secret builder). Blocking. A model must be configured. */
+COF_MUST_USE enum cof_err model_load(struct worker *worker, struct cof_buf *model, struct cof_diag *diag);
+/* To the worker's processor, and into its receipts. Blocking. Only after it was measured. */
+COF_MUST_USE enum cof_err model_hand_over(struct worker *worker, struct cof_view model, struct cof_diag *diag);
 
 #endif

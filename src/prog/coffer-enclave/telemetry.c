@@ -5,6 +5,7 @@
 #include "io/resident.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -27,6 +28,8 @@ struct telemetry {
     uint64_t sequence, n_left_out;
     int64_t started_ms;
     bool empty;
+    pthread_t owner;        /* the loop's thread */
+    atomic_ullong n_missed; /* that other threads could not hand over */
 };
 
 static void hang_up(struct telemetry *t)
@@ -111,6 +114,33 @@ static void add(struct telemetry *t, struct cof_telemetry *record)
         hang_up(t);
 }
 
+/* What another thread has to tell, on its way to the loop's. */
+struct handed {
+    struct telemetry *t;
+    enum cof_telemetry_code code;
+    uint64_t first, second;
+};
+
+static void take(void *arg)
+{
+    struct handed *h = arg;
+
+    telemetry_send(h->t, h->code, h->first, h->second);
+    free(h);
+}
+
+static void hand_over(struct telemetry *t, enum cof_telemetry_code code, uint64_t first, uint64_t second)
+{
+    struct handed *h = malloc(sizeof *h);
+
+    if (h != NULL)
+        *h = (struct handed){t, code, first, second};
+    if (h == NULL || cof_loop_post(t->loop, take, h) != COF_OK) {
+        free(h);
+        atomic_fetch_add(&t->n_missed, 1);
+    }
+}
+
 void telemetry_send(struct telemetry *t, enum cof_telemetry_code code, uint64_t first, uint64_t second)
 {
     struct cof_telemetry record = {.code = code, .values = {first, second}};
@@ -118,7 +148,12 @@ void telemetry_send(struct telemetry *t, enum cof_telemetry_code code, uint64_t 
 
     if (t == NULL)
         return;
+    if (!pthread_equal(pthread_self(), t->owner)) {
+        hand_over(t, code, first, second);
+        return;
+    }
     now_ms = cof_loop_now_ms(t->loop);
+    t->n_left_out += atomic_exchange(&t->n_missed, 0);
     if (t->n_left_out > 0 && t->waiting.len + 2 * COF_TELEMETRY_RECORD <= t->waiting.max && cof_burst_take(&t->rate, now_ms, NULL)) {
         struct cof_telemetry lost = {.code = COF_TELEMETRY_LEFT_OUT, .values = {t->n_left_out}};
         t->n_left_out = 0;
@@ -134,7 +169,8 @@ static void beat(struct telemetry *t)
 {
     const struct telemetry_state *s = t->state;
     struct cof_telemetry record = {.code = COF_TELEMETRY_HEARTBEAT,
-        .values = {s->working ? COF_TELEMETRY_WORKING : COF_TELEMETRY_IDLE, s->done, s->refused, s->later, cof_resident_bytes() / 1024,
+        .values = {atomic_load(&s->working) > 0 ? COF_TELEMETRY_WORKING : COF_TELEMETRY_IDLE, atomic_load(&s->done),
+                   atomic_load(&s->refused), atomic_load(&s->later), cof_resident_bytes() / 1024,
                    (uint64_t)(cof_loop_now_ms(t->loop) - t->started_ms) / 1000}};
 
     dial(t);
@@ -161,6 +197,7 @@ enum cof_err telemetry_new(struct cof_loop *loop, const struct cof_addr *to, con
     if (t == NULL)
         return COF_E_MEMORY;
     t->loop = loop;
+    t->owner = pthread_self();
     t->to = *to;
     t->state = state;
     t->watch = (struct cof_watch){.ready = on_writable, .fd = -1};

@@ -10,20 +10,22 @@
 #include "io/dial.h"
 #include "io/loop.h"
 
+#include <stdatomic.h>
+
 #define TELEMETRY_BEAT_MS 5000
 
 struct telemetry;
 
-struct telemetry_state { /* for heartbeats; the worker's */
-    bool working;
-    uint64_t done, refused, later;
+struct telemetry_state { /* for heartbeats; the workers' */
+    atomic_uint working;   /* jobs */
+    atomic_ullong done, refused, later;
 };
 
 /* state must outlive it. Connects by itself, and again at each heartbeat while there is no connection. */
 COF_MUST_USE enum cof_err telemetry_new(struct cof_loop *loop, const struct cof_addr *to, const struct telemetry_state *state,
                                         struct telemetry **out);
 void telemetry_free(struct telemetry *telemetry); /* takes NULL */
-/* Values as the code has them (format/telemetry.h); takes a NULL telemetry. */
+/* Values as the code has them (format/telemetry.h); takes a NULL telemetry. From any thread; the rest is the loop's alone. */
 void telemetry_send(struct telemetry *telemetry, enum cof_telemetry_code code, uint64_t first, uint64_t second);
 /* Runs the loop until what was sent is gone, or that long. */
 void telemetry_flush(struct telemetry *telemetry, int64_t ms);

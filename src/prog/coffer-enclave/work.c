@@ -353,14 +353,14 @@ static enum outcome run(struct task *t)
 static void tell(struct worker *w, enum outcome outcome, const struct task *t, int64_t ms)
 {
     if (outcome == OUTCOME_DONE) {
-        w->state.done++;
+        atomic_fetch_add(&w->state->done, 1);
         telemetry_send(w->telemetry, COF_TELEMETRY_JOB_DONE, (uint64_t)ms, t->job.sealed_bytes);
     } else if (outcome == OUTCOME_REFUSED) {
-        w->state.refused++;
+        atomic_fetch_add(&w->state->refused, 1);
         telemetry_send(w->telemetry, COF_TELEMETRY_JOB_REFUSED,
                        cof_telemetry_word(COF_TELEMETRY_JOB_REFUSED, 0, t->refusal != NULL ? t->refusal : ""), (uint64_t)ms);
     } else {
-        w->state.later++;
+        atomic_fetch_add(&w->state->later, 1);
         telemetry_send(w->telemetry, COF_TELEMETRY_JOB_LATER, t->step, (uint64_t)ms);
     }
 }
@@ -381,11 +381,11 @@ enum outcome work_on(struct worker *worker, struct cof_view message)
     cof_buf_init(&t.sealed, (size_t)worker->config->max_bytes);
     cof_buf_init(&t.sealed_result, (size_t)cof_pad_size(&worker->config->result_pad, worker->config->max_bytes) + 65536);
     t.started_ms = now_ms(&t);
-    worker->state.working = true;
+    atomic_fetch_add(&worker->state->working, 1);
     outcome = run(&t);
     if (outcome == OUTCOME_REFUSED)
         store_status(&t);
-    worker->state.working = false;
+    atomic_fetch_sub(&worker->state->working, 1);
     tell(worker, outcome, &t, now_ms(&t) > t.started_ms ? now_ms(&t) - t.started_ms : 0);
     /* The log leaves the enclave: names and words of ours only, nothing of the content (C-26). */
     cof_log_event(worker->log, outcome == OUTCOME_DONE ? COF_LOG_INFO : COF_LOG_WARN, events[outcome], "tenant",

@@ -29,7 +29,7 @@ struct worker {
     uint8_t processor_sha256[32], model_sha256[32];
     bool has_model;
     struct telemetry *telemetry;     /* NULL: nobody is told */
-    struct telemetry_state state;
+    struct telemetry_state *state;   /* shared */
     bool processor_lost;             /* set when the connection is of no more use */
 };
 

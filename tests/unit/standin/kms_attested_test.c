@@ -193,6 +193,18 @@ static void altered_and_old_documents_are_refused(void **state)
     }
     with_recipient("\"NumberOfBytes\":16", cof_buf_cstr(&document), &body);
     json_decref(kms_ok(&f, "root", "GenerateRandom", cof_buf_cstr(&body)));
+    json_decref(kms_ok(&f, "root", "GenerateRandom", cof_buf_cstr(&body))); /* it is known now, and still only that one */
+    for (size_t i = 0; i < bytes.len; i += 1 + bytes.len / 60) {
+        struct cof_buf other;
+
+        cof_buf_reset(&altered);
+        bytes.data[i] ^= 1;
+        cof_base64_add(&altered, cof_buf_view(&bytes));
+        bytes.data[i] ^= 1;
+        with_recipient("\"NumberOfBytes\":16", cof_buf_cstr(&altered), &other);
+        kms_refused(&f, "root", "GenerateRandom", cof_buf_cstr(&other), "ValidationException");
+        cof_buf_done(&other);
+    }
     f.base.now_ms += 6 * 60 * 1000; /* it was fresh for five minutes */
     kms_refused(&f, "root", "GenerateRandom", cof_buf_cstr(&body), "ValidationException");
     f.base.now_ms -= 12 * 60 * 1000; /* and it is not from tomorrow */
