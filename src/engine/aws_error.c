@@ -153,6 +153,8 @@ enum cof_err cof_aws_error_read(enum cof_aws_service service, const struct cof_h
                        head->status, out->request_id[0] != '\0' ? ", request " : "", out->request_id);
     if (known != NULL && known->hint != NULL)
         cof_diag_hint(diag, "%s", known->hint);
+    else if (service == COF_AWS_S3 && strstr(out->message, "stored using a form of Server Side Encryption") != NULL)
+        cof_diag_hint(diag, "the object is under a customer key: -e sse-c with --key-file names it (of a copy's source --source-key-file)");
     else if (service == COF_AWS_S3 && out->err == COF_E_DENIED && strstr(out->message, "SSE-C") != NULL)
         cof_diag_hint(diag, "the bucket blocks SSE-C (the default for new buckets since April 2026): allow it with "
                             "PutBucketEncryption, BlockedEncryptionTypes NONE, or use sse-kms");

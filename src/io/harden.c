@@ -16,11 +16,12 @@ static enum cof_err failed(struct cof_diag *diag, const char *what)
     return cof_diag_set(diag, COF_E_IO, "%s: %s", what, strerror(errno));
 }
 
-/* A program started without them would write its answers into whatever file it opens first. */
+/* A program started without them would write its answers into whatever file it opens first. What stands in their place fails when it is
+ * used: nothing was given to read, and nobody would get what is written. */
 static enum cof_err standard_descriptors(struct cof_diag *diag)
 {
     for (int fd = 0; fd <= 2; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY) != fd)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
             return failed(diag, "/dev/null");
     return COF_OK;
 }
@@ -95,6 +96,8 @@ enum cof_err cof_harden(const struct cof_harden_opts *opts, bool *locked, struct
         err = close_stray(opts, diag);
     if (err == COF_OK && sigaction(SIGPIPE, &ignore, NULL) != 0)
         err = failed(diag, "SIGPIPE");
+    if (err == COF_OK && sigaction(SIGXFSZ, &ignore, NULL) != 0) /* a limit of the file size is an error like a full disk */
+        err = failed(diag, "SIGXFSZ");
     (void)umask(077);
     if (err == COF_OK && opts->lock_memory)
         is_locked = lock_memory();

@@ -187,8 +187,10 @@ enum cof_err cof_options_parse(const char *prog, const struct cof_command *comma
             *exit_now = true;
             return COF_OK;
         }
-        if (c == '?')
-            return usage_error(prog, "unknown option", argv[optind - 1]);
+        if (c == '?') { /* a letter among several stands in an argument that is not done with */
+            const char letter[] = {'-', (char)optopt, '\0'};
+            return usage_error(prog, "unknown option", optopt > 0 && optopt < 256 ? letter : argv[optind - 1]);
+        }
         if (c == ':')
             return usage_error(prog, "missing value for option", argv[optind - 1]);
         o = option_of(command, c);

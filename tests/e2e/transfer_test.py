@@ -103,6 +103,44 @@ def folders(r):
     check('rm --recursive', code == 0 and r.run('ls', '-r', 's3://bkt-v/t/')[0] == 1, err)
 
 
+def odd_names(r):
+    """Names that a terminal or a shell would act on; links; what is said is said whole or is an error."""
+    odd = r.tmp / 'odd'
+    odd.mkdir()
+    for name in ('new\nline', '-dash', 'esc\x1b[31m', 'ä ö%20?*'):
+        (odd / name).write_text(name)
+    (odd / 'folder').symlink_to(r.tmp / 'tree')
+    os.mkfifo(odd / 'fifo')
+    code, out, err = r.run('put', '-r', 'odd', 's3://bkt/odd/')
+    shown = b'esc\\x1b[31m' in out and b'new\\x0aline' in out and b'\x1b' not in out and len(out.splitlines()) == 4
+    check('control characters of names do not reach the terminal; what is left out is told', code == 0 and shown and err.count('left out') == 2, f'{err}{out}')
+    for argv, verb in ((('put', '-r', 'odd', 's3://bkt/odd/'), 'send'), (('rm', '-r', 's3://bkt/odd/'), 'delete')):
+        plain, lines = r.run(*argv, '-n'), r.run(*argv, '-n', '--json')[1].splitlines()
+        check(f'what would be done, as text and JSON: {argv[0]}', b'\x1b' not in plain[1] and plain[1].count(b'would ' + verb.encode()) == 4 and
+              len([json.loads(x)[f'would_{verb}'] for x in lines]) == 4, f'{plain}{lines}')
+    code, out, err = r.run('get', '-r', 's3://bkt/odd/', 'o', '-n', '--json')
+    check('of a download where to, and what cannot be', code == 1 and [json.loads(x) for x in out.splitlines()] == [
+        {'would_fetch': f's3://bkt/odd/{n}', 'to': f'o/{n}'} for n in ('-dash', 'ä ö%20?*')] and 'name the file' in err, f'{err}{out}')
+    for argv in (('ls', 's3://bkt'), ('put', '-q', '--json', odd / '-dash', 's3://bkt/full'), ('put', '--help'), ('--version',)):
+        with open('/dev/full', 'wb') as full:
+            p = subprocess.run([COFFER, *argv], env=r.s.env(), stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE)
+        check(f'an answer that a full disk swallows is an error: {argv[0]}', p.returncode == 1 and b'No space left' in p.stderr, p.stderr)
+    r.run('put', '-', 's3://bkt/closed', stdin=b'before')
+    shell = lambda line: subprocess.run(['sh', '-c', line, 'sh', str(COFFER)], env=r.s.env(), cwd=r.tmp, stdin=subprocess.DEVNULL, capture_output=True)
+    p, q = shell('exec "$1" put - s3://bkt/closed <&-'), shell('exec "$1" get s3://bkt/closed - >&-')
+    check('a closed standard input is no empty file, a closed output takes nothing', p.returncode == q.returncode == 1 and
+          r.run('get', 's3://bkt/closed', '-')[1] == b'before', f'{p}{q}')
+    r.run('put', r.big, 's3://bkt/limited', '-q')
+    p = shell('ulimit -f 1000; exec "$1" get s3://bkt/limited limited')
+    check('a limit of the file size is an error in words', p.returncode == 1 and b'File too large' in p.stderr and not (r.tmp / 'limited').exists(), p)
+    for kept in r.tmp.glob(".coffer-limited*"):
+        kept.unlink()
+    r.fails('a letter that is no option', 2, 'unknown option -z', 'put', '-qz', 'x', 's3://bkt/')
+    r.run('put', '-', 's3://c-keys/hint', '-e', 'sse-c', '--key-file', r.key, stdin=b'x')
+    code, out, err = r.run('get', 's3://c-keys/hint', 'x')
+    check('an object under a customer key says so', code == 1 and '--key-file' in err and not (r.tmp / 'x').exists(), err)
+
+
 def sealed(r):
     ring, other, data = f'raw-aes:n:k:{r.key}', f'raw-aes:n:k:{r.write("other", os.urandom(32))}', r.big.read_bytes()
     for size in (0, 1, 100_000, 8 * MIB, 29 * MIB + 1):
@@ -293,7 +331,7 @@ def main():
         return 0
     r = Room()
     try:
-        for part in (modes_and_sizes, other_sources, folders, sealed, killed, bad_input, hostile_names, other_clients):
+        for part in (modes_and_sizes, other_sources, folders, odd_names, sealed, killed, bad_input, hostile_names, other_clients):
             try:
                 part(r)
             except Exception as e:  # the other parts go on

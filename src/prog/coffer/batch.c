@@ -159,7 +159,8 @@ void batch_say(const struct batch *b, const char *from, const char *to, const st
     if (b->options->quiet && !b->options->json)
         return;
     if (!b->options->json) {
-        (void)printf("%s (%llu bytes, %s)\n", to, (unsigned long long)object->size, cof_sse_name(object->sse));
+        print_name(cof_view_str(to));
+        (void)printf(" (%llu bytes, %s)\n", (unsigned long long)object->size, cof_sse_name(object->sse));
         return;
     }
     cof_buf_init(&out, 65536);
@@ -191,15 +192,18 @@ void batch_say_would(const struct batch *b, const char *verb, const char *from, 
     struct cof_buf out;
 
     if (!b->options->json) {
-        (void)printf("would %s %s%s%s\n", verb, from, to != NULL ? " to " : "", to != NULL ? to : "");
+        (void)printf("would %s ", verb);
+        print_name(cof_view_str(from));
+        (void)printf(" to ");
+        print_name(cof_view_str(to));
+        (void)printf("\n");
         return;
     }
     (void)snprintf(name, sizeof name, "would_%s", verb);
     cof_buf_init(&out, 65536);
     cof_buf_add_str(&out, "{");
     cof_json_add_member(&out, name, cof_view_str(from));
-    if (to != NULL)
-        cof_json_add_member(&out, "to", cof_view_str(to));
+    cof_json_add_member(&out, "to", cof_view_str(to));
     cof_buf_add_str(&out, "}");
     (void)printf("%s\n", cof_buf_cstr(&out));
     cof_buf_done(&out);

@@ -71,7 +71,7 @@ void batch_done(struct batch *b);
 void batch_say(const struct batch *b, const char *from, const char *to, const struct cof_s3_object *object,
                const char *extra);
 
-/* What --dry-run says of an item: "would copy FROM to TO", or {"would_copy":FROM,"to":TO}. to may be NULL. */
+/* What --dry-run says of an item: "would copy FROM to TO", or {"would_copy":FROM,"to":TO}. */
 void batch_say_would(const struct batch *b, const char *verb, const char *from, const char *to);
 
 #endif

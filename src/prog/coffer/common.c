@@ -6,6 +6,7 @@
 #include "io/log_stderr.h"
 #include "io/rng_os.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -153,6 +154,12 @@ enum cof_err s3_url_split(const char *text, struct cof_view *bucket, struct cof_
     if (bucket->len < 3 || bucket->len > 63)
         return cof_diag_set(diag, COF_E_USAGE, "'%s': write s3://BUCKET/KEY", text);
     return COF_OK;
+}
+
+void print_name(struct cof_view name)
+{
+    for (size_t i = 0; i < name.len; i++)
+        (void)printf(name.data[i] < 0x20 || name.data[i] == 0x7f ? "\\x%02x" : "%c", name.data[i]);
 }
 
 bool path_is_file(const char *path)

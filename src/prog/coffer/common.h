@@ -56,6 +56,9 @@ COF_MUST_USE enum cof_err s3_url_parse(const char *text, struct cof_view *bucket
 COF_MUST_USE enum cof_err s3_url_split(const char *text, struct cof_view *bucket, struct cof_view *key,
                                        struct cof_diag *diag);
 
+/* A name to standard output. Names come from others: what a terminal would act on is shown as \xNN. */
+void print_name(struct cof_view name);
+
 /* Whether a file of that path can be written at any place: not "-", a device or a pipe. */
 bool path_is_file(const char *path);
 

@@ -153,24 +153,33 @@ static void on_done(void *ctx, enum cof_err err, const struct cof_s3_object *obj
         (void)snprintf(extra, sizeof extra, ",\"checked\":\"%s\"", object->checked != NULL ? object->checked : "");
         batch_say(&t->batch, url, job->path, &shown, extra);
     } else if (err != COF_OK && job->keep.is_kept && !t->sealing.is_on && full.hint[0] == '\0' && err != COF_E_AUTH) {
-        cof_diag_hint(&full, "the same command goes on where this one stopped");
+        cof_diag_hint(&full, err == COF_E_NO_SPACE ? "free some space; then the same command goes on where this one stopped"
+                                                  : "the same command goes on where this one stopped");
     }
     batch_done_item(&t->batch, job->item, err, &full);
     end_job(job, err == COF_OK || err == COF_E_AUTH || job->task->sealing.is_on);
 }
 
+/* Where the item goes. */
+static enum cof_err target_path(const struct task *t, const struct batch_item *item, char out[static 4096], struct cof_diag *diag)
+{
+    const char *slash = t->is_folder && t->target[0] != '\0' && t->target[strlen(t->target) - 1] != '/' ? "/" : "";
+    int n;
+
+    if (t->is_folder && !listing_is_safe(item->path))
+        return cof_diag_set(diag, COF_E_DENIED, "the key cannot be the name of a file below a folder; name the file");
+    n = snprintf(out, 4096, "%s%s%s", t->target, slash, t->is_folder ? item->path : "");
+    return n > 0 && n < 4096 ? COF_OK : cof_diag_set(diag, COF_E_USAGE, "the file's name is too long");
+}
+
 static enum cof_err choose_path(struct job *job, struct cof_diag *diag)
 {
     const struct task *t = job->task;
-    const char *slash = t->is_folder && t->target[0] != '\0' && t->target[strlen(t->target) - 1] != '/' ? "/" : "";
     struct stat st;
-    int n;
+    enum cof_err err = target_path(t, job->item, job->path, diag);
 
-    if (t->is_folder && !listing_is_safe(job->item->path))
-        return cof_diag_set(diag, COF_E_DENIED, "the key cannot be the name of a file below a folder; name the file");
-    n = snprintf(job->path, sizeof job->path, "%s%s%s", t->target, slash, t->is_folder ? job->item->path : "");
-    if (n <= 0 || (size_t)n >= sizeof job->path)
-        return cof_diag_set(diag, COF_E_USAGE, "the file's name is too long");
+    if (err != COF_OK)
+        return err;
     if (t->config->no_overwrite && strcmp(job->path, "-") != 0 && lstat(job->path, &st) == 0)
         return cof_diag_set(diag, COF_E_EXISTS, "%s: is there already", job->path);
     return COF_OK;
@@ -246,6 +255,24 @@ static enum cof_err choose_target(struct task *t, const char *given, struct cof_
     return COF_OK;
 }
 
+static enum cof_err say_dry(const struct task *t, struct cof_diag *diag)
+{
+    char url[1200], path[4096];
+    enum cof_err err = COF_OK;
+
+    for (size_t i = 0; i < t->batch.n; i++) {
+        struct cof_diag why = {0};
+        enum cof_err failed = target_path(t, &t->batch.items[i], path, &why);
+
+        (void)snprintf(url, sizeof url, "s3://%.*s/%s", (int)t->bucket.len, (const char *)t->bucket.data, t->batch.items[i].key);
+        if (failed == COF_OK)
+            batch_say_would(&t->batch, "fetch", url, path);
+        else
+            err = cof_diag_set(diag, failed, "%s: %s", url, why.text);
+    }
+    return err;
+}
+
 static enum cof_err run(const void *options_given, char **args, struct cof_diag *diag)
 {
     struct task t = {.config = options_given};
@@ -269,8 +296,7 @@ static enum cof_err run(const void *options_given, char **args, struct cof_diag 
     if (err == COF_OK)
         err = listing_collect(&t.batch, &t.aws.session.aws, t.bucket, t.key, diag);
     if (err == COF_OK && t.config->batch.dry_run) {
-        for (size_t i = 0; i < t.batch.n; i++)
-            (void)printf("would fetch s3://%s\n", t.batch.items[i].key);
+        err = say_dry(&t, diag);
     } else if (err == COF_OK) {
         err = batch_run(&t.batch, &t.aws.session.aws, diag);
     }

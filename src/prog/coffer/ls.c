@@ -40,13 +40,6 @@ struct task {
     bool is_buckets;
 };
 
-/* Names come from others: what a terminal would act on is shown as \xNN. */
-static void print_name(struct cof_view name)
-{
-    for (size_t i = 0; i < name.len; i++)
-        (void)printf(name.data[i] < 0x20 || name.data[i] == 0x7f ? "\\x%02x" : "%c", name.data[i]);
-}
-
 static void print_size(uint64_t bytes, bool human)
 {
     static const char units[] = "KMGTP";

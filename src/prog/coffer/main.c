@@ -8,6 +8,7 @@
 #include "io/harden.h"
 #include "prog/program.h"
 
+#include <errno.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
@@ -56,6 +57,18 @@ static int matches(const char *name, int argc, char **argv)
     return argc > 2 && strcmp(argv[2], space + 1) == 0 ? 2 : 0;
 }
 
+/* What was said may not have been heard: a full disk behind standard output. */
+static int heard(int exit_code)
+{
+    struct cof_diag diag = {0};
+
+    errno = 0;
+    if (exit_code != COF_EXIT_DONE || (fflush(stdout) == 0 && !ferror(stdout)))
+        return exit_code;
+    cof_fail("coffer", cof_diag_set(&diag, COF_E_IO, "standard output: %s", errno != 0 ? strerror(errno) : "cannot be written"), &diag);
+    return COF_EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
     struct cof_harden_opts harden = {0};
@@ -77,14 +90,14 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
         usage(stdout);
-        return COF_EXIT_DONE;
+        return heard(COF_EXIT_DONE);
     }
     if (asked(argc, argv, &exit_code))
-        return exit_code;
+        return heard(exit_code);
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
         int words = matches(verbs[i]->name, argc, argv);
         if (words > 0)
-            return verbs[i]->run(argc - words, argv + words);
+            return heard(verbs[i]->run(argc - words, argv + words));
     }
     (void)fprintf(stderr, "coffer: error: unknown verb '%s'\ncoffer: hint: see 'coffer --help'\n", argv[1]);
     return COF_EXIT_USAGE;

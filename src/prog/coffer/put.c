@@ -134,7 +134,7 @@ static void on_done(void *ctx, enum cof_err err, const struct cof_s3_object *obj
             (void)snprintf(extra, sizeof extra, ",\"resumed_bytes\":%llu", (unsigned long long)stored_before);
         (void)snprintf(url, sizeof url, "s3://%.*s/%s", (int)t->bucket.len, (const char *)t->bucket.data, job->item->key);
         if (stored_before > 0 && !t->config->batch.json && !t->config->batch.quiet)
-            (void)printf("%s: %llu bytes were there from before\n", url, (unsigned long long)stored_before);
+            (void)printf("%llu bytes were there from before: ", (unsigned long long)stored_before);
         batch_say(&t->batch, job->item->path, url, object, extra);
     } else if (err != COF_E_PRECONDITION && job->is_kept && job->keep.upload_id[0] != '\0' && full.hint[0] == '\0') {
         cof_diag_hint(&full, "the same command goes on where this one stopped");
@@ -227,7 +227,7 @@ static enum cof_err add_path(struct task *t, const char *path, bool only_one, st
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode) && t->config->batch.recursive) {
         if (!is_below(t->key))
             return cof_diag_set(diag, COF_E_USAGE, "a folder goes below a key that ends in /");
-        return source_walk(path, each_below, t, diag);
+        return source_walk(path, each_below, t, true, diag);
     }
     return add(t, path, is_below(t->key) ? base : "", only_one || stat(path, &st) == 0 ? (uint64_t)st.st_size : 0, diag);
 }
@@ -294,9 +294,12 @@ static enum cof_err read_attributes(struct task *t, struct cof_diag *diag)
 
 static void say_dry(const struct task *t)
 {
-    for (size_t i = 0; i < t->batch.n; i++)
-        (void)printf("would send %s to s3://%.*s/%s\n", t->batch.items[i].path, (int)t->bucket.len,
-                     (const char *)t->bucket.data, t->batch.items[i].key);
+    char url[1200];
+
+    for (size_t i = 0; i < t->batch.n; i++) {
+        (void)snprintf(url, sizeof url, "s3://%.*s/%s", (int)t->bucket.len, (const char *)t->bucket.data, t->batch.items[i].key);
+        batch_say_would(&t->batch, "send", t->batch.items[i].path, url);
+    }
 }
 
 static enum cof_err run(const void *options_given, char **args, struct cof_diag *diag)

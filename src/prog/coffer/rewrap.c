@@ -59,8 +59,7 @@ static void say(const struct run *r, const char *word, const struct batch_item *
 
     if (!r->config->batch.json) {
         (void)printf("%s s3://%.*s/", strcmp(word, "would_rewrap") == 0 ? "would rewrap" : word, (int)r->bucket.len, (const char *)r->bucket.data);
-        for (const char *c = item->key; *c != '\0'; c++)
-            (void)printf((unsigned char)*c < 32 || *c == 127 ? "\\x%02x" : "%c", (unsigned char)*c);
+        print_name(cof_view_str(item->key));
         (void)printf("%s%s, from %s\n", item->path[0] != '\0' ? " version " : "", item->path, from);
         return;
     }

@@ -44,7 +44,9 @@ static void say(const struct config *config, const char *word, struct cof_view b
 
     (void)snprintf(url, sizeof url, "s3://%.*s/%s", (int)bucket.len, (const char *)bucket.data, key);
     if (!config->batch.json) {
-        (void)printf("%s %s\n", word, url);
+        (void)printf("%s ", word);
+        print_name(cof_view_str(url));
+        (void)printf("\n");
         return;
     }
     cof_buf_init(&out, 16384);

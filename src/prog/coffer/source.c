@@ -104,8 +104,17 @@ struct walk {
     enum cof_err (*each)(void *ctx, const char *path, const char *relative, uint64_t size, struct cof_diag *diag);
     void *ctx;
     size_t root_len;
+    bool tells;
     struct cof_diag *diag;
 };
+
+static void left_out(const char *path, const char *why)
+{
+    struct cof_diag diag = {0};
+
+    (void)!cof_diag_set(&diag, COF_E_IO, "%s: %s", path, why); /* which shows no control characters */
+    (void)fprintf(stderr, "coffer: left out: %s\n", diag.text);
+}
 
 static int not_dots(const struct dirent *entry)
 {
@@ -131,6 +140,8 @@ static enum cof_err walk_entry(const struct walk *w, const char *folder, const c
             return failed(path, w->diag);
         st = target;
     }
+    if (!S_ISREG(st.st_mode) && w->tells)
+        left_out(path, S_ISDIR(st.st_mode) ? "a link to a folder is not followed" : "is no file");
     return S_ISREG(st.st_mode) ? w->each(w->ctx, path, path + w->root_len, (uint64_t)st.st_size, w->diag) : COF_OK;
 }
 
@@ -156,10 +167,10 @@ static enum cof_err walk_folder(const struct walk *w, const char *folder, unsign
 enum cof_err source_walk(const char *folder,
                          enum cof_err (*each)(void *ctx, const char *path, const char *relative, uint64_t size,
                                               struct cof_diag *diag),
-                         void *ctx, struct cof_diag *diag)
+                         void *ctx, bool tells, struct cof_diag *diag)
 {
     size_t len = strlen(folder);
-    struct walk w = {each, ctx, len > 0 && folder[len - 1] == '/' ? len : len + 1, diag};
+    struct walk w = {each, ctx, len > 0 && folder[len - 1] == '/' ? len : len + 1, tells, diag};
 
     return walk_folder(&w, folder, 0);
 }

@@ -20,10 +20,10 @@ COF_MUST_USE enum cof_err source_open(struct source *source, const char *path, s
 void source_close(struct source *source); /* idempotent */
 
 /* Calls each with the path of every file below folder, and its path relative to that; symbolic links to files are
- * followed, to folders not. A folder that cannot be read is an error. */
+ * followed; those to folders, sockets and the like are left out, which tells says on standard error. A folder that cannot be read is an error. */
 COF_MUST_USE enum cof_err source_walk(const char *folder,
                                       enum cof_err (*each)(void *ctx, const char *path, const char *relative,
                                                            uint64_t size, struct cof_diag *diag),
-                                      void *ctx, struct cof_diag *diag);
+                                      void *ctx, bool tells, struct cof_diag *diag);
 
 #endif

@@ -329,7 +329,7 @@ static void on_scan(struct cof_timer *timer)
 {
     struct watch *w = OWNER(timer, struct watch, scan);
     struct cof_diag diag = {0};
-    enum cof_err err = source_walk(w->folder, each_found, w, &diag);
+    enum cof_err err = source_walk(w->folder, each_found, w, false, &diag);
 
     if (err != COF_OK)
         warn(err, &diag);
