@@ -16,6 +16,7 @@
 #define QUOTA_FULL 500
 #define QUOTA_RETRY 5
 #define BACKOFF_MAX_MS 20000
+#define RETRY_AFTER_MAX_S 120 /* longer nobody is kept waiting */
 #define EXPECT_OVER 1048576 /* bytes of body for which a refusal should come first */
 
 #define OWNER(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
@@ -74,7 +75,14 @@ enum cof_err cof_aws_endpoint_parse(const char *url, struct cof_aws_endpoint *ou
     rest = cof_view_sub(rest, out->https ? 8 : 7, SIZE_MAX);
     if (cof_view_split(rest, '/', &rest, &path) && path.len > 0)
         goto wrong;
-    has_port = cof_view_split(rest, ':', &host, &port);
+    if (rest.len > 0 && rest.data[0] == '[') { /* an IPv6 address */
+        if (!cof_view_split(cof_view_sub(rest, 1, SIZE_MAX), ']', &host, &port) || cof_view_find(host, ':') == SIZE_MAX || (port.len > 0 && port.data[0] != ':'))
+            goto wrong;
+        has_port = port.len > 0;
+        port = cof_view_sub(port, 1, SIZE_MAX);
+    } else {
+        has_port = cof_view_split(rest, ':', &host, &port);
+    }
     number = out->https ? 443 : 80;
     if (host.len == 0 || host.len >= sizeof out->host || (has_port && cof_parse_u64(port, 65535, &number) != COF_OK))
         goto wrong;
@@ -256,9 +264,9 @@ static int64_t retry_after(const struct cof_aws_call *call)
     struct cof_view v;
     uint64_t s;
 
-    if (!cof_headers_get(&call->error_headers, "retry-after", &v) || cof_parse_u64(v, 120, &s) != COF_OK)
+    if (!cof_headers_get(&call->error_headers, "retry-after", &v) || cof_parse_u64(v, INT32_MAX, &s) != COF_OK)
         return 0;
-    return (int64_t)s * 1000;
+    return (int64_t)(s < RETRY_AFTER_MAX_S ? s : RETRY_AFTER_MAX_S) * 1000;
 }
 
 /* "s3.REGION.amazonaws.com": what follows the region is the partition's. */
@@ -292,6 +300,8 @@ static bool follow_region(struct cof_aws_call *call)
     if (cof_endpoint_host(COF_AWS_S3, moved.region, aws->fips, aws->dual_stack, host, NULL) != COF_OK ||
         (!e->custom && strcmp(behind(e->host, aws->region), behind(host, moved.region)) != 0) || !may_send_again(call))
         return false;
+    if (!e->custom && moved.endpoint.addr.kind == COF_ADDR_TCP && strcmp(moved.endpoint.addr.host, e->host) == 0)
+        memcpy(moved.endpoint.addr.host, host, sizeof host); /* past a proxy */
     if (!e->custom)
         memcpy(moved.endpoint.host, host, sizeof host);
     aws->moved[aws->n_moved++ % (sizeof aws->moved / sizeof aws->moved[0])] = moved;
@@ -369,11 +379,12 @@ static const char *payload_word(const struct cof_aws_call *call, bool https, cha
 }
 
 /* Host name and path, with the bucket in one of them. */
-static enum cof_err address(const struct cof_aws_request *request, const struct cof_aws_endpoint *endpoint, char host[330],
-                            struct cof_buf *path)
+static enum cof_err address(const struct cof_aws *aws, const struct cof_aws_request *request, const struct cof_aws_endpoint *endpoint,
+                            char host[330], struct cof_buf *path)
 {
     const char *bucket = request->bucket;
-    bool in_host = bucket[0] != '\0' && !endpoint->custom && strchr(bucket, '.') == NULL;
+    bool in_host = bucket[0] != '\0' && strchr(bucket, '.') == NULL &&
+                   (aws->s3_style == COF_AWS_IN_HOST || (aws->s3_style == COF_AWS_IN_EITHER && !endpoint->custom));
 
     if (bucket[0] != '\0' && !in_host)
         cof_buf_printf(path, "/%s", bucket);
@@ -386,12 +397,12 @@ static enum cof_err address(const struct cof_aws_request *request, const struct 
 static void add_host(struct cof_headers *headers, const struct cof_aws_endpoint *endpoint, const char *host)
 {
     char text[340];
-    bool usual = endpoint->port == (endpoint->https ? 443 : 80);
+    bool usual = endpoint->port == (endpoint->https ? 443 : 80), is_v6 = strchr(host, ':') != NULL;
 
     if (usual)
-        (void)snprintf(text, sizeof text, "%s", host);
+        (void)snprintf(text, sizeof text, is_v6 ? "[%s]" : "%s", host);
     else
-        (void)snprintf(text, sizeof text, "%s:%u", host, endpoint->port);
+        (void)snprintf(text, sizeof text, is_v6 ? "[%s]:%u" : "%s:%u", host, endpoint->port);
     cof_headers_set(headers, "Host", text);
 }
 
@@ -525,7 +536,7 @@ static enum cof_err attempt(struct cof_aws_call *call)
     cof_buf_reset(&call->error_body);
     cof_buf_init_secret(&head, 131072);
     cof_buf_init(&path, 8192);
-    err = address(&call->request, endpoint, host, &path);
+    err = address(aws, &call->request, endpoint, host, &path);
     if (err == COF_OK)
         err = signed_head(call, endpoint, host, cof_buf_view(&path), &head);
     opts.https = endpoint->https;
@@ -679,7 +690,7 @@ enum cof_err cof_aws_presign(struct cof_aws *aws, const struct cof_aws_request *
     cof_buf_init(&path, 8192);
     cof_buf_init_secret(&query, 65536);
     cof_headers_init(&headers);
-    err = address(request, endpoint, host, &path);
+    err = address(aws, request, endpoint, host, &path);
     signing.path = cof_buf_view(&path);
     if (err == COF_OK) {
         add_host(&headers, endpoint, host);

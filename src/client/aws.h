@@ -25,12 +25,19 @@ struct cof_aws_endpoint {
     bool https;
     char host[256];
     uint16_t port;
-    bool custom; /* given by the user: S3 paths then carry the bucket */
+    bool custom; /* given by the user */
     bool has_addr; /* connect here, whatever the host (and past any proxy) */
     struct cof_addr addr;
 };
-/* "https://host[:port][/]". COF_E_USAGE with words. */
+/* "https://host[:port][/]"; an IPv6 address in brackets, which host then lacks. COF_E_USAGE with words. */
 COF_MUST_USE enum cof_err cof_aws_endpoint_parse(const char *url, struct cof_aws_endpoint *out, struct cof_diag *diag);
+
+/* Where S3's requests name the bucket. */
+enum cof_aws_style {
+    COF_AWS_IN_EITHER, /* in AWS's own host names, and in the path of an endpoint of the user's */
+    COF_AWS_IN_PATH,
+    COF_AWS_IN_HOST,   /* but not where its name has dots, which no certificate covers */
+};
 
 /* A bucket that S3 said is in another region, and the endpoint there. */
 struct cof_aws_moved {
@@ -50,6 +57,7 @@ struct cof_aws {
     struct cof_aws_moved moved[2]; /* of a copy both may be elsewhere; a third takes the place of the oldest */
     unsigned n_moved;
     bool fips, dual_stack; /* what AWS's own host names are made with */
+    enum cof_aws_style s3_style;
     struct cof_aws_endpoint endpoints[4]; /* by enum cof_aws_service */
     struct cof_aws_credentials credentials;
     /* Fills credentials anew; called from the blocking form when they end soon. May be NULL. */

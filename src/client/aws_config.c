@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/aws_config.h"
 
+#include "base/codec.h"
 #include "base/num.h"
 #include "client/endpoint.h"
 #include "format/json.h"
+#include "format/uri.h"
 #include "io/file.h"
 
 #include <stdio.h>
@@ -81,12 +83,11 @@ bool cof_aws_profile_get(const struct cof_aws_settings *settings, const char *pr
     *value = (struct cof_view){0};
     if (!cof_aws_profile_section(profile, section))
         return false;
+    if (cof_ini_get(&settings->credentials, profile, name, value))
+        return value->len > 0;
     if (strcmp(profile, "default") == 0 && cof_ini_get(&settings->config, "profile default", name, value))
         return value->len > 0;
-    if (cof_ini_get(&settings->config, section, name, value) ||
-        cof_ini_get(&settings->credentials, profile, name, value))
-        return value->len > 0;
-    return false;
+    return cof_ini_get(&settings->config, section, name, value) && value->len > 0;
 }
 
 static bool profile_exists(const struct cof_aws_settings *s)
@@ -187,6 +188,22 @@ static enum cof_err given_endpoint(const struct cof_aws_settings *s, size_t serv
     return COF_OK;
 }
 
+/* How S3's own setting (s3 = / addressing_style = ...) has the bucket named: in the host or in the path. */
+static enum cof_err choose_addressing(struct cof_aws_settings *s, struct cof_diag *diag)
+{
+    char section[160];
+    struct cof_view v = {0};
+
+    if (cof_aws_profile_section(s->profile, section))
+        (void)cof_ini_get_nested(&s->config, section, "s3", "addressing_style", &v);
+    if (v.len == 0 || cof_view_eq_nocase(v, COF_LIT("auto")))
+        return COF_OK;
+    if (!cof_view_eq_nocase(v, COF_LIT("path")) && !cof_view_eq_nocase(v, COF_LIT("virtual")))
+        return cof_diag_set(diag, COF_E_CONFIG, "addressing_style must be auto, path or virtual");
+    s->s3_style = cof_view_eq_nocase(v, COF_LIT("path")) ? COF_AWS_IN_PATH : COF_AWS_IN_HOST;
+    return COF_OK;
+}
+
 static enum cof_err choose_endpoints(struct cof_aws_settings *s, const char *option, struct cof_diag *diag)
 {
     bool all_custom = true;
@@ -213,34 +230,96 @@ static enum cof_err choose_endpoints(struct cof_aws_settings *s, const char *opt
     return err;
 }
 
-/* "http://host:port[/]". */
-static enum cof_err parse_proxy(const char *url, struct cof_addr *out, struct cof_diag *diag)
+/* "user:password", percent-encoded, as Basic credentials (RFC 7617). */
+static enum cof_err read_proxy_user(struct cof_view text, struct cof_aws_settings *s, struct cof_diag *diag)
+{
+    struct cof_buf plain, basic;
+    enum cof_err err;
+
+    cof_buf_init_secret(&plain, 256);
+    cof_buf_init_secret(&basic, sizeof s->proxy_basic - 1);
+    err = cof_uri_decode(text, false, &plain);
+    if (err == COF_OK)
+        cof_base64_add(&basic, cof_buf_view(&plain));
+    if (err == COF_OK)
+        err = cof_buf_err(&basic);
+    if (err == COF_OK)
+        (void)copy(cof_buf_view(&basic), s->proxy_basic, sizeof s->proxy_basic);
+    else
+        err = cof_diag_set(diag, COF_E_CONFIG, "HTTPS_PROXY: its user and password are malformed or too long");
+    cof_buf_done(&plain);
+    cof_buf_done(&basic);
+    return err;
+}
+
+/* "http://[user:password@]host:port[/]". */
+static enum cof_err parse_proxy(const char *url, struct cof_aws_settings *s, struct cof_diag *diag)
 {
     struct cof_view rest = cof_view_str(url), host, port, tail;
+    struct cof_addr *out = &s->proxy;
     uint64_t number = 80;
+    size_t at;
 
     *out = (struct cof_addr){.kind = COF_ADDR_TCP};
-    if (cof_view_starts(rest, COF_LIT("https://")) || cof_view_find(rest, '@') != SIZE_MAX)
-        return cof_diag_set(diag, COF_E_CONFIG, "HTTPS_PROXY: proxies over TLS or with a password are not supported");
+    if (cof_view_starts(rest, COF_LIT("https://")))
+        return cof_diag_set(diag, COF_E_CONFIG, "HTTPS_PROXY: proxies that are spoken to over TLS are not supported");
     if (cof_view_starts(rest, COF_LIT("http://")))
         rest = cof_view_sub(rest, 7, SIZE_MAX);
     (void)cof_view_split(rest, '/', &rest, &tail);
+    for (at = rest.len; at > 0 && rest.data[at - 1] != '@'; at--) {
+    }
+    if (at > 0 && read_proxy_user(cof_view_sub(rest, 0, at - 1), s, diag) != COF_OK)
+        return COF_E_CONFIG;
+    rest = cof_view_sub(rest, at, SIZE_MAX);
     if (cof_view_split(rest, ':', &host, &port) && cof_parse_u64(port, 65535, &number) != COF_OK)
         host.len = 0;
     if (tail.len > 0 || host.len == 0 || !copy(host, out->host, sizeof out->host))
-        return cof_diag_set(diag, COF_E_CONFIG, "HTTPS_PROXY: expected http://HOST:PORT");
+        return cof_diag_set(diag, COF_E_CONFIG, "HTTPS_PROXY: expected http://[USER:PASSWORD@]HOST:PORT");
     out->port = (uint32_t)number;
     return COF_OK;
 }
 
-/* NO_PROXY: names and the domains below them, or "*"; separated by commas. */
-static bool goes_direct(const char *list, const char *host)
+static bool is_ipv4(struct cof_view text, uint32_t *out)
 {
-    struct cof_view rest = cof_view_str(list), item, name = cof_view_str(host);
+    char copied[16];
+    struct cof_sockaddr addr;
+    size_t n;
+
+    if (!copy(text, copied, sizeof copied) || strchr(copied, ':') != NULL || cof_resolve_literal(copied, 0, &addr, 1, &n) != COF_OK)
+        return false;
+    /* of a sockaddr_in */
+    *out = (uint32_t)addr.bytes[4] << 24 | (uint32_t)addr.bytes[5] << 16 | (uint32_t)addr.bytes[6] << 8 | addr.bytes[7];
+    return true;
+}
+
+/* "10.0.0.0/8" */
+static bool is_in_network(struct cof_view item, struct cof_view host)
+{
+    struct cof_view network, bits;
+    uint32_t a, b;
+    uint64_t n;
+
+    return cof_view_split(item, '/', &network, &bits) && is_ipv4(network, &a) && is_ipv4(host, &b) && cof_parse_u64(bits, 32, &n) == COF_OK &&
+           (n == 0 || (a ^ b) >> (32 - n) == 0);
+}
+
+/* NO_PROXY: names and the domains below them, each with a port or without, networks, or "*"; separated by commas or spaces. */
+static bool goes_direct(const char *list, const char *host, uint16_t own_port)
+{
+    struct cof_view rest = cof_view_str(list), item, port, name = cof_view_str(host);
+    uint64_t n;
 
     while (rest.len > 0) {
-        (void)cof_view_split(rest, ',', &item, &rest);
-        item = cof_view_trim(item);
+        size_t len = 0;
+
+        while (len < rest.len && rest.data[len] != ',' && rest.data[len] != ' ')
+            len++;
+        item = cof_view_sub(rest, 0, len);
+        rest = cof_view_sub(rest, len + 1, SIZE_MAX);
+        if (is_in_network(item, name))
+            return true;
+        if (cof_view_split(item, ':', &item, &port) && cof_view_find(port, ':') == SIZE_MAX && (cof_parse_u64(port, 65535, &n) != COF_OK || n != own_port))
+            continue;
         if (cof_view_eq(item, COF_LIT("*")) || cof_view_eq_nocase(item, name))
             return true;
         while (item.len > 0 && item.data[0] == '.')
@@ -261,13 +340,13 @@ static enum cof_err choose_proxy(struct cof_aws_settings *s, struct cof_diag *di
     direct = direct != NULL ? direct : cof_env_get(&s->env, "no_proxy");
     if (proxy == NULL)
         return COF_OK;
-    err = parse_proxy(proxy, &s->proxy, diag);
+    err = parse_proxy(proxy, s, diag);
     if (err != COF_OK)
         return err;
     s->has_proxy = true;
     for (size_t i = 0; i < N_SERVICES; i++) {
         struct cof_aws_endpoint *e = &s->endpoints[i];
-        if (e->host[0] == '\0' || (e->https && (direct == NULL || !goes_direct(direct, e->host))))
+        if (e->host[0] == '\0' || (e->https && (direct == NULL || !goes_direct(direct, e->host, e->port))))
             continue;
         e->has_addr = true;
         e->addr = (struct cof_addr){.kind = COF_ADDR_TCP, .port = e->port};
@@ -329,6 +408,8 @@ enum cof_err cof_aws_settings_load(struct cof_aws_settings *out, const struct co
     if (err == COF_OK)
         err = choose_endpoints(out, o->endpoint_url, diag);
     if (err == COF_OK)
+        err = choose_addressing(out, diag);
+    if (err == COF_OK)
         err = choose_proxy(out, diag);
     if (err == COF_OK)
         err = choose_rest(out, o, diag);
@@ -343,6 +424,7 @@ void cof_aws_settings_done(struct cof_aws_settings *settings)
         return;
     cof_ini_done(&settings->config);
     cof_ini_done(&settings->credentials);
+    cof_wipe(settings->proxy_basic, sizeof settings->proxy_basic);
 }
 
 enum cof_err cof_aws_settings_apply(const struct cof_aws_settings *settings, struct cof_aws *aws, struct cof_diag *diag)
@@ -356,6 +438,7 @@ enum cof_err cof_aws_settings_apply(const struct cof_aws_settings *settings, str
     memcpy(aws->endpoints, settings->endpoints, sizeof aws->endpoints);
     aws->fips = settings->fips;
     aws->dual_stack = settings->dual_stack;
+    aws->s3_style = settings->s3_style;
     aws->max_attempts = settings->max_attempts;
     aws->checksum_when_required = settings->checksum_when_required;
     aws->no_reply_checksum = settings->no_reply_checksum;

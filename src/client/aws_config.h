@@ -35,7 +35,9 @@ struct cof_aws_settings {
     char ca_bundle[4096]; /* empty: the system's */
     unsigned max_attempts;
     bool has_proxy;
+    char proxy_basic[348]; /* its Basic credentials in base64; empty: none. Wiped */
     struct cof_addr proxy; /* for https endpoints; those NO_PROXY names, and http ones, go direct */
+    enum cof_aws_style s3_style;
     bool imds_disabled;
     bool checksum_when_required; /* AWS_REQUEST_CHECKSUM_CALCULATION=when_required */
     bool no_reply_checksum;      /* AWS_RESPONSE_CHECKSUM_VALIDATION=when_required */
@@ -50,7 +52,7 @@ COF_MUST_USE enum cof_err cof_aws_settings_apply(const struct cof_aws_settings *
                                                  struct cof_diag *diag);
 /* "profile NAME" or "default": the section of a profile in the config file. False when it would not fit. */
 bool cof_aws_profile_section(const char *profile, char out[static 160]);
-/* A setting of the profile, wherever it may stand: the config file, else the credentials file. */
+/* A setting of the profile, wherever it may stand: the credentials file, else the config file. */
 bool cof_aws_profile_get(const struct cof_aws_settings *settings, const char *profile, const char *name,
                          struct cof_view *value);
 

@@ -324,7 +324,7 @@ static void on_container(void *ctx, enum cof_err err, int status, struct cof_vie
 /* In the clear only where nobody else listens: this machine, and the agents' link-local addresses. */
 static bool may_be_plain(const char *host)
 {
-    static const char *const hosts[] = {"localhost", "169.254.170.2", "169.254.170.23"};
+    static const char *const hosts[] = {"localhost", "169.254.170.2", "169.254.170.23", "::1", "fd00:ec2::23"};
 
     for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++)
         if (strcmp(host, hosts[i]) == 0)

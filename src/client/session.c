@@ -14,7 +14,8 @@ static bool needs_tls(const struct cof_aws_settings *settings)
 static enum cof_err make_http(struct cof_session *s, const struct cof_session_opts *opts, struct cof_diag *diag)
 {
     struct cof_http_client_opts http = {.resolve = opts->resolve, .has_proxy = s->settings.has_proxy,
-                                        .proxy = s->settings.proxy};
+                                        .proxy = s->settings.proxy,
+                                        .proxy_basic = s->settings.proxy_basic[0] != '\0' ? s->settings.proxy_basic : NULL};
     struct cof_tls_client_opts tls = {.ca_file = s->settings.ca_bundle[0] != '\0' ? s->settings.ca_bundle : NULL};
     enum cof_err err = COF_OK;
 

@@ -344,7 +344,9 @@ static void proxy_reply(struct conn *c)
     cof_http1_head_done(&head);
     if (err != COF_OK || status / 100 != 2) {
         fail_call(call, err != COF_OK ? COF_E_FORMAT : COF_E_DENIED,
-                  err != COF_OK ? "the proxy's reply is malformed" : "the proxy refuses the connection");
+                  err != COF_OK     ? "the proxy's reply is malformed"
+                  : status == 407 ? "the proxy asks for a user and password, or for others (HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT)"
+                                  : "the proxy refuses the connection");
         return;
     }
     cof_stream_consume(&c->stream, used);
@@ -434,9 +436,12 @@ static void ask_proxy(struct conn *c)
     struct cof_buf out;
 
     c->state = EXPECT_PROXY;
-    cof_buf_init(&out, 2048);
-    cof_buf_printf(&out, "CONNECT %s%s%s:%u HTTP/1.1\r\nHost: %s%s%s:%u\r\n\r\n", open, call->host, close,
+    cof_buf_init_secret(&out, 2048);
+    cof_buf_printf(&out, "CONNECT %s%s%s:%u HTTP/1.1\r\nHost: %s%s%s:%u\r\n", open, call->host, close,
                    call->port, open, call->host, close, call->port);
+    if (c->client->opts.proxy_basic != NULL)
+        cof_buf_printf(&out, "Proxy-Authorization: Basic %s\r\n", c->client->opts.proxy_basic);
+    cof_buf_add_str(&out, "\r\n");
     cof_stream_write(&c->stream, cof_buf_view(&out));
     cof_buf_done(&out);
 }

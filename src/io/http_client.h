@@ -19,6 +19,7 @@ struct cof_http_client_opts {
     cof_resolve_fn *resolve;
     bool has_proxy;              /* CONNECT through it for https, and for http too */
     struct cof_addr proxy;
+    const char *proxy_basic;     /* its Basic credentials in base64, or NULL; outlives the client */
     int64_t connect_ms;          /* default 5000, TLS included */
     int64_t idle_ms;             /* how long an unused connection is kept, default 20000 */
     size_t per_endpoint;         /* connections at most, default 64; further calls wait */

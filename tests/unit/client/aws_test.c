@@ -184,6 +184,33 @@ static void follows_region_not_location(void **state)
     assert_non_null(strstr(diag.hint, "eu-west-4"));
 }
 
+/* Where the bucket is named: as it was asked for, and in the path where no certificate would cover it. */
+static void bucket_in_host_or_path(void **state)
+{
+    struct world *w = *state;
+    struct cof_s3_object object;
+    struct cof_s3_get get = {.bucket = COF_LIT("bucket"), .key = COF_LIT("key")}, dots = {.bucket = COF_LIT("a.bucket"), .key = COF_LIT("key")};
+    char host[64];
+
+    w->aws.endpoints[COF_AWS_S3].has_addr = true;
+    w->aws.endpoints[COF_AWS_S3].addr = w->addr;
+    for (int i = 0; i < 4; i++)
+        script(w, 200, NULL, "");
+    assert_ok(cof_s3_run_head(&w->aws, &get, &object, NULL));
+    w->aws.s3_style = COF_AWS_IN_HOST;
+    assert_ok(cof_s3_run_head(&w->aws, &get, &object, NULL));
+    assert_ok(cof_s3_run_head(&w->aws, &dots, &object, NULL));
+    w->aws.endpoints[COF_AWS_S3].custom = false;
+    w->aws.s3_style = COF_AWS_IN_PATH;
+    assert_ok(cof_s3_run_head(&w->aws, &get, &object, NULL));
+    assert_string_equal(w->seen[0].target, "/bucket/key");
+    assert_string_equal(w->seen[1].target, "/key");
+    (void)snprintf(host, sizeof host, "bucket.127.0.0.1:%u", w->addr.port);
+    assert_true(seen_header(w, 1, "host", host) && w->seen[1].is_signed);
+    assert_string_equal(w->seen[2].target, "/a.bucket/key");
+    assert_string_equal(w->seen[3].target, "/bucket/key");
+}
+
 struct asked {
     int n;
     bool both;
@@ -328,7 +355,7 @@ int main(void)
         T(signs),           T(checks_account),          T(retries),
         T(gives_up),        T(honours_retry_after),     T(maps_errors),
         T(corrects_skew),   T(wrong_secret_is_no_skew), T(follows_region_not_location), T(follows_no_other_redirect),
-        T(each_bucket_has_its_region),
+        T(each_bucket_has_its_region), T(bucket_in_host_or_path),
         T(truncated_reply), T(refuses_huge_reply),      T(needs_credentials),
         T(refreshes_early),
     };

@@ -173,6 +173,60 @@ static void endpoint_names(void **state)
     }
 }
 
+/* The tools let the credentials file have the last word ("Configuration and credential file settings"). */
+static void credentials_file_first(void **state)
+{
+    struct cof_aws_settings s;
+    struct cof_view v;
+
+    (void)state;
+    set_files("[default]\naws_access_key_id = config\nregion = eu-central-1\n[profile dev]\naws_access_key_id = config\n",
+              "[default]\naws_access_key_id = credentials\n");
+    assert_ok(cof_aws_settings_load(&s, &test_env, NULL, NULL));
+    assert_true(cof_aws_profile_get(&s, "default", "aws_access_key_id", &v) && cof_view_eq_str(v, "credentials"));
+    assert_true(cof_aws_profile_get(&s, "dev", "aws_access_key_id", &v) && cof_view_eq_str(v, "config"));
+    assert_true(cof_aws_profile_get(&s, "default", "region", &v) && cof_view_eq_str(v, "eu-central-1"));
+    cof_aws_settings_done(&s);
+}
+
+static void addressing(void **state)
+{
+    static const struct {
+        const char *style;
+        enum cof_aws_style is;
+        enum cof_err err;
+    } cases[] = {{"auto", COF_AWS_IN_EITHER, COF_OK}, {"path", COF_AWS_IN_PATH, COF_OK}, {"virtual", COF_AWS_IN_HOST, COF_OK}, {"dns", 0, COF_E_CONFIG}};
+    static const struct {
+        const char *url, *host;
+        uint16_t port;
+    } hosts[] = {{"https://[::1]:9000", "::1", 9000}, {"https://[fd00::1]/", "fd00::1", 443}, {"http://a:1", "a", 1}, {"https://[::1", NULL, 0}, {"https://[::1]9000", NULL, 0},
+                 {"https://[a]:1", NULL, 0}, {"https://::1", NULL, 0}, {"https://[]:1", NULL, 0}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct cof_aws_settings s;
+        char text[128];
+
+        (void)snprintf(text, sizeof text, "[default]\nregion = eu-central-1\ns3 =\n  addressing_style = %s\n", cases[i].style);
+        set_files(text, NULL);
+        assert_int_equal(cof_aws_settings_load(&s, &test_env, NULL, NULL), cases[i].err);
+        if (cases[i].err == COF_OK) {
+            assert_int_equal(s.s3_style, cases[i].is);
+            cof_aws_settings_done(&s);
+        }
+        clear();
+    }
+    for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
+        struct cof_aws_endpoint e;
+
+        assert_int_equal(cof_aws_endpoint_parse(hosts[i].url, &e, NULL), hosts[i].host != NULL ? COF_OK : COF_E_USAGE);
+        if (hosts[i].host != NULL) {
+            assert_string_equal(e.host, hosts[i].host);
+            assert_int_equal(e.port, hosts[i].port);
+        }
+    }
+}
+
 /* HTTPS_PROXY serves https endpoints except those NO_PROXY names. */
 static void proxies(void **state)
 {
@@ -180,7 +234,9 @@ static void proxies(void **state)
         const char *no_proxy;
         bool direct;
     } cases[] = {{"", false}, {"localhost,example.com", false}, {"*", true}, {"s3.us-east-1.amazonaws.com", true},
-                 {".amazonaws.com", true}, {"amazonaws.com", true}, {"naws.com", false}, {" x , AMAZONAWS.COM ", true}};
+                 {".amazonaws.com", true}, {"amazonaws.com", true}, {"naws.com", false}, {" x , AMAZONAWS.COM ", true},
+                 {"a amazonaws.com", true}, {"amazonaws.com:443", true}, {"amazonaws.com:80", false}, {"s3.us-east-1.amazonaws.com:0x", false},
+                 {"10.0.0.0/8", false}, {"0.0.0.0/0", false}};
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -200,7 +256,32 @@ static void proxies(void **state)
     }
     {
         struct cof_aws_settings s;
-        set_env("HTTPS_PROXY", "http://user:secret@proxy:1");
+        env_n = 0;
+        set_env("AWS_REGION", "us-east-1");
+        set_env("HTTPS_PROXY", "http://us%40er:sec@ret@proxy:1");
+        assert_ok(cof_aws_settings_load(&s, &test_env, NULL, NULL));
+        assert_string_equal(s.proxy.host, "proxy");
+        assert_string_equal(s.proxy_basic, "dXNAZXI6c2VjQHJldA=="); /* us@er:sec@ret */
+        cof_aws_settings_done(&s);
+    }
+    for (int i = 0; i < 5; i++) {
+        static const char *const networks[] = {"10.0.0.0/8", "10.1.2.3/32", "10.1.2.2/31", "10.1.2.4/30", "10.1.2.3/33"};
+        struct cof_aws_settings s;
+        env_n = 0;
+        set_env("AWS_REGION", "us-east-1");
+        set_env("HTTPS_PROXY", "http://proxy:1");
+        set_env("AWS_ENDPOINT_URL", "https://10.1.2.3:9000");
+        set_env("NO_PROXY", networks[i]);
+        assert_ok(cof_aws_settings_load(&s, &test_env, NULL, NULL));
+        assert_int_equal(s.endpoints[COF_AWS_S3].has_addr, i < 3);
+        cof_aws_settings_done(&s);
+    }
+    for (int i = 0; i < 3; i++) {
+        static const char *const wrong[] = {"https://proxy:1", "http://u:%zz@proxy:1", "http://u:p@"};
+        struct cof_aws_settings s;
+        env_n = 0;
+        set_env("AWS_REGION", "us-east-1");
+        set_env("HTTPS_PROXY", wrong[i]);
         assert_int_equal(cof_aws_settings_load(&s, &test_env, NULL, NULL), COF_E_CONFIG);
     }
 }
@@ -531,7 +612,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(endpoints),      T(endpoint_names), T(proxies),      T(refuses_settings), T(reads_json),
+        T(endpoints),      T(endpoint_names), T(credentials_file_first), T(addressing), T(proxies),      T(refuses_settings), T(reads_json),
         T(static_sources), T(assumes_roles),  T(web_identity), T(container),        T(container_by_address),
         T(instance_role),  T(process),        T(keeps_fresh),  T(session),
     };

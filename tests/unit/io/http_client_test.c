@@ -249,9 +249,9 @@ static void servers_without_continue_are_served(void **state)
     stop(&p);
 }
 
-static struct cof_http_client *through(struct world *w, uint16_t port)
+static struct cof_http_client *through(struct world *w, uint16_t port, const char *basic)
 {
-    struct cof_http_client_opts co = {.tls = w->client_tls, .has_proxy = true, .connect_ms = 1000,
+    struct cof_http_client_opts co = {.tls = w->client_tls, .has_proxy = true, .proxy_basic = basic, .connect_ms = 1000,
                                       .proxy = {.kind = COF_ADDR_TCP, .host = "127.0.0.1", .port = port}};
     struct cof_http_client *client;
 
@@ -271,15 +271,15 @@ static void proxies_are_passed(void **state)
         char expected[200];
 
         start(&p, &step, 1);
-        client = through(w, p.port);
+        client = through(w, p.port, https == 1 ? "dTpw" : NULL);
         for (int i = 0; i < 2; i++) { /* the tunnel is kept for the second */
             get(w, client, (uint16_t)w->addr.port, https == 1, &c);
             assert_int_equal(c.err, COF_OK);
             assert_true(cof_view_eq_str(cof_buf_view(&c.body), "hello"));
             cof_buf_done(&c.body);
         }
-        (void)snprintf(expected, sizeof expected, "CONNECT 127.0.0.1:%u HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n\r\n", w->addr.port,
-                       w->addr.port);
+        (void)snprintf(expected, sizeof expected, "CONNECT 127.0.0.1:%u HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n%s\r\n", w->addr.port,
+                       w->addr.port, https == 1 ? "Proxy-Authorization: Basic dTpw\r\n" : "");
         assert_string_equal(p.seen[0], expected);
         cof_http_client_free(client);
         stop(&p);
@@ -309,7 +309,7 @@ static void proxies_may_not_lie(void **state)
         struct call c;
 
         start(&p, &cases[i].step, 1);
-        client = through(w, p.port);
+        client = through(w, p.port, NULL);
         get(w, client, 443, true, &c);
         if (c.err != cases[i].err)
             fail_msg("case %zu: %s", i, cof_err_name(c.err));
