@@ -28,7 +28,10 @@ locals {
   closed = [{ pcr0 = join("", [for i in range(96) : "f"]), pcr1 = join("", [for i in range(96) : "f"]), pcr2 = join("", [for i in range(96) : "f"]) }]
   images = length(var.images) > 0 ? [for image in var.images : { pcr0 = image.pcr0, pcr1 = image.pcr1, pcr2 = image.pcr2 }] : local.closed
 
-  names = { account = var.account, region = local.region, bucket = local.bucket, artifacts = module.storage.artifacts }
+  # What fills the holes of the policies, under `values` of the modules. iam and network take account, region and bucket also by
+  # themselves: keys name the roles and the endpoints, so these must not wait for the keys that are among their values.
+  place = { account = var.account, region = local.region, bucket = local.bucket }
+  names = merge(local.place, { artifacts = module.storage.artifacts })
   roles = module.iam.role_arns
   keys  = { for name, arn in module.kms.arns : "${name}_key_arn" => arn }
   queues = {
@@ -68,7 +71,6 @@ module "iam" {
   account           = var.account
   region            = local.region
   bucket            = local.bucket
-  artifacts         = "${local.bucket}-artifacts"
   machine_log_group = "/${var.name}/machines"
   admin_role_arn    = var.admin_role_arn
   values            = merge(local.names, local.keys, local.queues)
@@ -80,7 +82,7 @@ module "kms" {
   source        = "./modules/kms"
   providers     = { aws = aws.keeper }
   name          = var.name
-  values        = merge({ account = var.account, region = local.region }, local.roles)
+  values        = merge(local.place, local.roles)
   lists         = local.lists
   rotation_days = var.key_rotation_days
 }
@@ -88,8 +90,7 @@ module "kms" {
 module "storage" {
   source          = "./modules/storage"
   providers       = { aws = aws.keeper }
-  bucket          = local.bucket
-  values          = merge({ account = var.account, region = local.region }, local.roles, local.keys)
+  values          = merge(local.place, local.roles, local.keys)
   lists           = local.lists
   lock_days       = var.lock_days
   lock_mode       = var.lock_mode
@@ -103,7 +104,7 @@ module "queue" {
   source             = "./modules/queue"
   providers          = { aws = aws.keeper }
   name               = var.name
-  values             = merge({ account = var.account, region = local.region }, local.roles)
+  values             = merge(local.place, local.roles)
   lists              = local.lists
   visibility_seconds = var.visibility_seconds
   attempts           = var.attempts
@@ -113,13 +114,10 @@ module "audit" {
   source                 = "./modules/audit"
   providers              = { aws = aws, aws.keeper = aws.keeper }
   name                   = var.name
-  account                = var.account
-  region                 = local.region
-  bucket                 = local.bucket
   key_arns               = module.kms.arns
   jobs_queue_name        = module.queue.jobs.name
   dead_letter_queue_name = module.queue.dead_letter.name
-  values                 = local.roles
+  values                 = merge(local.place, local.roles)
   lock_days              = var.trail_lock_days
   lock_mode              = var.lock_mode
   log_days               = var.log_days
@@ -136,7 +134,7 @@ module "models" {
   source          = "./modules/models"
   providers       = { aws = aws, aws.keeper = aws.keeper }
   name            = var.name
-  values          = merge({ account = var.account, region = local.region }, local.roles)
+  values          = merge(local.place, local.roles)
   lists           = local.lists
   trail_log_group = module.audit.log_groups.trail.name
   topic_arn       = module.audit.topic_arn

@@ -25,7 +25,7 @@ check = Checks()
 def patterns():
     """Those of alarms.tf, filled in for this account, as Terraform does it."""
     text = AUDIT.read_text() + (SOURCE / 'deploy/terraform/modules/models/main.tf').read_text()
-    words = {'var.bucket': 'coffer-local', 'var.name': 'coffer', 'var.values.admin_role_arn': ADMIN, 'var.values.producer_role_arn': ADMIN.replace('admin', 'producer'),
+    words = {'var.values.bucket': 'coffer-local', 'var.name': 'coffer', 'var.values.admin_role_arn': ADMIN, 'var.values.producer_role_arn': ADMIN.replace('admin', 'producer'),
              'local.our_key': '(' + ' || '.join(f'($.resources[0].ARN = \\"{a}\\")' for a in ARNS.values()) + ')'}
     words |= {f'var.key_arns.{k}': a for k, a in ARNS.items()}
     words |= {f'local.{n}': v for n, v in re.findall(r'^  (kms|s3|iam|sqs|issuer)\s+= "(.*)"$', text, re.M)}

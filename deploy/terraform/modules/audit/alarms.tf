@@ -15,7 +15,7 @@ locals {
     grant-created      = { threshold = 1, pattern = "{ ${local.kms} && ($.eventName = \"CreateGrant\") && ${local.our_key} }" }
     key-going          = { threshold = 1, pattern = "{ ${local.kms} && (($.eventName = \"ScheduleKeyDeletion\") || ($.eventName = \"DisableKey\") || ($.eventName = \"DeleteImportedKeyMaterial\") || ($.eventName = \"DisableKeyRotation\")) }" }
     alias-moved        = { threshold = 1, pattern = "{ ${local.kms} && (($.eventName = \"UpdateAlias\") || ($.eventName = \"CreateAlias\") || ($.eventName = \"DeleteAlias\")) }" }
-    bucket-changed     = { threshold = 1, pattern = "{ ${local.s3} && (($.eventName = \"PutBucket*\") || ($.eventName = \"DeleteBucket*\")) && ($.requestParameters.bucketName = \"${var.bucket}*\") }" }
+    bucket-changed     = { threshold = 1, pattern = "{ ${local.s3} && (($.eventName = \"PutBucket*\") || ($.eventName = \"DeleteBucket*\")) && ($.requestParameters.bucketName = \"${var.values.bucket}*\") }" }
     role-changed       = { threshold = 1, pattern = "{ ${local.iam} && (((($.eventName = \"PutRolePolicy\") || ($.eventName = \"AttachRolePolicy\") || ($.eventName = \"DeleteRolePermissionsBoundary\") || ($.eventName = \"PutRolePermissionsBoundary\") || ($.eventName = \"UpdateAssumeRolePolicy\")) && ($.requestParameters.roleName = \"${var.name}-*\")) || ((($.eventName = \"CreatePolicyVersion\") || ($.eventName = \"SetDefaultPolicyVersion\")) && ($.requestParameters.policyArn = \"*:policy/${var.name}-boundary\"))) }" }
     # Admin and deployer roles ask for a second factor at their door alone (docs/decisions/0013), so whoever can give somebody a factor
     # can open it. A device made is not yet anybody's, and one synchronised anew stays whose it was; but the first comes before every new
@@ -36,7 +36,7 @@ locals {
 
     # Somebody tries doors. The gateway asks for outcomes that are not there yet, and whoever may not list is told AccessDenied then.
     decrypt-refused = { threshold = var.refusals_per_5_minutes, pattern = "{ ${local.kms} && ($.eventName = \"Decrypt\") && ($.errorCode = \"AccessDenied*\") }" }
-    objects-refused = { threshold = var.refusals_per_5_minutes, pattern = "{ ${local.s3} && ($.errorCode = \"AccessDenied\") && ($.requestParameters.bucketName = \"${var.bucket}\") && ((${local.issuer} NOT EXISTS) || (${local.issuer} != \"${var.values.producer_role_arn}\") || ($.readOnly IS FALSE) || ($.requestParameters.key = \"jobs/*\")) }" }
+    objects-refused = { threshold = var.refusals_per_5_minutes, pattern = "{ ${local.s3} && ($.errorCode = \"AccessDenied\") && ($.requestParameters.bucketName = \"${var.values.bucket}\") && ((${local.issuer} NOT EXISTS) || (${local.issuer} != \"${var.values.producer_role_arn}\") || ($.readOnly IS FALSE) || ($.requestParameters.key = \"jobs/*\")) }" }
   }
 
   # Counted for anomaly detection: far more than usual is as telling as the forbidden.
@@ -50,7 +50,7 @@ locals {
 module "policy_topic" {
   source = "../policy"
   file   = "terraform/policies/topic"
-  values = { topic_arn = aws_sns_topic.alarms.arn, account = var.account }
+  values = { topic_arn = aws_sns_topic.alarms.arn, account = var.values.account }
 }
 
 resource "aws_sns_topic" "alarms" {

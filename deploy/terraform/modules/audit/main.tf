@@ -4,7 +4,7 @@
 locals {
   trail = "${var.name}-trail"
   values = merge(var.values, {
-    account = var.account, region = var.region, name = var.name, trail = local.trail, bucket = "${var.bucket}-trail"
+    name = var.name, trail = local.trail, bucket = "${var.values.bucket}-trail"
   })
 }
 
@@ -179,7 +179,7 @@ resource "aws_cloudtrail" "this" {
     }
     field_selector {
       field       = "resources.ARN"
-      starts_with = ["arn:aws:s3:::${var.bucket}/"]
+      starts_with = ["arn:aws:s3:::${var.values.bucket}/"]
     }
   }
 

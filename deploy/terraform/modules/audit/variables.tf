@@ -4,21 +4,6 @@ variable "name" {
   type        = string
 }
 
-variable "account" {
-  description = "The account's number."
-  type        = string
-}
-
-variable "region" {
-  description = "The region."
-  type        = string
-}
-
-variable "bucket" {
-  description = "The bucket whose objects are watched; the trail's is the same with -trail."
-  type        = string
-}
-
 variable "key_arns" {
   description = "ARNs of the keys: data, results, models, storage."
   type        = map(string)
@@ -35,7 +20,7 @@ variable "dead_letter_queue_name" {
 }
 
 variable "values" {
-  description = "What goes into the holes of the policies: admin and auditor role."
+  description = "What goes into the holes of the policies: account, region, roles, and the bucket whose objects are watched; the trail's is the same with -trail."
   type        = map(string)
 }
 

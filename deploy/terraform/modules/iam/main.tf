@@ -77,7 +77,7 @@ resource "aws_iam_role_policy" "through_s3" {
 module "machine" {
   source = "../policy"
   file   = "terraform/policies/machine"
-  values = { account = var.account, region = var.region, artifacts = var.artifacts, log_group = var.machine_log_group, name = var.name }
+  values = { account = var.account, region = var.region, artifacts = var.values.artifacts, log_group = var.machine_log_group, name = var.name }
 }
 
 resource "aws_iam_role_policy" "machine" {

@@ -19,11 +19,6 @@ variable "bucket" {
   type        = string
 }
 
-variable "artifacts" {
-  description = "The name of the bucket of packages and images."
-  type        = string
-}
-
 variable "machine_log_group" {
   description = "The log group that machines write to."
   type        = string

@@ -2,7 +2,7 @@
 # Packages and enclave images. Machines without a way to the internet install from here, through the VPC's S3 endpoint; each file
 # is held against a digest that the launch template names, so this bucket is trusted with availability alone.
 resource "aws_s3_bucket" "artifacts" {
-  bucket        = "${var.bucket}-artifacts"
+  bucket        = "${var.values.bucket}-artifacts"
   force_destroy = var.force_destroy
 }
 

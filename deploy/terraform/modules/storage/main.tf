@@ -2,7 +2,7 @@
 # The bucket of jobs, results, receipts and models. What is in it is sealed already; this is the second lock, and the one that
 # keeps things from being erased.
 resource "aws_s3_bucket" "this" {
-  bucket              = var.bucket
+  bucket              = var.values.bucket
   object_lock_enabled = true
   force_destroy       = var.force_destroy
 }
@@ -114,7 +114,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
 module "policy" {
   source = "../policy"
   file   = "iam/bucket-policy"
-  values = merge(var.values, { bucket = var.bucket })
+  values = var.values
   lists  = var.lists
 }
 

@@ -1,11 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-variable "bucket" {
-  description = "The bucket's name; the artifacts' is the same with -artifacts."
-  type        = string
-}
-
 variable "values" {
-  description = "What goes into the holes of the policies, storage_key_arn among them."
+  description = "What goes into the holes of the policies, storage_key_arn among them, and bucket, the bucket's name; the artifacts' is the same with -artifacts."
   type        = map(string)
 }
 

@@ -26,8 +26,7 @@ module "kms" {
 
 module "storage" {
   source          = "./deploy/terraform/modules/storage"
-  bucket          = "vault"
-  values          = merge(local.values, { storage_key_arn = module.kms.arns.storage })
+  values          = merge(local.values, { bucket = "vault", storage_key_arn = module.kms.arns.storage })
   lists           = local.lists
   lock_days       = 30
   lock_mode       = "GOVERNANCE"
