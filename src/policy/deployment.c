@@ -2,6 +2,7 @@
 #include "policy/deployment.h"
 
 #include "format/json.h"
+#include "policy/json_tree.h"
 #include "policy/locate.h"
 #include "policy/suggest.h"
 
@@ -22,6 +23,26 @@ static enum cof_err complain(struct reader *r, const char *what, struct cof_view
     cof_locate(r->text, &r->path, &line, &column);
     return cof_diag_set(r->diag, COF_E_CONFIG, "line %zu, column %zu: %s%s%.*s", line, column, what, detail.len > 0 ? ": " : "",
                         (int)cof_view_sub(detail, 0, 80).len, detail.len > 0 ? (const char *)detail.data : "");
+}
+
+/* A text that is no JSON: where, and what mends it. The strict parser knows only the first; of what it alone refuses (a member twice) that has
+ * to do. */
+static enum cof_err parse(struct cof_view text, json_t **root, struct cof_diag *diag)
+{
+    enum cof_err err = cof_json_parse(text, COF_DEPLOYMENT_TEXT_MAX, root, diag);
+    struct cof_json_fault fault = {0};
+    struct cof_json_tree tree;
+    size_t line, column;
+
+    if (err != COF_E_FORMAT)
+        return err;
+    if (cof_json_tree_parse(text, &tree, &fault) == COF_E_FORMAT) {
+        cof_text_position(text, fault.at, &line, &column);
+        (void)cof_diag_set(diag, COF_E_CONFIG, "line %zu, column %zu: %s", line, column, fault.what);
+        cof_diag_hint(diag, "%s", text.len == 0 ? "examples/deployment.json is one to begin with" : fault.mend);
+    }
+    cof_json_tree_done(&tree);
+    return COF_E_CONFIG;
 }
 
 static struct cof_view view_of(const json_t *s)
@@ -242,6 +263,17 @@ static enum cof_err get_arns(struct reader *r, json_t *root, const char *group, 
     return err;
 }
 
+/* With the number of digits, where that is what is wrong. */
+static enum cof_err complain_pcr(struct reader *r, const char *wrong, struct cof_view v)
+{
+    char what[64];
+
+    if (v.len == COF_PCR_HEX || v.len == 64 || !all_of(v, DIGITS "abcdefABCDEF"))
+        return complain(r, wrong, v);
+    (void)snprintf(what, sizeof what, "a PCR is 96 hex digits, and this has %zu", v.len);
+    return complain(r, what, v);
+}
+
 static enum cof_err get_pcr(struct reader *r, const json_t *object, const char *name, char out[static COF_PCR_HEX + 1])
 {
     struct cof_view v = {NULL, 0};
@@ -252,7 +284,7 @@ static enum cof_err get_pcr(struct reader *r, const json_t *object, const char *
         return err;
     wrong = cof_pcr_read(v, out);
     if (wrong != NULL) {
-        err = complain(r, wrong, v);
+        err = complain_pcr(r, wrong, v);
         cof_diag_hint(r->diag, "`coffer eif describe --json` prints an image's, `coffer model measure --json` a model's");
         return err;
     }
@@ -280,7 +312,7 @@ static enum cof_err read_model(struct reader *r, json_t *value, struct cof_deplo
 
     if (json_is_string(value)) {
         wrong = cof_pcr_read(view_of(value), out->pcr[0]);
-        return wrong == NULL ? COF_OK : complain(r, wrong, view_of(value));
+        return wrong == NULL ? COF_OK : complain_pcr(r, wrong, view_of(value));
     }
     err = only(r, value, model_members);
     return err == COF_OK ? get_pcr(r, value, "PCR16", out->pcr[0]) : err;
@@ -332,6 +364,8 @@ static enum cof_err get_entries(struct reader *r, const json_t *root, bool model
     enum cof_err err = get_list(r, root, model ? "models" : "images", model ? 0 : 1,
                                 model ? COF_DEPLOYMENT_LIST_MAX : COF_DEPLOYMENT_IMAGES_MAX, &list);
 
+    if (err == COF_E_CONFIG && !model)
+        cof_diag_hint(r->diag, "before there is an image, give one whose PCRs are 96 f each: no image measures that, so nothing can be opened");
     if (err != COF_OK || list == NULL)
         return err;
     for (size_t i = 0; i < json_array_size(list) && err == COF_OK; i++) {
@@ -387,9 +421,9 @@ static enum cof_err read_all(struct reader *r, json_t *root)
     if (err == COF_OK)
         err = get_checked(r, root, "account", is_account, "an account is twelve digits in quotes", d->account, sizeof d->account);
     if (err == COF_OK)
-        err = get_checked(r, root, "region", is_region, "no region", d->region, sizeof d->region);
+        err = get_checked(r, root, "region", is_region, "no region (as in eu-west-1)", d->region, sizeof d->region);
     if (err == COF_OK)
-        err = get_checked(r, root, "bucket", is_bucket, "no bucket's name", d->bucket, sizeof d->bucket);
+        err = get_checked(r, root, "bucket", is_bucket, "no bucket's name (3 to 63 of a-z 0-9 - .)", d->bucket, sizeof d->bucket);
     if (err == COF_OK)
         err = get_arns(r, root, "keys", &key_kind, keys, 4, COF_ARN_DATA_KEY, false);
     if (err == COF_OK)
@@ -416,11 +450,9 @@ enum cof_err cof_deployment_parse(struct cof_view text, struct cof_deployment *o
     enum cof_err err;
 
     memset(out, 0, sizeof *out);
-    err = cof_json_parse(text, COF_DEPLOYMENT_TEXT_MAX, &root, diag);
+    err = parse(text, &root, diag);
     if (err == COF_OK)
         err = read_all(&r, root);
-    else if (err == COF_E_FORMAT)
-        err = COF_E_CONFIG;
     json_decref(root);
     if (err != COF_OK)
         memset(out, 0, sizeof *out);
@@ -440,7 +472,7 @@ enum cof_err cof_deployment_fill(struct cof_deployment_entry *entry, bool model,
 {
     struct reader r = {.text = text, .diag = diag};
     json_t *root = NULL, *inner;
-    enum cof_err err = cof_json_parse(text, COF_DEPLOYMENT_TEXT_MAX, &root, diag);
+    enum cof_err err = parse(text, &root, diag);
 
     if (err == COF_OK) {
         /* describe prints more than the measurements; of the rest, what it found wrong with the image counts */
@@ -451,8 +483,6 @@ enum cof_err cof_deployment_fill(struct cof_deployment_entry *entry, bool model,
         }
         if (err == COF_OK)
             err = model ? read_model(&r, root, entry) : read_image(&r, inner != NULL ? inner : root, entry);
-    } else if (err == COF_E_FORMAT) {
-        err = COF_E_CONFIG;
     }
     json_decref(root);
     return err;

@@ -167,6 +167,22 @@ static bool exact(const struct cof_condition *c)
     return c->n_values > 0;
 }
 
+/* The negation of what exact() says: each request whose key has one of these values fails. */
+static bool excludes(const struct cof_condition *c, const struct cof_condition *wanted)
+{
+    bool found = (c->op == COF_COND_StringNotEquals && wanted->op == COF_COND_StringEquals) || c->op == COF_COND_StringNotEqualsIgnoreCase ||
+                 (c->op == COF_COND_NumericNotEquals && wanted->op == COF_COND_NumericEquals);
+
+    if (!found || c->set != COF_COND_SINGLE || !exact(wanted) || wanted->if_exists)
+        return false;
+    for (size_t i = 0; i < wanted->n_values && found; i++) {
+        found = false;
+        for (size_t k = 0; k < c->n_values && !found; k++)
+            found = c->op == COF_COND_StringNotEqualsIgnoreCase ? cof_view_eq_nocase(c->values[k], wanted->values[i]) : cof_view_eq(c->values[k], wanted->values[i]);
+    }
+    return found;
+}
+
 static bool share_a_value(const struct cof_condition *a, const struct cof_condition *b)
 {
     for (size_t i = 0; i < a->n_values; i++)
@@ -197,6 +213,8 @@ void cof_lint_contradictions(const struct lint *l, struct lint_statement s)
                 what = "two conditions demand different values";
             else if ((a->op == COF_COND_Null && !cof_lint_demands(a) && cof_lint_demands(b)) || (b->op == COF_COND_Null && !cof_lint_demands(b) && cof_lint_demands(a)))
                 what = "the key has to be absent and to be there";
+            else if (excludes(a, b) || excludes(b, a))
+                what = "one condition excludes what the other demands";
             if (what != NULL)
                 cof_findings_add(l->f, COF_RULE_NEVER_HOLDS, l->d->index, s.at->conditions[i].key, "%s (%.*s)", what, COF_SHOW(a->key))->sid =
                     s.st->sid;

@@ -2,6 +2,7 @@
 #include "policy/lint_rules.h"
 
 #include "policy/glob.h"
+#include "policy/lint.h"
 #include "policy/principal.h"
 
 #include <string.h>
@@ -116,8 +117,7 @@ static bool takes(const char *resources, const char *kind)
     return false;
 }
 
-/* Whether a resource of the list can be of a kind the action takes; when in doubt it can. */
-static bool fits(struct cof_view resource, const char *service, const char *kinds)
+bool cof_lint_fits(struct cof_view resource, const char *service, const char *kinds)
 {
     struct arn a = split(resource);
     struct cof_view name = a.part[5];
@@ -151,7 +151,7 @@ static void check_fit(const struct lint *l, struct lint_statement s, size_t i)
     if (!cof_facts_action(s.st->actions[i], &service, &fact) || fact == NULL)
         return;
     for (size_t r = 0; r < s.st->n_resources; r++) {
-        if (fits(s.st->resources[r], service->prefix, fact->resources))
+        if (cof_lint_fits(s.st->resources[r], service->prefix, fact->resources))
             return;
         bucket_only = bucket_only && cof_view_find(s.st->resources[r], '/') == SIZE_MAX;
     }

@@ -117,12 +117,14 @@ def refusals(check, tmp):
     zeros = '0' * 96
     for title, old, new, where, says, hint in (
             ('an unknown member', '"region"', '"regoin"', 'line 4, column 3', 'unknown member: regoin', 'did you mean "region"?'),
-            ('a PCR of wrong length', 'f1e2d3c4', 'f1', 'line 29, column 7', 'another length', 'eif describe'),
+            ('a PCR of wrong length', 'f1e2d3c4', 'f1', 'line 29, column 7', 'and this has 90', 'eif describe'),
             ('a PCR of zeros', SAMPLE['images'][0]['PCR2'], zeros, 'line 31, column 7', 'every debug enclave', ''),
             ('an account of wrong length', '"111122223333"', '"11112222333"', 'line 3, column 3', 'twelve digits', ''),
             ('one role for two', '"coffer-auditor"', '"coffer-admin"', 'line 24, column 5', 'the same as another one', 'it is "auditor" already'),
             ('an alias', '"1234abcd-12ab-34cd-56ef-1234567890ab"', '"alias/coffer"', 'line 8, column 5', 'a key by its alias', 'can be pointed at another key'),
-            ('JSON that ends early', '}\n  ],\n  "vpc', '\n  ],\n  "vpc', 'line', 'JSON', '')):
+            ('JSON that ends early', '}\n  ],\n  "vpc', '\n  ],\n  "vpc', 'line 39, column 3', 'the wrong closing bracket', 'write }'),
+            ('JSON without a comma', '"eu-west-1",', '"eu-west-1"', 'line 4, column 24', 'a comma is missing', 'put one between'),
+            ('no image yet', json.dumps(SAMPLE['images'], indent=2).replace('\n', '\n  '), '[]', 'line 26, column 3', 'a list of 1 to 8', '96 f')):
         assert old in text, old
         (tmp / 'bad.json').write_text(text.replace(old, new, 1))
         code, out, why = coffer('-m', tmp / 'bad.json')

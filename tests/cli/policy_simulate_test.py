@@ -73,7 +73,12 @@ def words():
           and 'PCR0=' in lines['coffer-consumer'] and all(line.startswith('no') for name, line in lines.items() if name != 'coffer-consumer'), out)
     for args, hint in ((('-p', 'consumr', 'kms:Decrypt', 'alias/coffer-data'), 'consumer'), (('-p', 'consumer', 'kms:Decript', 'alias/coffer-data'), 'kms:Decrypt'),
                        (('-p', 'consumer', 'kms:Decrypt', 'alias/coffer-dat'), 'alias/coffer-data'), (('-p', 'consumer', 'Decrypt', '*'), 'service:Name'),
-                       (('-p', 'consumer', 'sqs:SendMessage', 'coffer-job'), 'coffer-jobs')):
+                       (('-p', 'consumer', 'sqs:SendMessage', 'coffer-job'), 'coffer-jobs'), (('-p', 'consumer', 'kmz:Decrypt', '*'), 'kms:Decrypt'),
+                       (('-p', 'consumer', 'kms:*', 'alias/coffer-data'), '--matrix'), (('-p', 'consumer', 'kms:Decrypt', 's3://coffer-local/x'), 'it takes: key'),
+                       (('-p', 'consumer', 's3:ListAllMyBuckets', 's3://coffer-local'), 'give *'), (('-p', 'consumer', 's3:GetObject', 's3://coffer-local'), 'it takes: object'),
+                       (('-p', 'consumer', 'kms:Decrypt', 'alias/coffer-data', '-c', 'kms:RecipientAttestation:PCR=ab'), 'PCR0 (to 31)'),
+                       (('-p', 'consumer', 'kms:Decrypt', 'alias/coffer-data', '-c', 'aws:SourcAccount=1'), 'aws:SourceAccount'),
+                       (('-p', 'consumer', 'kms:Decrypt', 'alias/coffer-data', '-c', 'kms:RecipientAttestation:PCR0=ab'), '96 hex digits')):
         code, out, err = simulate(*args)
         check(f'{" ".join(args[1:])}: named, with a suggestion', code == 2 and not out and hint in err, err)
     for args in (('kms:Decrypt', 'alias/coffer-data'), ('-p', 'consumer', 'kms:Decrypt'), ('-p', 'consumer', 'kms:Decrypt', '*', '-c', 'x'),

@@ -102,7 +102,8 @@ enum cof_err pcr_parse(const char *text, unsigned *index, uint8_t out[static COF
 
     if (!cof_view_split(cof_view_str(text), '=', &number, &hex) || cof_parse_u64(number, COF_ATTEST_PCRS - 1, &n) != COF_OK ||
         cof_hex_decode_fixed(hex, out, COF_ATTEST_PCR_SIZE) != COF_OK)
-        return cof_diag_set(diag, COF_E_USAGE, "'%s': write a PCR as N=HEX with 96 hex digits", text);
+        return cof_diag_set(diag, COF_E_USAGE, "'%s': write a PCR as N=HEX with N from 0 to %d and 96 hex digits%s", text, COF_ATTEST_PCRS - 1,
+                            hex.len == COF_ATTEST_PCR_SIZE * 2 ? "" : "; it has another length");
     *index = (unsigned)n;
     return COF_OK;
 }

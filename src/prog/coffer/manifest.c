@@ -71,12 +71,15 @@ static enum cof_err read_pcrs(const char *path, struct cof_manifest *m, struct c
     struct cof_buf text;
     json_t *json = NULL;
     const json_t *object;
+    struct cof_diag why = {0};
     enum cof_err err;
 
     cof_buf_init(&text, 65536);
     err = cof_file_read(path, &text, diag);
     if (err == COF_OK)
-        err = cof_json_parse_object(cof_buf_view(&text), 65536, &json, diag);
+        err = cof_json_parse_object(cof_buf_view(&text), 65536, &json, &why);
+    if (why.text[0] != '\0')
+        (void)cof_diag_set(diag, err, "%s: %s", path, why.text);
     object = json_object_get(json, "Measurements");
     if (!json_is_object(object))
         object = json;
@@ -89,7 +92,8 @@ static enum cof_err read_pcrs(const char *path, struct cof_manifest *m, struct c
             continue;
         err = cof_json_text(object, name, &hex, diag);
         if (err == COF_OK && cof_hex_decode_fixed(hex, m->pcrs[i], COF_ATTEST_PCR_SIZE) != COF_OK)
-            err = cof_diag_set(diag, COF_E_CONFIG, "%s: %s is not 96 hex digits", path, name);
+            err = cof_diag_set(diag, COF_E_CONFIG, hex.len == 2 * COF_ATTEST_PCR_SIZE ? "%s: %s is not 96 hex digits" :
+                               "%s: %s is not 96 hex digits, but %zu characters", path, name, hex.len);
         m->pcr_mask |= (uint32_t)1 << i;
     }
     json_decref(json);

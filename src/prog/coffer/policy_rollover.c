@@ -10,6 +10,7 @@
 #include "base/date.h"
 #include "client/kms_manage.h"
 #include "crypto/hash.h"
+#include "engine/kms_call.h"
 #include "format/json.h"
 #include "io/clock.h"
 #include "io/file.h"
@@ -258,14 +259,29 @@ static enum cof_err check_unchanged(struct rollover_run *run, enum change change
 
 /* the steps ------------------------------------------------------------------------------------------------------------- */
 
+/* What --key says, before anybody is asked. */
+static enum cof_err check_keys(struct rollover_run *run)
+{
+    const struct cof_text_list *named = &run->config->keys;
+
+    if (named->n == 0 || named->n > COF_ROLLOVER_KEYS_MAX)
+        return cof_diag_set(run->diag, COF_E_USAGE, "--key: one to %d keys are rolled over together", COF_ROLLOVER_KEYS_MAX);
+    for (size_t i = 0; i < named->n; i++) {
+        if (!cof_kms_is_key_arn(cof_view_str(named->items[i])) || strlen(named->items[i]) >= COF_ROLLOVER_ARN_MAX)
+            return cof_diag_set(run->diag, COF_E_USAGE, "--key: '%s' is no full ARN of a KMS key (an alias can be pointed at another)", named->items[i]);
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(named->items[k], named->items[i]) == 0)
+                return cof_diag_set(run->diag, COF_E_USAGE, "--key: %s is named twice", named->items[i]);
+    }
+    return COF_OK;
+}
+
 /* Reads what the keys' policies list: all of them the same old image. keys and policies are filled in. */
 static enum cof_err read_keys(struct rollover_run *run, struct cof_rollover_key *keys, struct cof_measurement *old)
 {
     const struct rollover_config *config = run->config;
     enum cof_err err = COF_OK;
 
-    if (config->keys.n == 0 || config->keys.n > COF_ROLLOVER_KEYS_MAX)
-        return cof_diag_set(run->diag, COF_E_USAGE, "--key: one to %d keys are rolled over together", COF_ROLLOVER_KEYS_MAX);
     if (config->old_image != NULL)
         err = rollover_measure(&(struct rollover_config){.json = false}, config->old_image, old, run->diag);
     for (size_t i = 0; i < config->keys.n && err == COF_OK; i++) {
@@ -275,13 +291,8 @@ static enum cof_err read_keys(struct rollover_run *run, struct cof_rollover_key 
         struct cof_measurement only;
         struct cof_diag why = {0};
 
-        if (strlen(arn) >= COF_ROLLOVER_ARN_MAX)
-            return cof_diag_set(run->diag, COF_E_USAGE, "--key: too long for an ARN");
         memset(&keys[i], 0, sizeof keys[i]);
         memcpy(keys[i].arn, arn, strlen(arn) + 1);
-        for (size_t k = 0; k < i; k++)
-            if (strcmp(keys[k].arn, arn) == 0)
-                return cof_diag_set(run->diag, COF_E_USAGE, "--key: %s is named twice", arn);
         err = explain(run, cof_kms_run_describe_key(aws_of(run), cof_view_str(arn), &facts, run->diag));
         if (err == COF_OK && (!facts.by_customer || strcmp(facts.state, "Enabled") != 0))
             err = cof_diag_set(run->diag, COF_E_PRECONDITION, "%s: the key is %s%s", arn, facts.state,
@@ -327,6 +338,10 @@ static enum cof_err begin_stage(struct rollover_run *run, bool plan_only, struct
 
     cof_buf_init(&image, 4096);
     err = rollover_new_image(run, new, &image);
+    if (err == COF_OK && (r->step != COF_ROLLOVER_StageBegun || plan_only))
+        err = check_keys(run);
+    if (err == COF_OK)
+        err = sign_in(run);
     if (err == COF_OK && r->step == COF_ROLLOVER_StageBegun && !plan_only) {
         if (!cof_measurement_eq(new, &r->new_image))
             err = cof_diag_set(run->diag, COF_E_STATE, "staging of another image was begun and not ended: abort it first");
@@ -357,10 +372,8 @@ static enum cof_err begin_stage(struct rollover_run *run, bool plan_only, struct
 static enum cof_err step_stage(struct rollover_run *run)
 {
     struct cof_measurement new;
-    enum cof_err err = sign_in(run);
+    enum cof_err err = begin_stage(run, false, &new);
 
-    if (err == COF_OK)
-        err = begin_stage(run, false, &new);
     return err == COF_OK ? change_all(run, ADD_NEW, COF_ROLLOVER_Staged) : err;
 }
 
@@ -541,10 +554,8 @@ static enum cof_err step_status(struct rollover_run *run)
 static enum cof_err step_plan(struct rollover_run *run)
 {
     struct cof_measurement new;
-    enum cof_err err = sign_in(run);
+    enum cof_err err = begin_stage(run, true, &new);
 
-    if (err == COF_OK)
-        err = begin_stage(run, true, &new);
     return err == COF_OK ? rollover_tell_plan(run) : err;
 }
 

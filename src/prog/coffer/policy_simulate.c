@@ -7,8 +7,11 @@
 #include "policy_show.h"
 
 #include "io/clock.h"
+#include "policy/deployment.h"
 #include "policy/facts.h"
+#include "policy/lint.h"
 #include "policy/reach.h"
+#include "policy/suggest.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,6 +117,7 @@ static enum cof_err find_principal(struct asking *k)
 static enum cof_err find_action(struct asking *k, const char *text)
 {
     struct cof_view action = cof_view_str(text), prefix, name, near = {0};
+    struct cof_suggestion service_near = {0};
     const struct cof_service_fact *service;
     const struct cof_action_fact *fact;
 
@@ -121,8 +125,21 @@ static enum cof_err find_action(struct asking *k, const char *text)
     if (cof_facts_action(action, &service, &fact))
         return COF_OK;
     (void)cof_view_split(action, ':', &prefix, &name);
-    if (service == NULL && cof_view_find(action, ':') != SIZE_MAX)
-        return COF_OK; /* of a service without a table */
+    if (cof_view_find(action, '*') != SIZE_MAX || cof_view_find(action, '?') != SIZE_MAX) {
+        (void)cof_diag_set(k->diag, COF_E_USAGE, "action '%s' is more than one", text);
+        cof_diag_hint(k->diag, "name one; --matrix asks for all that the policies name");
+        return COF_E_USAGE;
+    }
+    if (service == NULL && cof_view_find(action, ':') != SIZE_MAX) {
+        for (size_t i = 0; cof_facts_service_at(i) != NULL; i++)
+            cof_suggest_try(&service_near, prefix, cof_view_str(cof_facts_service_at(i)->prefix));
+        near = cof_suggested(&service_near);
+        if (near.len == 0)
+            return COF_OK; /* of a service without a table */
+        (void)unknown(k, "action", text, near);
+        cof_diag_hint(k->diag, "did you mean %.*s:%.*s?", (int)near.len, (const char *)near.data, (int)name.len, (const char *)name.data);
+        return COF_E_USAGE;
+    }
     if (service == NULL)
         return unknown(k, "action", text, COF_LIT("kms:Decrypt, s3:GetObject or the like (service:Name)"));
     near = cof_facts_nearest_action(service, name);
@@ -145,6 +162,45 @@ static enum cof_err find_resource(struct asking *k, const char *text)
     return unknown(k, "resource", text, cof_account_nearest_resource(&k->a->account, v));
 }
 
+/* A question whose answer would be no for another reason than the policies: it is about another kind of thing. */
+static enum cof_err check_fit(const struct asking *k)
+{
+    const struct cof_service_fact *service;
+    const struct cof_action_fact *fact;
+
+    if (!cof_facts_action(k->request.action, &service, &fact) || fact == NULL || cof_lint_fits(k->request.arn, service->prefix, fact->resources))
+        return COF_OK;
+    (void)cof_diag_set(k->diag, COF_E_USAGE, "%s:%s is not about %.*s", service->prefix, fact->name, (int)k->request.arn.len, (const char *)k->request.arn.data);
+    if (fact->resources[0] == '\0')
+        cof_diag_hint(k->diag, "it takes no resource: give *");
+    else
+        cof_diag_hint(k->diag, "it takes: %s", fact->resources);
+    return COF_E_USAGE;
+}
+
+/* What no request can say. */
+static enum cof_err check_key(const struct asking *k, struct cof_view key, struct cof_view value)
+{
+    struct cof_key_fact fact;
+    struct cof_view prefix, rest, near;
+
+    if (cof_facts_key(key, &fact)) {
+        if (cof_view_eq_nocase(cof_view_sub(key, 0, 25), COF_LIT("kms:RecipientAttestation:")) && value.len != COF_PCR_HEX)
+            return cof_diag_set(k->diag, COF_E_USAGE, "--context: a PCR is %d hex digits, and %.*s has %zu", COF_PCR_HEX, (int)key.len, (const char *)key.data, value.len);
+        return COF_OK;
+    }
+    (void)cof_view_split(key, ':', &prefix, &rest);
+    if (!cof_view_eq_nocase(prefix, COF_LIT("aws")) && cof_facts_service(prefix) == NULL)
+        return COF_OK; /* of an issuer, or of a service without a table */
+    (void)cof_diag_set(k->diag, COF_E_USAGE, "--context: there is no condition key %.*s", (int)key.len, (const char *)key.data);
+    near = cof_facts_nearest_key(key);
+    if (cof_view_ends(near, COF_LIT("#"))) /* stands for a register's number */
+        cof_diag_hint(k->diag, "did you mean %.*s0 (to 31)?", (int)near.len - 1, (const char *)near.data);
+    else if (near.len > 0)
+        cof_diag_hint(k->diag, "did you mean %.*s?", (int)near.len, (const char *)near.data);
+    return COF_E_USAGE;
+}
+
 static enum cof_err add_attestation(struct asking *k)
 {
     static const struct { const char *value, *key; } pcrs[] = {{"pcr0", "kms:RecipientAttestation:ImageSha384"}, {"pcr0", "kms:RecipientAttestation:PCR0"},
@@ -164,10 +220,14 @@ static enum cof_err add_context(struct asking *k)
 {
     for (size_t i = 0; i < k->config->context.n; i++) {
         struct cof_view key, value;
+        enum cof_err err;
 
         if (!cof_view_split(cof_view_str(k->config->context.items[i]), '=', &key, &value) || key.len == 0 || cof_view_find(key, ':') == SIZE_MAX)
             return cof_diag_set(k->diag, COF_E_USAGE, "--context wants KEY=VALUE as in aws:SourceIp=203.0.113.7, not \"%s\"",
                                 k->config->context.items[i]);
+        err = check_key(k, key, value);
+        if (err != COF_OK)
+            return err;
         if (!cof_simulate_context_add(&k->context, key, value))
             return cof_diag_set(k->diag, COF_E_LIMIT, "--context: too many");
     }
@@ -221,6 +281,8 @@ static enum cof_err ask(struct asking *k, char **args)
         err = find_action(k, action);
     if (err == COF_OK && !config->matrix)
         err = find_resource(k, resource);
+    if (err == COF_OK && !config->matrix)
+        err = check_fit(k);
     if (err == COF_OK)
         err = add_context(k);
     if (err == COF_OK && config->session != NULL)

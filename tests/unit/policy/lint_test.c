@@ -127,6 +127,7 @@ static const struct row {
     {IDENTITY, P("{'Effect':'Deny','Action':'kms:Decrypt','Resource':'*','Condition':{@'Bool':{'aws:MultiFactorAuthPresent':'false'}}}"), "deny-skips-absent"},
     {IDENTITY, P("{'Effect':'Allow','Action':'kms:Decrypt','Resource':'" KEY "','Condition':{'StringEquals':{" EQ("PCR0", HEX) ",@" EQ("ImageSha384", "f" HEX "@@") "," EQ("PCR1", HEX) "," EQ("PCR2", HEX) "}}}"),
      "never-holds bad-pcr"},
+    {IDENTITY, P(MAY("kms:Decrypt", KEY, ",'Condition':{'StringEquals':{'aws:RequestedRegion':['a','b']},'StringNotEquals':{@'aws:RequestedRegion':['b','a','c']}}")), "never-holds"},
     {IDENTITY, P("@" MAY("kms:Decrypt", KEY, "") ",{'Effect':'Deny','Action':'kms:*','Resource':'*'}"), "never-matches"},
     {IDENTITY, P("{'Effect':'Allow','Action':['kms:Sign',@'kms:Decrypt'],'Resource':'" KEY "'},{'Effect':'Deny','Action':'kms:D*','Resource':'*'}"), "never-matches"},
     {IDENTITY, P(MAY("kms:De*", KEY, "") ",@" MAY("kms:Decrypt", KEY, "")), "redundant-statement"},
