@@ -44,6 +44,9 @@ struct cof_credentials {
     void *ctx;
     struct cof_credentials_plan plan;
     struct cof_aws_credentials got;
+    const struct cof_credentials_role *role; /* being assumed; of plan */
+    struct cof_mfa_ask ask;
+    bool had_code;
     char kept[4096];            /* where the session of the role being assumed is kept; empty: nowhere */
     struct cof_aws sts;         /* signs with what the stage before has got */
     struct cof_fetch *fetch;
@@ -227,24 +230,10 @@ static bool take_kept(struct cof_credentials *c)
     return good;
 }
 
-static enum cof_err add_mfa(struct cof_credentials *c, const struct cof_credentials_role *role, struct cof_aws_request *request)
+/* code: empty for a role that asks for none. */
+static enum cof_err start_role(struct cof_credentials *c, struct cof_view code)
 {
-    struct cof_buf code;
-    enum cof_err err;
-
-    if (c->opts.mfa_code == NULL)
-        return cof_diag_set(&c->diag, COF_E_CONFIG, "role %.*s asks for an MFA code, and this program has nobody to ask", (int)role->arn.len,
-                            (const char *)role->arn.data);
-    cof_buf_init_secret(&code, 64);
-    err = c->opts.mfa_code(&c->opts.settings->env, role->mfa_serial, &code, &c->diag);
-    if (err == COF_OK)
-        cof_sts_add_mfa(request, role->mfa_serial, cof_buf_view(&code));
-    cof_buf_done(&code);
-    return err;
-}
-
-static enum cof_err start_role(struct cof_credentials *c, const struct cof_credentials_role *role)
-{
+    const struct cof_credentials_role *role = c->role;
     struct cof_fetch_events events = {on_sts, NULL, c};
     struct cof_aws_request request;
     enum cof_err err = ready_sts(c);
@@ -255,13 +244,44 @@ static enum cof_err start_role(struct cof_credentials *c, const struct cof_crede
         return err;
     if (role->external_id.len > 0)
         cof_sts_add_external_id(&request, role->external_id);
-    if (role->mfa_serial.len > 0)
-        err = add_mfa(c, role, &request);
-    if (err != COF_OK) {
-        cof_aws_request_done(&request);
-        return err;
-    }
+    if (code.len > 0)
+        cof_sts_add_mfa(&request, role->mfa_serial, code);
     return cof_fetch_start(&c->sts, &request, REPLY_MAX, &events, &c->fetch);
+}
+
+static void on_code(void *ctx, enum cof_err err, struct cof_view code)
+{
+    struct cof_credentials *c = ctx;
+
+    if (err == COF_E_USAGE)
+        (void)cof_diag_set(&c->diag, err, "the MFA code must be six digits");
+    if (err == COF_E_CONFIG)
+        (void)cof_diag_set(&c->diag, err, "no MFA code was given");
+    if (err == COF_OK)
+        err = start_role(c, code);
+    if (err != COF_OK)
+        finish(c, err);
+}
+
+static enum cof_err start_role_with_code(struct cof_credentials *c)
+{
+    const struct cof_credentials_role *role = c->role;
+    struct cof_buf code;
+    enum cof_err err = COF_E_SHORT;
+
+    if (c->opts.mfa_code == NULL)
+        return cof_diag_set(&c->diag, COF_E_CONFIG, "role %.*s asks for an MFA code, and this program has nobody to ask", (int)role->arn.len,
+                            (const char *)role->arn.data);
+    cof_buf_init_secret(&code, 64);
+    if (!c->had_code)
+        err = c->opts.mfa_code(&c->opts.settings->env, role->mfa_serial, &code, &c->diag);
+    c->had_code = true;
+    if (err == COF_OK)
+        err = start_role(c, cof_buf_view(&code));
+    else if (err == COF_E_SHORT)
+        err = cof_mfa_ask_start(&c->ask, c->aws->loop, role->mfa_serial, on_code, c, &c->diag);
+    cof_buf_done(&code);
+    return err;
 }
 
 static void assume_next(struct cof_credentials *c)
@@ -273,7 +293,7 @@ static void assume_next(struct cof_credentials *c)
         finish(c, COF_OK);
         return;
     }
-    role = &c->plan.hops[--c->plan.n_hops];
+    c->role = role = &c->plan.hops[--c->plan.n_hops];
     if (role->mfa_serial.len == 0 || c->opts.mfa_code == NULL ||
         !cof_mfa_session_path(&c->opts.settings->env, role, cof_buf_view(&c->got.access_key_id), c->kept))
         c->kept[0] = '\0';
@@ -281,7 +301,7 @@ static void assume_next(struct cof_credentials *c)
         assume_next(c);
         return;
     }
-    err = start_role(c, role);
+    err = role->mfa_serial.len > 0 ? start_role_with_code(c) : start_role(c, (struct cof_view){0});
     if (err != COF_OK)
         finish(c, err);
 }
@@ -619,6 +639,7 @@ void cof_credentials_free(struct cof_credentials *source)
     if (source == NULL)
         return;
     cof_loop_disarm(source->aws->loop, &source->keep);
+    cof_mfa_ask_cancel(&source->ask);
     cof_fetch_cancel(source->fetch);
     cof_metadata_cancel(source->metadata);
     cof_aws_done(&source->sts);
@@ -646,6 +667,7 @@ static void on_waited(void *ctx, enum cof_err err, const struct cof_diag *diag)
 
 static void drop_under_way(struct cof_credentials *c)
 {
+    cof_mfa_ask_cancel(&c->ask);
     cof_fetch_cancel(c->fetch);
     cof_metadata_cancel(c->metadata);
     c->fetch = NULL;

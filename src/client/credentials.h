@@ -25,7 +25,8 @@ struct cof_credentials_opts {
     /* Runs a credential_process; NULL: not supported. Programs pass cof_credentials_process, an enclave does not. */
     enum cof_err (*process)(const struct cof_env *env, struct cof_view command, struct cof_buf *out,
                             struct cof_diag *diag);
-    /* The present code of an MFA device, for roles that ask for one (mfa_serial); NULL: not supported. With it such a role's session
+    /* The present code of an MFA device, for roles that ask for one (mfa_serial); NULL: not supported. COF_E_SHORT: it is asked for on the
+     * terminal, while the loop goes on; so is each one after the first, which a code is good for but once. With it such a role's session
      * is kept in the user's cache folder until it ends. Programs that people run pass cof_credentials_mfa_code. */
     enum cof_err (*mfa_code)(const struct cof_env *env, struct cof_view serial, struct cof_buf *out, struct cof_diag *diag);
 };
@@ -35,7 +36,7 @@ struct cof_credentials_opts {
 enum cof_err cof_credentials_process(const struct cof_env *env, struct cof_view command, struct cof_buf *out,
                                      struct cof_diag *diag);
 
-/* $COFFER_MFA_CODE, or asked for on the terminal, unseen. */
+/* $COFFER_MFA_CODE; without it COF_E_SHORT. */
 enum cof_err cof_credentials_mfa_code(const struct cof_env *env, struct cof_view serial, struct cof_buf *out, struct cof_diag *diag);
 
 COF_MUST_USE enum cof_err cof_credentials_new(const struct cof_credentials_opts *opts, struct cof_credentials **out);

@@ -8,11 +8,12 @@
 #include "format/json.h"
 #include "io/file.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <termios.h>
 #include <unistd.h>
 
 #define SESSION_MAX 65536
@@ -26,50 +27,99 @@ static bool is_code(struct cof_view text)
     return text.len == CODE_LEN;
 }
 
-/* One line from the terminal, which does not show it. */
-static enum cof_err ask(int tty, struct cof_view serial, struct cof_buf *out)
+static void leave(struct cof_mfa_ask *ask)
 {
-    struct termios was, hidden;
-    char prompt[256], c = '\0';
+    if (ask->tty < 0)
+        return;
+    cof_loop_unwatch(ask->loop, &ask->watch);
+    (void)tcsetattr(ask->tty, TCSANOW, &ask->was);
+    (void)!write(ask->tty, "\n", 1);
+    (void)close(ask->tty);
+    ask->tty = -1;
+}
+
+/* The terminal gives each key as it is pressed, the interrupt's too: whoever ends the program so must find the terminal as it was. */
+static void on_key(struct cof_watch *watch, unsigned events)
+{
+    struct cof_mfa_ask *ask = (struct cof_mfa_ask *)(void *)((char *)watch - offsetof(struct cof_mfa_ask, watch));
+    struct cof_buf code;
+    char c = '\0';
+    ssize_t n = read(ask->tty, &c, 1);
+    enum cof_err err = COF_OK;
+
+    (void)events;
+    if (n < 0 && (errno == EINTR || errno == EAGAIN))
+        return;
+    if (n == 1 && (c == '\b' || c == 127)) {
+        cof_buf_truncate(&ask->code, ask->code.len > 0 ? ask->code.len - 1 : 0);
+        return;
+    }
+    if (n == 1 && c >= ' ') {
+        cof_buf_add_u8(&ask->code, (uint8_t)c);
+        return;
+    }
+    leave(ask);
+    if (c == 3)
+        (void)raise(SIGINT);
+    if (n != 1 || (c != '\n' && c != '\r'))
+        err = COF_E_CONFIG;
+    else if (!is_code(cof_buf_view(&ask->code)))
+        err = COF_E_USAGE;
+    code = ask->code; /* moved */
+    ask->code = (struct cof_buf){0};
+    ask->done(ask->ctx, err, cof_buf_view(&code));
+    cof_buf_done(&code);
+}
+
+enum cof_err cof_mfa_ask_start(struct cof_mfa_ask *ask, struct cof_loop *loop, struct cof_view serial,
+                               void (*done)(void *ctx, enum cof_err err, struct cof_view code), void *ctx, struct cof_diag *diag)
+{
+    struct termios raw;
+    char prompt[256];
     int n = snprintf(prompt, sizeof prompt, "MFA code for %.*s: ", (int)(serial.len < 200 ? serial.len : 200), (const char *)serial.data);
 
-    if (tcgetattr(tty, &was) != 0)
-        return COF_E_IO;
-    hidden = was;
-    hidden.c_lflag &= (tcflag_t)~ECHO;
-    (void)tcsetattr(tty, TCSAFLUSH, &hidden); /* before it is asked: an answer that comes at once must not be thrown away */
-    if (write(tty, prompt, (size_t)n) != n) {
-        (void)tcsetattr(tty, TCSAFLUSH, &was);
-        return COF_E_IO;
+    cof_mfa_ask_cancel(ask);
+    *ask = (struct cof_mfa_ask){.loop = loop, .done = done, .ctx = ctx, .watch.ready = on_key};
+    cof_buf_init_secret(&ask->code, 64);
+    ask->tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+    if (ask->tty < 0 || tcgetattr(ask->tty, &ask->was) != 0) {
+        if (ask->tty >= 0)
+            (void)close(ask->tty);
+        ask->tty = -1;
+        (void)cof_diag_set(diag, COF_E_CONFIG, "the role asks for a code of %.*s, and there is no terminal to ask on", (int)serial.len,
+                           (const char *)serial.data);
+        cof_diag_hint(diag, "COFFER_MFA_CODE=123456 (the code that the device shows now)");
+        return COF_E_CONFIG;
     }
-    while (read(tty, &c, 1) == 1 && c != '\n')
-        cof_buf_add_u8(out, (uint8_t)c);
-    (void)tcsetattr(tty, TCSAFLUSH, &was);
-    return write(tty, "\n", 1) == 1 ? cof_buf_err(out) : COF_E_IO;
+    raw = ask->was;
+    raw.c_lflag &= (tcflag_t) ~(ECHO | ICANON | ISIG);
+    raw.c_cc[VMIN] = 1;
+    raw.c_cc[VTIME] = 0;
+    (void)tcsetattr(ask->tty, TCSAFLUSH, &raw); /* before it is asked: an answer that comes at once must not be thrown away */
+    ask->watch.fd = ask->tty;
+    if (write(ask->tty, prompt, (size_t)n) == n && cof_loop_watch(loop, &ask->watch, COF_READABLE) == COF_OK)
+        return COF_OK;
+    leave(ask);
+    return COF_E_IO;
+}
+
+void cof_mfa_ask_cancel(struct cof_mfa_ask *ask)
+{
+    if (ask->loop != NULL)
+        leave(ask);
+    cof_buf_done(&ask->code);
+    *ask = (struct cof_mfa_ask){.tty = -1};
 }
 
 enum cof_err cof_credentials_mfa_code(const struct cof_env *env, struct cof_view serial, struct cof_buf *out, struct cof_diag *diag)
 {
     const char *given = cof_env_get(env, "COFFER_MFA_CODE");
-    int tty;
-    enum cof_err err = COF_OK;
 
-    if (given != NULL) {
-        cof_buf_add_str(out, given);
-    } else {
-        tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
-        if (tty < 0) {
-            (void)cof_diag_set(diag, COF_E_CONFIG, "the role asks for a code of %.*s, and there is no terminal to ask on", (int)serial.len,
-                               (const char *)serial.data);
-            cof_diag_hint(diag, "COFFER_MFA_CODE=123456 (the code that the device shows now)");
-            return COF_E_CONFIG;
-        }
-        err = ask(tty, serial, out);
-        (void)close(tty);
-    }
-    if (err == COF_OK && !is_code(cof_buf_view(out)))
-        err = cof_diag_set(diag, COF_E_USAGE, "the MFA code must be six digits");
-    return err;
+    (void)serial;
+    if (given == NULL)
+        return COF_E_SHORT;
+    cof_buf_add_str(out, given);
+    return is_code(cof_buf_view(out)) ? COF_OK : cof_diag_set(diag, COF_E_USAGE, "the MFA code must be six digits");
 }
 
 bool cof_mfa_session_path(const struct cof_env *env, const struct cof_credentials_role *role, struct cof_view key_id,

@@ -7,7 +7,11 @@
 #include "client/credentials.h"
 #include "client/credentials_mfa.h"
 
+#include <pty.h>
+#include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const char *code, *cache, *home;
@@ -41,6 +45,7 @@ static void codes_are_six_digits(void **state)
     (void)state;
     assert_ok(take_code("000000"));
     assert_ok(take_code("987654"));
+    assert_int_equal(take_code(NULL), COF_E_SHORT); /* who sits at the terminal is asked */
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_int_equal(take_code(bad[i]), COF_E_USAGE);
 }
@@ -119,10 +124,104 @@ static void what_others_can_touch_is_not_read(void **state)
     assert_int_equal(rmdir(path) | rmdir(dir), 0);
 }
 
+/* --- the terminal --- */
+
+struct seat { /* in the child, which has a terminal of its own */
+    struct cof_loop *loop;
+    struct cof_timer tick;
+    int ticks, told;
+    bool done;
+    enum cof_err err;
+    char code[16];
+};
+
+static void on_tick(struct cof_timer *timer)
+{
+    struct seat *seat = (struct seat *)(void *)((char *)timer - offsetof(struct seat, tick));
+
+    if (++seat->ticks == 3)
+        (void)!write(seat->told, "t", 1);
+    (void)!cof_loop_arm(seat->loop, timer, 1);
+}
+
+static void on_answer(void *ctx, enum cof_err err, struct cof_view given)
+{
+    struct seat *seat = ctx;
+
+    seat->done = true;
+    seat->err = err;
+    if (err == COF_OK)
+        (void)snprintf(seat->code, sizeof seat->code, "%.*s", (int)given.len, (const char *)given.data);
+}
+
+static bool echoes(int tty)
+{
+    struct termios now;
+
+    return tcgetattr(tty, &now) == 0 && (now.c_lflag & (ECHO | ICANON | ISIG)) == (ECHO | ICANON | ISIG);
+}
+
+/* -> 0 when all is as it should be */
+static int child(int tty, int told, enum cof_err expected, const char *expected_code)
+{
+    struct seat seat = {.told = told, .tick.fire = on_tick};
+    struct cof_mfa_ask ask = {0};
+
+    if (setsid() < 0 || ioctl(tty, TIOCSCTTY, 0) != 0 || cof_loop_new(&seat.loop) != COF_OK || !echoes(tty))
+        return 2;
+    (void)signal(SIGINT, SIG_IGN);
+    if (cof_mfa_ask_start(&ask, seat.loop, COF_LIT("arn:mfa"), on_answer, &seat, NULL) != COF_OK || echoes(tty) || cof_loop_arm(seat.loop, &seat.tick, 1) != COF_OK)
+        return 3;
+    if (cof_loop_run_until(seat.loop, &seat.done, 20000) != COF_OK || seat.ticks < 3)
+        return 4;
+    if (seat.err != expected || strcmp(seat.code, expected_code) != 0 || !echoes(tty))
+        return 5;
+    if (cof_mfa_ask_start(&ask, seat.loop, COF_LIT("arn:mfa"), on_answer, &seat, NULL) != COF_OK || echoes(tty))
+        return 6;
+    cof_mfa_ask_cancel(&ask);
+    cof_mfa_ask_cancel(&ask);
+    if (!echoes(tty))
+        return 7;
+    cof_loop_free(seat.loop);
+    return 0;
+}
+
+/* The loop goes on while somebody thinks; whatever they answer, the terminal is afterwards as it was. */
+static void asked_on_a_terminal(void **state)
+{
+    static const struct {
+        const char *keys;
+        enum cof_err err;
+        const char *code;
+    } cases[] = {{"12x\b3456\r", COF_OK, "123456"}, {"\177" "000000\n", COF_OK, "000000"}, {"12345\n", COF_E_USAGE, ""}, {"\n", COF_E_USAGE, ""},
+                 {"12\3", COF_E_CONFIG, ""}, {"\4", COF_E_CONFIG, ""}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int ours, theirs, told[2], status;
+        char byte;
+        pid_t pid;
+
+        assert_int_equal(openpty(&ours, &theirs, NULL, NULL, NULL), 0);
+        assert_int_equal(pipe(told), 0);
+        pid = fork();
+        if (pid == 0)
+            _exit(child(theirs, told[1], cases[i].err, cases[i].code));
+        (void)close(told[1]);
+        assert_int_equal(read(told[0], &byte, 1), 1); /* it goes on although nobody answered yet */
+        assert_int_equal(write(ours, cases[i].keys, strlen(cases[i].keys)), strlen(cases[i].keys));
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(WEXITSTATUS(status), 0);
+        (void)close(ours);
+        (void)close(theirs);
+        (void)close(told[0]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(codes_are_six_digits),
+        cmocka_unit_test(codes_are_six_digits), cmocka_unit_test(asked_on_a_terminal),
         cmocka_unit_test(each_has_its_own_place),
         cmocka_unit_test(what_others_can_touch_is_not_read),
     };
