@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an enclave's measured configuration says of keys and results, with the whole main job: recipient keys of 4096 bits with one attestation
 document for all calls, results padded to a class of sizes and held back to a multiple of time; beside an enclave with none of that. C-24"""
-import json, struct, subprocess, sys, zlib
+import hashlib, json, shutil, struct, subprocess, sys, zlib
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / 'tools'))
-from hostile_host import BUILD, System, demo
+from hostile_host import BUILD, SOURCE, System, demo
 from local import Checks
 
 check = Checks()
@@ -80,11 +80,44 @@ def padded(s):
         s.stop_host(host)
 
 
+def open_results_key(s):
+    """Another account, in which anybody of it may seal under the results' key: what no padding but the enclave's can show."""
+    shutil.copytree(SOURCE / 'deploy/iam', s.dir / 'deploy/iam')
+    (s.dir / 'deploy/local').mkdir()
+    s.manifest = shutil.copy(SOURCE / 'deploy/local/manifest.json', s.dir / 'deploy/local')
+    policy = s.dir / 'deploy/iam/key-results.json'
+    document = json.loads(policy.read_text())
+    document['Statement'] = [{'Effect': 'Allow', 'Principal': {'AWS': f'arn:aws:iam::{s.ACCOUNT}:root'}, 'Action': 'kms:*', 'Resource': '*'}] + [t for t in document['Statement'] if t['Effect'] == 'Allow']
+    policy.write_text(json.dumps(document))
+
+
+def wrong_paddings(s):
+    """Results that say how they are padded, and are not: `coffer result` takes none. The last is right, and fails for its receipt alone."""
+    for i, (name, padding, plain, told) in enumerate((
+            ('no mark', 'step-64', bytes(64), 'not padded as it says'), ('a class too large', 'step-64', b'x\x80' + bytes(126), 'not padded as it says'),
+            ('too short for its class', 'padme-4096', b'x\x80', 'not padded as it says'), ('a byte that is neither', 'step-64', b'x' * 63 + b'\x01', 'not padded as it says'),
+            ('a scheme that nobody knows', 'step-63x', b'x\x80' + bytes(62), "not this job's result"), ('the right padding', 'step-64', b'x\x80' + bytes(62), 'receipt'))):
+        job, content, sealed = f'{i:032x}', s.dir / 'content', s.dir / 'sealed'
+        content.write_bytes(plain)
+        context = {'tenant': s.TENANT, 'job': job, 'bucket': s.BUCKET, 'purpose': 'result', 'key': f'results/{s.TENANT}/{job}', 'padding': padding}
+        code, _, err = s.coffer('encrypt', content, '-o', sealed, '--keyring', f'kms:{s.key_arn("results")}', *[x for k, v in context.items() for x in ('-c', f'{k}={v}')], who='root')
+        assert code == 0, err
+        data = sealed.read_bytes()
+        for key, body in ((f'results/{s.TENANT}/{job}', data), (f'receipts/{s.TENANT}/{job}/{hashlib.sha256(data).hexdigest()}', b'no receipt')):
+            put = s.call('consumer', 's3', 'PUT', f'/{s.BUCKET}/{key}', body, if_none_match='*')
+            assert put.status == 200, put
+        out = s.dir / 'wrong'
+        code, _, err = s.coffer(*s.result_args(job), '-o', out, who='owner')
+        check(f'C-24 a result with {name}: refused', code == 3 and told in err and not out.exists(), err)
+
+
 def plain(s):
+    open_results_key(s)
     start(s, {})
     done = [work(s, p) for p in pictures(s)]
     lengths, seen = [len(out) for _, out, _ in done], [sizes(s, job, proof)[0] for job, _, proof in done]
     check('without padding the sizes of the objects tell the lengths', lengths[0] != lengths[1] and seen[1] - seen[0] == lengths[1] - lengths[0], f'{lengths} {seen}')
+    wrong_paddings(s)
 
 
 def main():
