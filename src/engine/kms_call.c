@@ -164,6 +164,7 @@ enum cof_err cof_kms_parse_reply(struct cof_view body, struct cof_view expected_
     if (err != COF_OK)
         return err;
     err = read_members(object, expected_key, with_recipient, wants_plaintext, wants_blob, out, diag);
+    cof_json_wipe(object, "Plaintext");
     json_decref(object);
     if (err != COF_OK)
         cof_kms_reply_done(out);

@@ -220,6 +220,17 @@ def killed(r):
     part.write_bytes(kept)
     code, out, err = r.run('get', 's3://bkt/killed', 'whole')
     check('what was altered meanwhile is fetched again', code == 0 and (r.tmp / 'whole').read_bytes() == data, err)
+    (r.tmp / 'mine').write_bytes(b'keep me')
+    os.link(r.tmp / 'mine', r.tmp / '.coffer-linked.part')
+    code, out, err = r.run('get', 's3://bkt/killed', 'linked')
+    check('a part that is another file by another name is not written into', code == 1 and 'another name' in err and not (r.tmp / 'linked').exists()
+          and (r.tmp / 'mine').read_bytes() == b'keep me', err)
+    (r.tmp / '.coffer-linked.part').unlink()
+    (r.tmp / '.coffer-shared.part').touch()
+    (r.tmp / '.coffer-shared.part').chmod(0o666)
+    code, out, err = r.run('get', 's3://bkt/killed', 'shared')
+    check('nor one that others may write to', code == 1 and not (r.tmp / 'shared').exists() and not (r.tmp / '.coffer-shared.part').stat().st_size, err)
+    (r.tmp / '.coffer-shared.part').unlink()
     check('and nothing is left beside it', not [p.name for p in r.tmp.iterdir() if p.name.startswith('.coffer')])
 
 

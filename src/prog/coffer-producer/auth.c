@@ -7,6 +7,7 @@
 #define JWKS_PATH "/oauth/jwks.json"
 #define REFRESH_MS 300000
 #define RETRY_MS 5000
+#define ROTATED_MS 10000 /* a token of another key has the set fetched again, but not sooner: anybody can send such tokens */
 #define LEEWAY_S 30
 
 static void later(struct producer *p, int64_t ms)
@@ -97,6 +98,17 @@ static void refuse(struct producer *p, struct cof_xchg *x, int status, const cha
     cof_headers_done(&headers);
 }
 
+/* Perhaps the issuer has rotated its keys. */
+static void rotated(struct producer *p)
+{
+    int64_t now_ms = cof_loop_now_ms(p->loop);
+
+    if (now_ms < p->not_rotated_before_ms)
+        return;
+    p->not_rotated_before_ms = now_ms + ROTATED_MS;
+    auth_refresh(p);
+}
+
 bool auth_check(struct producer *p, struct cof_xchg *x, const char *scope, struct cof_token *token)
 {
     struct cof_token_policy policy = {.issuer = p->issuer, .audience = p->audience, .leeway_s = LEEWAY_S};
@@ -116,7 +128,7 @@ bool auth_check(struct producer *p, struct cof_xchg *x, const char *scope, struc
     }
     err = cof_token_verify(text, p->jwks, &policy, p->session.aws.now_ms(), token, &diag);
     if (err == COF_E_AUTH && token->tenant[0] == '\0' && strstr(diag.text, "key") != NULL)
-        auth_refresh(p); /* perhaps the issuer has rotated */
+        rotated(p);
     if (err != COF_OK || token->tenant[0] == '\0') {
         cof_log_event(&p->log, COF_LOG_INFO, "producer.token_refused", "why", err != COF_OK ? diag.text : "no tenant", NULL);
         refuse(p, x, 401, "Bearer realm=\"coffer\", error=\"invalid_token\"", "token-refused",

@@ -31,6 +31,7 @@ struct producer {
     bool fetching, has_asked; /* has_asked: the key set came, or could not be had, once */
     struct cof_buf fetched;
     int fetched_status;
+    int64_t not_rotated_before_ms; /* monotonic */
     uint64_t n_accepted, n_refused, n_failed;
 };
 

@@ -77,13 +77,14 @@ static void hex_member(struct cof_buf *out, const char *name, const struct cof_a
     cof_buf_add_u8(out, '"');
 }
 
-static void print_attest_json(const struct cof_attest *a)
+/* Whoever reads this must not take any enclave for the right one: it says whether measurements were compared. */
+static void print_attest_json(const struct cof_attest *a, bool measured)
 {
     struct cof_buf out;
     bool first = true;
 
     cof_buf_init(&out, 65536);
-    cof_buf_add_str(&out, "{\"verified\":true");
+    cof_buf_printf(&out, "{\"verified\":true,\"measurements_compared\":%s", measured ? "true" : "false");
     cof_json_add_member(&out, "module_id", a->doc.module_id);
     cof_json_add_member_int(&out, "timestamp_ms", a->doc.timestamp_ms);
     cof_buf_printf(&out, ",\"debug\":%s,\"pcrs\":{", a->debug ? "true" : "false");
@@ -172,7 +173,7 @@ static enum cof_err attest_verify(const void *options_given, char **args, struct
     if (err == COF_OK)
         err = expected_judge(&expected, config->live ? expected.policy.now_ms : attest.doc.timestamp_ms, NULL, diag);
     if (err == COF_OK && config->json)
-        print_attest_json(&attest);
+        print_attest_json(&attest, expected.n > 0);
     else if (err == COF_OK)
         print_attest(&attest, expected.n > 0);
     else if (err == COF_E_AUTH && config->json)
@@ -224,12 +225,12 @@ void print_receipt(const struct cof_receipt *r, const struct cof_attest *a)
     line("result key", r->results_key_arn);
 }
 
-void receipt_json(const struct cof_receipt *r, const struct cof_attest *a, struct cof_buf *out)
+void receipt_json(const struct cof_receipt *r, const struct cof_attest *a, bool measured, struct cof_buf *out)
 {
     static const char *const names[] = {"input_sealed_sha256", "output_sealed_sha256", "processor_sha256", "config_sha256"};
     const struct cof_view digests[] = {r->input.sealed_sha256, r->output.sealed_sha256, r->processor_sha256, r->config_sha256};
 
-    cof_buf_add_str(out, "{\"verified\":true");
+    cof_buf_printf(out, "{\"verified\":true,\"measurements_compared\":%s", measured ? "true" : "false");
     cof_json_add_member(out, "module_id", a->doc.module_id);
     cof_json_add_member(out, "tenant", r->tenant);
     cof_json_add_member(out, "job", r->job);
@@ -293,7 +294,7 @@ static enum cof_err receipt_verify(const void *options_given, char **args, struc
     if (err == COF_OK && config->result != NULL)
         err = check_result(config->result, &receipt, diag);
     if (err == COF_OK && config->json) {
-        receipt_json(&receipt, &attest, &json);
+        receipt_json(&receipt, &attest, expected.n > 0, &json);
         (void)puts(cof_buf_cstr(&json));
     } else if (err == COF_OK) {
         (void)printf("verified: signed by an attested enclave%s\n",

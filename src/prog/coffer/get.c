@@ -102,7 +102,8 @@ static enum cof_err on_begun(void *ctx, const struct cof_s3_object *object, stru
     if (t->is_folder)
         err = cof_file_make_parents(job->path, 0755, diag); /* as readable as the files in it */
     if (err == COF_OK)
-        err = keep_download_open(&job->keep, job->store, object, ranges, n_ranges, !t->config->batch.no_resume, diag);
+        err = keep_download_open(&job->keep, job->store, object, ranges, n_ranges,
+                                 !t->config->batch.no_resume && strcmp(job->store, job->path) == 0, diag);
     for (size_t i = 0; i < n_ranges && err == COF_OK; i++)
         if (ranges[i].is_stored)
             on_moved(job, (int64_t)ranges[i].length);

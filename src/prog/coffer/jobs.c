@@ -397,7 +397,7 @@ static enum cof_err check_receipt(const struct config *config, struct opened *o,
     if (err == COF_OK && config->input != NULL)
         err = check_input(config->input, o, &r, diag);
     if (err == COF_OK) {
-        receipt_json(&r, &attest, json);
+        receipt_json(&r, &attest, expected.n > 0, json);
         if (!config->json) {
             FILE *was = stdout;
             if (config->output == NULL)

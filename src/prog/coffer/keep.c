@@ -257,6 +257,22 @@ static bool names(struct keep_download *keep, const char *path)
            (size_t)c < sizeof keep->log;
 }
 
+/* A file beside the target, which others may be able to write to as well: what lies there under that name already must be ours
+ * alone, or somebody would read along, or have us write into another of our files. */
+static enum cof_err open_ours(const char *path, int flags, int *fd, struct cof_diag *diag)
+{
+    struct stat st;
+
+    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
+    if (*fd < 0 || fstat(*fd, &st) != 0)
+        return failed(path, diag);
+    if (S_ISREG(st.st_mode) && st.st_uid == geteuid() && st.st_nlink == 1 && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
+        return COF_OK;
+    (void)cof_diag_set(diag, COF_E_DENIED, "%s: somebody else's file, or one with another name as well", path);
+    cof_diag_hint(diag, "remove it, or choose a folder that only you can write to");
+    return COF_E_DENIED;
+}
+
 enum cof_err keep_download_open(struct keep_download *keep, const char *path, const struct cof_s3_object *object,
                                 struct cof_s3_part *ranges, size_t n_ranges, bool resume, struct cof_diag *diag)
 {
@@ -268,14 +284,14 @@ enum cof_err keep_download_open(struct keep_download *keep, const char *path, co
     if (!names(keep, path))
         return cof_diag_set(diag, COF_E_USAGE, "the file's name is too long");
     keep->is_kept = true;
-    keep->fd = open(keep->part, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (keep->fd < 0)
-        return failed(keep->part, diag);
+    err = open_ours(keep->part, 0, &keep->fd, diag);
+    if (err != COF_OK)
+        return err;
     if (flock(keep->fd, LOCK_EX | LOCK_NB) != 0)
         return cof_diag_set(diag, COF_E_EXISTS, "%s: another coffer is fetching this file", keep->part);
-    keep->log_fd = open(keep->log, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_APPEND, 0600);
-    if (keep->log_fd < 0)
-        return failed(keep->log, diag);
+    err = open_ours(keep->log, O_APPEND, &keep->log_fd, diag);
+    if (err != COF_OK)
+        return err;
     err = take_up(keep, object, ranges, n_ranges);
     return err == COF_OK ? COF_OK : cof_diag_set(diag, err, "%s: %s", keep->log, cof_err_text(err));
 }

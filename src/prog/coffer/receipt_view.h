@@ -9,6 +9,7 @@
 
 void print_pcrs(const struct cof_attest *attest); /* those that are not zero */
 void print_receipt(const struct cof_receipt *receipt, const struct cof_attest *attest);
-void receipt_json(const struct cof_receipt *receipt, const struct cof_attest *attest, struct cof_buf *out);
+/* measured: whether the enclave's measurements were compared with expected ones. */
+void receipt_json(const struct cof_receipt *receipt, const struct cof_attest *attest, bool measured, struct cof_buf *out);
 
 #endif
