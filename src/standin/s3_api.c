@@ -13,6 +13,21 @@
 /* S3 Control's one operation here: Block Public Access of the account. */
 #define COF_S3_ACCOUNT_PATH "/v20180820/configuration/publicAccessBlock"
 
+/* spec: names that S3 keeps for itself. */
+static bool is_reserved(struct cof_view name)
+{
+    static const char *const starts[] = {"xn--", "sthree-", "amzn-s3-demo-"};
+    static const char *const ends[] = {"-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"};
+
+    for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++)
+        if (cof_view_starts(name, cof_view_str(starts[i])))
+            return true;
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+        if (cof_view_ends(name, cof_view_str(ends[i])))
+            return true;
+    return false;
+}
+
 bool cof_s3_bucket_name_ok(struct cof_view name)
 {
     size_t dots = 0, digits = 0;
@@ -32,7 +47,7 @@ bool cof_s3_bucket_name_ok(struct cof_view name)
         dots += c == '.';
         digits += c >= '0' && c <= '9';
     }
-    return !(dots == 3 && digits + dots == name.len); /* formed like an IPv4 address */
+    return !is_reserved(name) && !(dots == 3 && digits + dots == name.len); /* formed like an IPv4 address */
 }
 
 enum cof_err cof_s3_fail_with(

@@ -113,7 +113,7 @@ bool cof_s3_bucket_name_ok(struct cof_view name);
     X(get_public_block) X(put_public_block) X(delete_public_block)                                  \
     X(get_account_block) X(put_account_block) X(delete_account_block)                               \
     X(get_ownership) X(put_ownership) X(delete_ownership)                                           \
-    X(list_objects) X(list_objects_v2) X(list_versions) X(list_uploads) X(list_parts)               \
+    X(get_unset) X(list_objects) X(list_objects_v2) X(list_versions) X(list_uploads) X(list_parts)               \
     X(get_object) X(head_object) X(copy_object) X(delete_object) X(delete_objects)                  \
     X(create_upload) X(complete_upload) X(abort_upload) X(copy_part)                                \
     X(get_tagging) X(put_tagging) X(delete_tagging) X(get_attributes)                               \

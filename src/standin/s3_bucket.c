@@ -5,10 +5,12 @@
 #include "base/codec.h"
 #include "format/xml.h"
 #include "standin/s3_lock.h"
+#include "standin/s3_multipart.h"
 #include "standin/s3_owner.h"
 #include "standin/s3_public.h"
 #include "standin/s3_record.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define BUCKETS_MAX 10000 /* of one listing */
@@ -65,10 +67,10 @@ enum cof_err cof_s3_list_buckets(struct cof_s3_call *c)
     cof_buf_init(&next, 128);
     cof_buf_init(&list.last, 128);
     if (!cof_s3_allowed(c, "s3:ListAllMyBuckets", false, NULL, false, &err) ||
-        !cof_s3_param_number(c, "max-buckets", BUCKETS_MAX, BUCKETS_MAX, &list.max))
+        !cof_s3_param_number(c, "max-buckets", UINT32_MAX, BUCKETS_MAX, &list.max))
         goto out;
-    if (cof_s3_has_param(c, "max-buckets") && list.max == 0) {
-        err = cof_s3_fail(c, 400, "InvalidArgument", "max-buckets must be between 1 and 10000");
+    if (cof_s3_has_param(c, "max-buckets") && (list.max == 0 || list.max > BUCKETS_MAX)) {
+        err = cof_s3_fail(c, 400, "InvalidArgument", "Argument max-buckets must be an integer between 1 and 10000.");
         goto out;
     }
     if (token.len > 0 && cof_base64url_decode(token, &after) != COF_OK) {
@@ -102,12 +104,17 @@ static bool location_ok(struct cof_s3_call *c)
 {
     struct cof_xml_node *root = NULL;
     struct cof_view place;
+    char extra[80];
     bool good = c->req->body.len == 0;
 
     if (!good && cof_xml_parse(c->req->body, 65536, 100, &root) == COF_OK) {
         place = cof_xml_text(root, "LocationConstraint");
-        good = place.len == 0 || cof_view_eq_str(place, cof_standin_region(c->s));
-        if (!good)
+        good = place.len == 0 || (cof_view_eq_str(place, cof_standin_region(c->s)) && !cof_view_eq_str(place, "us-east-1"));
+        if (cof_view_eq_str(place, "us-east-1")) { /* spec: the oldest region is named by naming none */
+            (void)snprintf(extra, sizeof extra, "<LocationConstraint>us-east-1</LocationConstraint>");
+            (void)cof_s3_fail_with(
+                c, 400, "InvalidLocationConstraint", "The specified location-constraint is not valid", extra);
+        } else if (!good)
             (void)cof_s3_fail(c, 400, "IllegalLocationConstraintException",
                 "The specified location constraint is incompatible for the region specific endpoint this request was "
                 "sent to.");
@@ -220,11 +227,14 @@ enum cof_err cof_s3_delete_bucket(struct cof_s3_call *c)
     cof_buf_init(&prefix, 100);
     cof_s3_key_of(&prefix, c->bucket, COF_LIT(""));
     err = c->store->scan(c->store->ctx, "s3.version", cof_buf_view(&prefix), COF_LIT(""), 1, found_one, &any);
-    if (err == COF_OK && !any)
-        err = c->store->scan(c->store->ctx, "s3.upload", cof_buf_view(&prefix), COF_LIT(""), 1, found_one, &any);
     cof_buf_done(&prefix);
     if (err == COF_OK && any)
-        return cof_s3_fail(c, 409, "BucketNotEmpty", "The bucket you tried to delete is not empty");
+        return cof_s3_fail(c, 409, "BucketNotEmpty",
+            cof_s3_versioning_of(c) == COF_S3_UNVERSIONED
+                ? "The bucket you tried to delete is not empty"
+                : "The bucket you tried to delete is not empty. You must delete all versions in the bucket.");
+    if (err == COF_OK)
+        err = cof_s3_uploads_drop(c);
     if (err == COF_OK)
         err = c->store->remove(c->store->ctx, "s3.bucket", cof_view_str(c->bucket));
     if (err == COF_OK)

@@ -105,6 +105,16 @@ static bool form_ok(struct cof_s3_call *c, struct cof_view none, struct cof_view
     return not_implemented(c, "If-None-Match");
 }
 
+bool cof_s3_not_here(struct cof_s3_call *c, const char *header)
+{
+    char extra[120];
+
+    (void)snprintf(extra, sizeof extra, "<Header>%s</Header>", header);
+    (void)cof_s3_fail_with(
+        c, 501, "NotImplemented", "A header you provided implies functionality that is not implemented", extra);
+    return false;
+}
+
 bool cof_s3_put_conditions(struct cof_s3_call *c, enum cof_err *err)
 {
     struct cof_view none = cof_s3_header(c, "if-none-match"), match = cof_s3_header(c, "if-match");

@@ -15,6 +15,8 @@ bool cof_s3_etag_listed(struct cof_view list, const char *etag);
 /* PreconditionFailed; condition: "If-Match" or the like. */
 enum cof_err cof_s3_precondition_failed(struct cof_s3_call *call, const char *condition);
 
+/* NotImplemented, for a header that is of other kinds of buckets. False. */
+bool cof_s3_not_here(struct cof_s3_call *call, const char *header);
 /* The x-amz-copy-source-if-... headers. False: the reply holds the error. */
 bool cof_s3_copy_conditions(struct cof_s3_call *call, const json_t *record);
 

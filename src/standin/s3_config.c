@@ -2,6 +2,7 @@
  *
  * A bucket's settings: what they share, and versioning. Others: s3_encryption.c, s3_policy.c, s3_owner.c.
  */
+#include "standin/s3_body.h"
 #include "standin/s3_config.h"
 
 #include "standin/s3_lock.h"
@@ -59,7 +60,9 @@ enum cof_err cof_s3_put_versioning(struct cof_s3_call *c)
     status = cof_xml_text(root, "Status");
     if (cof_view_eq_str(cof_xml_text(root, "MfaDelete"), "Enabled"))
         err = cof_s3_fail(c, 501, "NotImplemented", "MFA delete is not implemented.");
-    else if (!cof_view_eq_str(status, "Enabled") && !cof_view_eq_str(status, "Suspended"))
+    else if (status.len > 0 && !cof_view_eq_str(status, "Enabled") && !cof_view_eq_str(status, "Suspended"))
+        err = cof_s3_bad_xml(c);
+    else if (status.len == 0)
         err =
             cof_s3_fail(c, 400, "IllegalVersioningConfigurationException", "The Versioning element must be specified");
     else if (cof_s3_lock_enabled(c) && !cof_view_eq_str(status, "Enabled"))

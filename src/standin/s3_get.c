@@ -394,7 +394,7 @@ static enum cof_err get(struct cof_s3_call *c, bool with_body)
     struct cof_s3_sse sse = {.mode = COF_S3_SSE_NONE};
     struct cof_view version_id = cof_s3_param(c, "versionId");
     json_t *record = NULL;
-    char id[64];
+    char id[64], date[COF_DATE_MAX];
     enum cof_err err;
     int fresh;
 
@@ -412,6 +412,8 @@ static enum cof_err get(struct cof_s3_call *c, bool with_body)
         err = cof_s3_fail(c, 405, "MethodNotAllowed", "The specified method is not allowed against this resource.");
         cof_headers_set(&c->reply->headers, "x-amz-delete-marker", "true");
         cof_headers_set(&c->reply->headers, "x-amz-version-id", id);
+        cof_date_http(cof_s3_int(record, "modified"), date);
+        cof_headers_set(&c->reply->headers, "Last-Modified", date);
         cof_headers_set(&c->reply->headers, "Allow", "DELETE");
         goto out;
     }

@@ -381,7 +381,11 @@ enum cof_err cof_s3_list_versions(struct cof_s3_call *c)
     if (!cof_s3_allowed(c, "s3:ListBucketVersions", false, NULL, false, &err) ||
         !common_checks(c, &w, "max-keys", &err))
         goto out;
-    if (id_marker.len > 0 && key_marker.len > 0)
+    if (id_marker.len > 0 && key_marker.len == 0) {
+        err = cof_s3_fail(c, 400, "InvalidArgument", "A version-id marker cannot be specified without a key marker.");
+        goto out;
+    }
+    if (id_marker.len > 0)
         err = start_after_version(&w, key_marker, id_marker);
     else
         start_after(&w, key_marker);

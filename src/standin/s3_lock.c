@@ -63,7 +63,7 @@ static bool read_until(struct cof_s3_call *c, struct cof_view text, int64_t *ms)
     return *ms > c->req->now_ms || invalid(c, "The retain until date must be in the future!");
 }
 
-/* spec: required of a PutObject with these headers. */
+/* spec: required of a PutObject with these headers, and of each into a bucket with a default retention. */
 static bool proved(struct cof_s3_call *c)
 {
     struct cof_s3_sum sum;
@@ -113,15 +113,17 @@ bool cof_s3_lock_for_write(struct cof_s3_call *c, json_t *record, enum cof_err *
     struct cof_view mode = cof_s3_header(c, "x-amz-object-lock-mode"),
                     until = cof_s3_header(c, "x-amz-object-lock-retain-until-date"),
                     hold = cof_s3_header(c, "x-amz-object-lock-legal-hold");
+    bool asked = mode.len > 0 || until.len > 0 || hold.len > 0;
+    bool is_put = !cof_s3_has_param(c, "uploads") && cof_s3_header(c, "x-amz-copy-source").len == 0;
     json_t *lock;
 
     *err = COF_OK;
-    if (mode.len == 0 && until.len == 0 && hold.len == 0)
-        return true;
-    if (!cof_s3_lock_enabled(c))
+    if (asked && !cof_s3_lock_enabled(c))
         return no_lock(c);
-    if (!cof_s3_has_param(c, "uploads") && cof_s3_header(c, "x-amz-copy-source").len == 0 && !proved(c))
+    if (is_put && (asked || cof_s3_text(json_object_get(c->bucket_record, "object_lock"), "mode")[0] != '\0') && !proved(c))
         return false;
+    if (!asked)
+        return true;
     lock = json_object();
     if (json_object_set_new(record, "lock", lock) != 0) {
         *err = COF_E_MEMORY;
@@ -211,6 +213,17 @@ static bool period(struct cof_view text, uint64_t max, uint64_t *out)
     return cof_parse_u64(text, max, out) == COF_OK && *out > 0;
 }
 
+static bool bad_period(struct cof_s3_call *c, const char *message)
+{
+    bool as_ceph = false;
+
+    if (cof_s3_setting(c->store, "as_ceph", &as_ceph) == COF_OK)
+        (void)cof_s3_fail(c, 400, as_ceph ? "InvalidRetentionPeriod" : "InvalidArgument", message);
+    else
+        (void)cof_s3_fail(c, 500, "InternalError", "We encountered an internal error. Please try again.");
+    return false;
+}
+
 /* <DefaultRetention> into a fresh "object_lock". */
 static bool read_preset(struct cof_s3_call *c, const struct cof_xml_node *node, json_t *out)
 {
@@ -222,11 +235,10 @@ static bool read_preset(struct cof_s3_call *c, const struct cof_xml_node *node, 
         (void)cof_s3_bad_xml(c);
         return false;
     }
-    if (!period(cof_xml_text(node, days ? "Days" : "Years"), days ? DAYS_MAX : YEARS_MAX, &n)) {
-        (void)cof_s3_fail(
-            c, 400, "InvalidRetentionPeriod", "Default retention period must be a positive integer value.");
-        return false;
-    }
+    if (!period(cof_xml_text(node, days ? "Days" : "Years"), UINT32_MAX, &n))
+        return bad_period(c, "Default retention period must be a positive integer value.");
+    if (n > (days ? DAYS_MAX : YEARS_MAX))
+        return bad_period(c, "Default retention period too large.");
     return json_object_set_new(out, "mode", cof_s3_string(mode)) == 0 &&
         json_object_set_new(out, days ? "days" : "years", json_integer((json_int_t)n)) == 0;
 }

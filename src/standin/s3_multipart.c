@@ -46,11 +46,19 @@ static bool sum_type(struct cof_s3_call *c, enum cof_checksum_alg alg, const cha
 {
     struct cof_view asked = cof_s3_header(c, "x-amz-checksum-type");
     bool full = cof_view_eq_str(asked, "FULL_OBJECT"), composite = cof_view_eq_str(asked, "COMPOSITE");
+    char name[16], message[120];
 
     *type = alg == COF_CHECKSUM_CRC64NVME || (full && cof_checksum_is_crc(alg)) ? "FULL_OBJECT" : "COMPOSITE";
-    if ((asked.len > 0 && !full && !composite) || (full && !cof_checksum_is_crc(alg)) ||
+    if (asked.len > 0 && !full && !composite) {
+        (void)cof_s3_fail(c, 400, "InvalidRequest", "Value for x-amz-checksum-type header is invalid.");
+        return false;
+    }
+    if ((full && !cof_checksum_is_crc(alg)) ||
         (composite && alg == COF_CHECKSUM_CRC64NVME)) {
-        (void)cof_s3_fail(c, 400, "InvalidRequest", "The checksum type cannot be used with that checksum algorithm.");
+        cof_s3_sum_small_name(alg, name);
+        (void)snprintf(message, sizeof message, "The %s checksum type cannot be used with the %s checksum algorithm.",
+            full ? "FULL_OBJECT" : "COMPOSITE", name);
+        (void)cof_s3_fail(c, 400, "InvalidRequest", message);
         return false;
     }
     return true;
@@ -276,6 +284,40 @@ out:
     json_decref(d.keys);
     json_decref(d.segments);
     cof_buf_done(&key);
+    return err;
+}
+
+static bool collect_upload(void *arg, struct cof_view key, struct cof_view value)
+{
+    struct cof_view bucket, rest, object, id;
+    json_t *list = arg;
+
+    (void)value;
+    return cof_view_split(key, 0, &bucket, &rest) && cof_view_split(rest, 0, &object, &id) &&
+        json_array_append_new(list, cof_s3_string(object)) == 0 && json_array_append_new(list, cof_s3_string(id)) == 0;
+}
+
+enum cof_err cof_s3_uploads_drop(struct cof_s3_call *c)
+{
+    json_t *list = json_array(), *upload;
+    struct cof_buf prefix;
+    enum cof_err err = list == NULL ? COF_E_MEMORY : COF_OK;
+
+    cof_buf_init(&prefix, 100);
+    cof_s3_key_of(&prefix, c->bucket, COF_LIT(""));
+    if (err == COF_OK)
+        err = c->store->scan(
+            c->store->ctx, "s3.upload", cof_buf_view(&prefix), COF_LIT(""), SIZE_MAX, collect_upload, list);
+    for (size_t i = 0; i + 1 < json_array_size(list) && err == COF_OK; i += 2) {
+        cof_buf_reset(&c->key);
+        cof_buf_add_str(&c->key, json_string_value(json_array_get(list, i)));
+        upload = json_pack("{s:O}", "upload", json_array_get(list, i + 1));
+        err = upload == NULL ? COF_E_MEMORY : cof_s3_upload_drop(c, upload, NULL);
+        json_decref(upload);
+    }
+    cof_buf_reset(&c->key);
+    cof_buf_done(&prefix);
+    json_decref(list);
     return err;
 }
 

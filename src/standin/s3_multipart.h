@@ -12,6 +12,8 @@
 bool cof_s3_upload_load(struct cof_s3_call *call, json_t **out, enum cof_err *err);
 /* Removes the upload and its parts; the blobs of segments in keep (may be NULL) stay. */
 COF_MUST_USE enum cof_err cof_s3_upload_drop(struct cof_s3_call *call, const json_t *upload, const json_t *keep);
+/* Removes all of the bucket's uploads: they go with it. */
+COF_MUST_USE enum cof_err cof_s3_uploads_drop(struct cof_s3_call *call);
 /* Whether a composite checksum was asked for: then each part must have one. */
 bool cof_s3_upload_is_composite(const json_t *upload);
 /* The key of a part in s3.part. */

@@ -7,6 +7,7 @@
 #include "standin/s3_record.h"
 #include "standin/s3_sse.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Headers that are kept as they came and given back with the object. */
@@ -142,11 +143,25 @@ bool cof_s3_tag_ok(struct cof_view key, struct cof_view value)
         tag_chars_ok(value) && !cof_view_starts(key, COF_LIT("aws:"));
 }
 
+/* Whether the tag may be added; if not, the reply says why. */
+static bool tag_or_told(struct cof_s3_call *c, const json_t *tags, struct cof_view name, struct cof_view value)
+{
+    if (!cof_s3_tag_ok(name, COF_LIT("")))
+        (void)cof_s3_fail(c, 400, "InvalidTag", "The TagKey you have provided is invalid");
+    else if (!cof_s3_tag_ok(name, value))
+        (void)cof_s3_fail(c, 400, "InvalidTag", "The TagValue you have provided is invalid");
+    else if (json_object_size(tags) == COF_S3_TAGS_MAX)
+        (void)cof_s3_fail(c, 400, "BadRequest", "Object tags cannot be greater than 10");
+    else
+        return true;
+    return false;
+}
+
 bool cof_s3_put_tags(struct cof_s3_call *c, struct cof_view text, json_t **out, enum cof_err *err)
 {
     struct cof_view raw_name, raw_value;
     struct cof_buf name, value;
-    bool good = true;
+    bool good = true, told = false;
 
     *out = json_object();
     *err = *out == NULL ? COF_E_MEMORY : COF_OK;
@@ -156,12 +171,13 @@ bool cof_s3_put_tags(struct cof_s3_call *c, struct cof_view text, json_t **out, 
         cof_buf_reset(&name);
         cof_buf_reset(&value);
         good = cof_uri_decode(raw_name, true, &name) == COF_OK && cof_uri_decode(raw_value, true, &value) == COF_OK &&
-            cof_s3_tag_ok(cof_buf_view(&name), cof_buf_view(&value)) &&
-            json_object_get(*out, cof_buf_cstr(&name)) == NULL && json_object_size(*out) < COF_S3_TAGS_MAX;
+            name.len > 0 && json_object_get(*out, cof_buf_cstr(&name)) == NULL;
+        told = good && !tag_or_told(c, *out, cof_buf_view(&name), cof_buf_view(&value));
+        good = good && !told;
         if (good && !set_text(*out, cof_buf_cstr(&name), cof_buf_view(&value)))
             *err = COF_E_MEMORY;
     }
-    if (!good)
+    if (!good && !told)
         (void)cof_s3_fail(c, 400, "InvalidArgument",
             "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag "
             "name duplicates.");
@@ -237,6 +253,36 @@ static bool sum_value_ok(enum cof_checksum_alg alg, struct cof_view value)
     return good;
 }
 
+static bool bad_value(struct cof_s3_call *c, const char *header)
+{
+    char message[100];
+
+    (void)snprintf(message, sizeof message, "Value for %s header is invalid.", header);
+    (void)cof_s3_fail(c, 400, "InvalidRequest", message);
+    return false;
+}
+
+/* A checksum by an algorithm that nobody knows is not taken for none. */
+static bool sum_headers_known(struct cof_s3_call *c)
+{
+    static const char *const others[] = {"x-amz-checksum-algorithm", "x-amz-checksum-type", "x-amz-checksum-mode"};
+    const struct cof_headers *h = &c->req->head->headers;
+
+    for (size_t i = 0; i < h->n; i++) {
+        struct cof_view name = cof_headers_name(h, i), start = COF_LIT("x-amz-checksum-");
+        bool known = !cof_view_eq_nocase(cof_view_sub(name, 0, start.len), start);
+
+        for (size_t k = 0; k < sizeof others / sizeof others[0] && !known; k++)
+            known = cof_view_eq_nocase(name, cof_view_str(others[k]));
+        if (known || cof_checksum_named(cof_view_sub(name, start.len, SIZE_MAX)) != COF_CHECKSUM_NONE)
+            continue;
+        (void)cof_s3_fail(
+            c, 400, "InvalidRequest", "The algorithm type you specified in x-amz-checksum- header is invalid.");
+        return false;
+    }
+    return true;
+}
+
 bool cof_s3_put_sum(struct cof_s3_call *c, struct cof_s3_sum *out)
 {
     struct cof_view trailer = cof_s3_header(c, "x-amz-trailer"),
@@ -255,11 +301,13 @@ bool cof_s3_put_sum(struct cof_s3_call *c, struct cof_s3_sum *out)
             return false;
         }
         *out = (struct cof_s3_sum){alg, value, trails};
-        if (value.len > 0 && !sum_value_ok(alg, value)) {
-            (void)cof_s3_fail(c, 400, "InvalidRequest", "Value for x-amz-checksum header is invalid.");
-            return false;
-        }
+        if (value.len > 0 && !sum_value_ok(alg, value))
+            return bad_value(c, cof_s3_sum_header(alg));
     }
+    if (!sum_headers_known(c))
+        return false;
+    if (named.len > 0 && out->alg != COF_CHECKSUM_NONE && cof_checksum_named(named) != out->alg)
+        return bad_value(c, "x-amz-sdk-checksum-algorithm");
     if (out->alg == COF_CHECKSUM_NONE && named.len > 0) {
         (void)cof_s3_fail(c, 400, "InvalidRequest",
             "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers "

@@ -381,7 +381,13 @@ static bool prepare(struct upload *u, enum cof_err *err)
     enum cof_checksum_alg alg;
 
     *err = COF_OK;
-    u->is_part = cof_s3_has_param(c, "partNumber");
+    u->is_part = cof_s3_has_param(c, "partNumber") || cof_s3_has_param(c, "uploadId");
+    if (u->is_part && !cof_s3_has_param(c, "uploadId"))
+        return refuse(u, 400, "InvalidArgument", "This operation does not accept partNumber without uploadId");
+    if (cof_s3_header(c, "x-amz-write-offset-bytes").len > 0) { /* spec: appending is of directory buckets */
+        (void)cof_s3_not_here(c, "x-amz-write-offset-bytes");
+        return false;
+    }
     u->is_chunked = auth->payload >= COF_PAYLOAD_CHUNKS_SIGNED;
     if (u->is_chunked && !auth->is_signed && auth->payload != COF_PAYLOAD_CHUNKS_TRAILER)
         return refuse(u, 403, "AccessDenied", "Access Denied");

@@ -98,11 +98,11 @@ static void configurations_are_checked(void **state)
         {"<ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention><Mode>COMPLIANCE</Mode><Days>1</Days><Years>1</Years>"
          "</DefaultRetention></Rule>", 400, "MalformedXML"},
         {"<ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention><Mode>COMPLIANCE</Mode><Days>0</Days></DefaultRetention></Rule>",
-            400, "InvalidRetentionPeriod"},
+            400, "InvalidArgument"},
         {"<ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention><Mode>COMPLIANCE</Mode><Years>-1</Years></DefaultRetention></Rule>",
-            400, "InvalidRetentionPeriod"},
+            400, "InvalidArgument"},
         {"<ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention><Mode>COMPLIANCE</Mode><Years>101</Years></DefaultRetention></Rule>",
-            400, "InvalidRetentionPeriod"},
+            400, "InvalidArgument"},
         {"<ObjectLockEnabled>Enabled</ObjectLockEnabled>", 200, NULL},
     };
     struct fixture f;
@@ -214,7 +214,8 @@ static void a_default_counts_from_the_write(void **state)
 
     fixture_init(&f, manifest);
     f.now_ms += DAY_MS;
-    put(&f, "/kept/k", "", id);
+    call(&f, "PUT", "/kept/k", "", "x", 400, "InvalidRequest"); /* spec: what will be retained comes with a checksum */
+    put(&f, "/kept/k", "content-md5: ndTkYSaMgDT1yFZOFVxnpg==", id);
     (void)snprintf(target, sizeof target, "/kept/k?retention&versionId=%s", id);
     call(&f, "GET", target, "", "", 200, "<Mode>COMPLIANCE</Mode><RetainUntilDate>2027-11-24T20:00:00Z</RetainUntilDate>");
     (void)snprintf(target, sizeof target, "/kept/k?versionId=%s", id);

@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What AWS refuses at the edges of S3's API, coffer-local refuses with the same status and code, and does nothing; and what no bucket here
+ever has it tells as AWS tells of a bucket without it."""
+import base64, hashlib, http.client, sys, zlib
+from pathlib import Path
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tools'))
+from local import Checks, Local
+try:
+    import boto3
+    from botocore.auth import S3SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.config import Config
+    from botocore.credentials import Credentials
+    from botocore.exceptions import ClientError
+except ImportError:
+    print('1..0 # SKIP python3 has no boto3')
+    sys.exit(0)
+
+check = Checks()
+VERSION = 'A' * 32 # well formed, and of nothing
+
+
+class World:
+    def __init__(self):
+        self.local = Local('bkt', 'ver-v')
+        e = self.local.env()
+        self.credentials = Credentials(e['AWS_ACCESS_KEY_ID'], e['AWS_SECRET_ACCESS_KEY'])
+        self.s3 = boto3.client('s3', endpoint_url=f'http://localhost:{self.local.port}', region_name='us-east-1',
+                               aws_access_key_id=e['AWS_ACCESS_KEY_ID'], aws_secret_access_key=e['AWS_SECRET_ACCESS_KEY'],
+                               config=Config(s3={'addressing_style': 'path'}, retries={'max_attempts': 1}, parameter_validation=False))
+
+    def raw(self, method, path, body=b'', **headers):
+        """-> status, code, header fields, body"""
+        request = AWSRequest(method, f'http://localhost:{self.local.port}{path}', data=body,
+                             headers={k.replace('_', '-'): v for k, v in headers.items()})
+        request.headers['x-amz-content-sha256'] = hashlib.sha256(body).hexdigest()
+        S3SigV4Auth(self.credentials, 's3', 'us-east-1').add_auth(request)
+        c = http.client.HTTPConnection('localhost', self.local.port, timeout=20)
+        c.request(method, path, body=body or None, headers=dict(request.headers.items()))
+        r = c.getresponse()
+        text = r.read()
+        c.close()
+        code = text.split(b'<Code>')[1].split(b'</Code>')[0].decode() if b'<Code>' in text else None
+        return r.status, code, {k.lower(): v for k, v in r.getheaders()}, text
+
+    def refused(self, name, status, code, call, **args):
+        try:
+            got = call(**args)
+            got = got.get('ResponseMetadata', {}).get('HTTPStatusCode')
+        except ClientError as e:
+            got = e.response['ResponseMetadata']['HTTPStatusCode'], e.response['Error']['Code']
+        check(name, got == (status, code), f'{got} in place of {status} {code}')
+
+    def refused_raw(self, name, status, code, *args, **headers):
+        got = self.raw(*args, **headers)
+        check(name, got[:2] == (status, code), f'{got[:2]} in place of {status} {code}')
+
+
+def crc32(data):
+    return base64.b64encode(zlib.crc32(data).to_bytes(4, 'big')).decode()
+
+
+def versions(w):
+    s3 = w.s3
+    v = s3.put_object(Bucket='ver-v', Key='k', Body=b'1')['VersionId']
+    for name, call, args in (('get', s3.get_object, {}), ('delete', s3.delete_object, {}), ('tags', s3.get_object_tagging, {}),
+                             ('attributes', s3.get_object_attributes, {'ObjectAttributes': ['ETag']})):
+        w.refused(f'what can be no version id: {name}', 400, 'InvalidArgument', call, Bucket='ver-v', Key='k', VersionId='../../etc', **args)
+        if name != 'delete':
+            w.refused(f'a version that is not there: {name}', 404, 'NoSuchVersion', call, Bucket='ver-v', Key='k', VersionId=VERSION, **args)
+    w.refused('a version to copy', 400, 'InvalidArgument', s3.copy_object, Bucket='bkt', Key='c', CopySource='ver-v/k?versionId=nonsense')
+    w.refused('a version marker without a key', 400, 'InvalidArgument', s3.list_object_versions, Bucket='ver-v', VersionIdMarker=v)
+    w.refused('a version marker that can be none', 400, 'InvalidArgument', s3.list_object_versions, Bucket='ver-v', KeyMarker='k', VersionIdMarker='x')
+    w.refused('a state of versioning that is none', 400, 'MalformedXML', s3.put_bucket_versioning, Bucket='ver-v',
+              VersioningConfiguration={'Status': 'Disabled'})
+    check('and the version is there still', s3.get_object(Bucket='ver-v', Key='k', VersionId=v)['Body'].read() == b'1')
+    marker = s3.delete_object(Bucket='ver-v', Key='k')['VersionId']
+    status, _, fields, _ = w.raw('HEAD', f'/ver-v/k?versionId={marker}')
+    check('of a delete marker its date is told', (status, fields.get('x-amz-delete-marker'), 'last-modified' in fields) == (405, 'true', True), fields)
+
+
+def buckets(w):
+    for name in ('xn--name', 'sthree-name', 'amzn-s3-demo-name', 'name-s3alias', 'name--ol-s3', 'name.mrap', 'name--table-s3'):
+        w.refused(f'a name that S3 keeps: {name}', 400, 'InvalidBucketName', w.s3.create_bucket, Bucket=name)
+    w.refused('us-east-1 is no location', 400, 'InvalidLocationConstraint', w.s3.create_bucket, Bucket='far',
+              CreateBucketConfiguration={'LocationConstraint': 'us-east-1'})
+    w.refused('nor is another region', 400, 'IllegalLocationConstraintException', w.s3.create_bucket, Bucket='far',
+              CreateBucketConfiguration={'LocationConstraint': 'eu-west-1'})
+    for n in (0, 10001):
+        w.refused(f'a list of {n} buckets', 400, 'InvalidArgument', w.s3.list_buckets, MaxBuckets=n)
+    w.s3.create_bucket(Bucket='begun')
+    for key in ('a', 'b/c'):
+        up = w.s3.create_multipart_upload(Bucket='begun', Key=key)['UploadId']
+        w.s3.upload_part(Bucket='begun', Key=key, UploadId=up, PartNumber=1, Body=b'x' * 300000)
+    w.s3.delete_bucket(Bucket='begun')
+    w.s3.create_bucket(Bucket='begun')
+    left = w.s3.list_multipart_uploads(Bucket='begun').get('Uploads', [])
+    files = [p for p in (w.local.data / 'blobs').rglob('*') if p.is_file() and not p.name.startswith('slots-')]
+    check('uploads that were begun go with their bucket', left == [] and files == [], (left, files))
+
+
+def unset(w):
+    s3 = w.s3
+    for call, code in ((s3.get_bucket_cors, 'NoSuchCORSConfiguration'), (s3.get_bucket_website, 'NoSuchWebsiteConfiguration'),
+                       (s3.get_bucket_lifecycle_configuration, 'NoSuchLifecycleConfiguration'),
+                       (s3.get_bucket_replication, 'ReplicationConfigurationNotFoundError')):
+        w.refused(code, 404, code, call, Bucket='bkt')
+    w.refused('NoSuchConfiguration', 404, 'NoSuchConfiguration', s3.get_bucket_metrics_configuration, Bucket='bkt', Id='all')
+    for call, said in ((s3.get_bucket_logging, {}), (s3.get_bucket_notification_configuration, {}), (s3.get_bucket_accelerate_configuration, {}),
+                       (s3.get_bucket_request_payment, {'Payer': 'BucketOwner'}), (s3.list_bucket_inventory_configurations, {'IsTruncated': False})):
+        got = call(Bucket='bkt')
+        got.pop('ResponseMetadata')
+        check(f'{call.__name__}: nothing is set', got == said, got)
+    w.refused_raw('what is newer than this is not taken for a list', 501, 'NotImplemented', 'GET', '/bkt?metadataConfiguration')
+
+
+def checksums(w):
+    right = crc32(b'x')
+    w.refused_raw('an algorithm that is none', 400, 'InvalidRequest', 'PUT', '/bkt/s', b'x', x_amz_sdk_checksum_algorithm='CRC99', x_amz_checksum_crc32=right)
+    w.refused_raw('another algorithm than the value', 400, 'InvalidRequest', 'PUT', '/bkt/s', b'x', x_amz_sdk_checksum_algorithm='SHA256',
+                  x_amz_checksum_crc32=right)
+    w.refused_raw('a checksum by what nobody knows', 400, 'InvalidRequest', 'PUT', '/bkt/s', b'x', x_amz_checksum_crc99=right)
+    w.refused('a type that is none', 400, 'InvalidRequest', w.s3.create_multipart_upload, Bucket='bkt', Key='s', ChecksumAlgorithm='CRC32', ChecksumType='HALF')
+    w.refused_raw('a part of no upload', 400, 'InvalidArgument', 'PUT', '/bkt/s?partNumber=1', b'x')
+    w.refused_raw('an upload without the part', 400, 'InvalidArgument', 'PUT', '/bkt/s?uploadId=abc', b'x')
+    w.refused_raw('bytes to append', 501, 'NotImplemented', 'PUT', '/bkt/s', b'x', x_amz_write_offset_bytes='0')
+    w.refused('none of them was written', 404, 'NoSuchKey', w.s3.get_object, Bucket='bkt', Key='s')
+
+
+def tags(w):
+    put = lambda text: dict(call=w.s3.put_object, Bucket='bkt', Key='t', Body=b'', Tagging=text)
+    w.refused('eleven tags', 400, 'BadRequest', **put('&'.join(f'a{i}=b' for i in range(11))))
+    w.refused('one tag twice', 400, 'InvalidArgument', **put('a=1&a=2'))
+    w.refused('a tag without a key', 400, 'InvalidArgument', **put('='))
+    w.refused('a key that cannot be', 400, 'InvalidTag', **put('a%28=1'))
+    w.refused('a value that cannot be', 400, 'InvalidTag', **put('a=1%2A'))
+    w.s3.put_object(Bucket='bkt', Key='t', Body=b'', Tagging='a&&b=&c=d&')
+    got = {t['Key']: t['Value'] for t in w.s3.get_object_tagging(Bucket='bkt', Key='t')['TagSet']}
+    check('tags without values', got == {'a': '', 'b': '', 'c': 'd'}, got)
+
+
+def locks(w):
+    w.s3.create_bucket(Bucket='locked', ObjectLockEnabledForBucket=True)
+    config = lambda **retention: dict(call=w.s3.put_object_lock_configuration, Bucket='locked', ObjectLockConfiguration={
+        'ObjectLockEnabled': 'Enabled', 'Rule': {'DefaultRetention': {'Mode': 'GOVERNANCE', **retention}}})
+    for period in ({'Days': 0}, {'Days': -1}, {'Days': 36501}, {'Years': 101}):
+        w.refused(f'a default retention of {period}', 400, 'InvalidArgument', **config(**period))
+    args = config(Days=1)
+    args.pop('call')(**args)
+    w.refused_raw('what will be retained has a checksum', 400, 'InvalidRequest', 'PUT', '/locked/k', b'x')
+    status = w.raw('PUT', '/locked/k', b'x', x_amz_checksum_crc32=crc32(b'x'))[0]
+    check('then it is taken', status == 200, status)
+
+
+def main():
+    w = World()
+    try:
+        for part in (versions, buckets, unset, checksums, tags, locks):
+            try:
+                part(w)
+            except Exception as e: # a broken part is a failure, not the end of the others
+                check(part.__name__, False, repr(e))
+    finally:
+        w.local.close()
+    return check.done()
+
+
+if __name__ == '__main__':
+    sys.exit(main())
