@@ -266,7 +266,7 @@ static bool join_again(struct cof_s3_send *s, enum cof_err err)
 static void on_completed(struct cof_s3_send *s, enum cof_err err, const struct cof_aws_error *error,
                          const struct cof_diag *diag)
 {
-    char etag[128], sum[64];
+    char etag[128], sum[COF_S3_SUM_MAX];
 
     if (err == COF_OK) {
         err = cof_s3_read_completed(cof_buf_view(&s->reply), s->alg, etag, sum, &s->diag);

@@ -48,7 +48,7 @@ static void sent_checksum(const struct cof_s3_upload *u, char out[static COF_S3_
 {
     struct cof_buf text;
 
-    cof_buf_init(&text, 64);
+    cof_buf_init(&text, 128);
     if (u->sum.len > 0)
         cof_buf_add(&text, cof_buf_view(&u->sum));
     else if (u->has_trailer && u->call != NULL)
@@ -226,7 +226,8 @@ void cof_s3_upload_cancel(struct cof_s3_upload *upload)
 enum cof_err cof_s3_expected_read(const struct cof_http_head *head, struct cof_s3_expected *out)
 {
     static const enum cof_checksum_alg order[] = {COF_CHECKSUM_CRC64NVME, COF_CHECKSUM_SHA256, COF_CHECKSUM_CRC32C,
-                                                  COF_CHECKSUM_CRC32, COF_CHECKSUM_SHA1};
+                                                  COF_CHECKSUM_CRC32, COF_CHECKSUM_SHA1, COF_CHECKSUM_SHA512, COF_CHECKSUM_XXHASH128,
+                                                  COF_CHECKSUM_XXHASH3, COF_CHECKSUM_XXHASH64, COF_CHECKSUM_MD5};
     struct cof_view text = {0}, type = {0}, count;
     uint64_t n = 0;
     struct cof_buf value;
@@ -234,7 +235,7 @@ enum cof_err cof_s3_expected_read(const struct cof_http_head *head, struct cof_s
 
     *out = (struct cof_s3_expected){0};
     (void)cof_headers_get(&head->headers, "x-amz-checksum-type", &type);
-    cof_buf_init(&value, 64);
+    cof_buf_init(&value, 128);
     for (size_t i = 0; i < sizeof order / sizeof order[0] && out->alg == COF_CHECKSUM_NONE && err == COF_OK; i++) {
         bool is_composite;
         if (!cof_headers_get(&head->headers, cof_aws_checksum_header(order[i]), &text))

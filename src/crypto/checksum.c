@@ -17,6 +17,11 @@ static const struct {
     [COF_CHECKSUM_CRC64NVME] = {"CRC64NVME", 8, 0x9a6c9329ac4bc9b5},
     [COF_CHECKSUM_SHA1] = {"SHA1", 20, 0},
     [COF_CHECKSUM_SHA256] = {"SHA256", 32, 0},
+    [COF_CHECKSUM_SHA512] = {"SHA512", 64, 0},
+    [COF_CHECKSUM_MD5] = {"MD5", 16, 0},
+    [COF_CHECKSUM_XXHASH64] = {"XXHASH64", 8, 0},
+    [COF_CHECKSUM_XXHASH3] = {"XXHASH3", 8, 0},
+    [COF_CHECKSUM_XXHASH128] = {"XXHASH128", 16, 0},
 };
 
 #define N_ALGS (sizeof table / sizeof table[0])
@@ -124,14 +129,38 @@ bool cof_checksum_is_crc(enum cof_checksum_alg alg)
     return (size_t)alg < N_ALGS && table[alg].poly != 0;
 }
 
+static void xxh_init(struct cof_checksum *sum)
+{
+    if (sum->alg == COF_CHECKSUM_XXHASH64)
+        cof_xxh64_init(&sum->xxh.xxh64);
+    else if (sum->alg == COF_CHECKSUM_XXHASH3 || sum->alg == COF_CHECKSUM_XXHASH128)
+        cof_xxh3_init(&sum->xxh.xxh3);
+}
+
 enum cof_err cof_checksum_init(struct cof_checksum *sum, enum cof_checksum_alg alg)
 {
     (void)pthread_once(&tables_once, make_tables);
     *sum = (struct cof_checksum){.alg = alg, .crc = ones(alg)};
-    if (alg == COF_CHECKSUM_SHA1)
+    switch (alg) {
+    case COF_CHECKSUM_SHA1:
         return cof_hash_new(COF_SHA1, &sum->hash);
-    if (alg == COF_CHECKSUM_SHA256)
+    case COF_CHECKSUM_SHA256:
         return cof_hash_new(COF_SHA256, &sum->hash);
+    case COF_CHECKSUM_SHA512:
+        return cof_hash_new(COF_SHA512, &sum->hash);
+    case COF_CHECKSUM_MD5:
+        return cof_hash_new(COF_MD5, &sum->hash);
+    case COF_CHECKSUM_XXHASH64:
+    case COF_CHECKSUM_XXHASH3:
+    case COF_CHECKSUM_XXHASH128:
+        xxh_init(sum);
+        break;
+    case COF_CHECKSUM_NONE:
+    case COF_CHECKSUM_CRC32:
+    case COF_CHECKSUM_CRC32C:
+    case COF_CHECKSUM_CRC64NVME:
+        break;
+    }
     return COF_OK;
 }
 
@@ -141,6 +170,10 @@ enum cof_err cof_checksum_update(struct cof_checksum *sum, struct cof_view data)
         return cof_hash_update(sum->hash, data);
     if (cof_checksum_is_crc(sum->alg))
         sum->crc = run_crc(sum->alg, sum->crc, data);
+    else if (sum->alg == COF_CHECKSUM_XXHASH64)
+        cof_xxh64_update(&sum->xxh.xxh64, data);
+    else if (sum->alg == COF_CHECKSUM_XXHASH3 || sum->alg == COF_CHECKSUM_XXHASH128)
+        cof_xxh3_update(&sum->xxh.xxh3, data);
     return COF_OK;
 }
 
@@ -159,13 +192,37 @@ static uint64_t load_crc(enum cof_checksum_alg alg, const uint8_t *bytes)
     return crc;
 }
 
+static void store_u64(uint64_t v, uint8_t *out)
+{
+    for (size_t i = 0; i < 8; i++)
+        out[i] = (uint8_t)(v >> (56 - 8 * i));
+}
+
+static void store_xxh(const struct cof_checksum *sum, uint8_t *out)
+{
+    struct cof_xxh128 both;
+
+    if (sum->alg == COF_CHECKSUM_XXHASH64)
+        store_u64(cof_xxh64_value(&sum->xxh.xxh64), out);
+    else if (sum->alg == COF_CHECKSUM_XXHASH3)
+        store_u64(cof_xxh3_value64(&sum->xxh.xxh3), out);
+    else if (sum->alg == COF_CHECKSUM_XXHASH128) {
+        both = cof_xxh3_value128(&sum->xxh.xxh3);
+        store_u64(both.high, out);
+        store_u64(both.low, out + 8);
+    }
+}
+
 enum cof_err cof_checksum_final(struct cof_checksum *sum, uint8_t out[static COF_CHECKSUM_MAX])
 {
     if (sum->hash != NULL)
         return cof_hash_final(sum->hash, out);
     if (cof_checksum_is_crc(sum->alg))
         store_crc(sum->alg, sum->crc ^ ones(sum->alg), out);
+    else
+        store_xxh(sum, out);
     sum->crc = ones(sum->alg);
+    xxh_init(sum);
     return COF_OK;
 }
 

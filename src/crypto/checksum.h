@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * S3's additional checksums ("Checking object integrity", S3 User Guide), running: CRC-32/ISO-HDLC, CRC-32C (RFC 3720),
- * CRC-64/NVME, SHA-1, SHA-256. Values are big-endian bytes; S3 writes them in base64.
+ * CRC-64/NVME, SHA-1, SHA-256, and since 2026 SHA-512, MD5 and those of xxHash. Values are big-endian bytes; S3 writes them in base64.
  */
 #ifndef COF_CRYPTO_CHECKSUM_H
 #define COF_CRYPTO_CHECKSUM_H
 
+#include "base/xxh3.h"
+#include "base/xxh64.h"
 #include "crypto/hash.h"
 
 enum cof_checksum_alg {
@@ -15,9 +17,15 @@ enum cof_checksum_alg {
     COF_CHECKSUM_CRC64NVME,
     COF_CHECKSUM_SHA1,
     COF_CHECKSUM_SHA256,
+    COF_CHECKSUM_SHA512,
+    COF_CHECKSUM_MD5,
+    COF_CHECKSUM_XXHASH64,
+    COF_CHECKSUM_XXHASH3,
+    COF_CHECKSUM_XXHASH128,
 };
 
-#define COF_CHECKSUM_MAX 32 /* bytes of the longest */
+#define COF_CHECKSUM_LAST COF_CHECKSUM_XXHASH128
+#define COF_CHECKSUM_MAX 64 /* bytes of the longest */
 
 /* "CRC32", "SHA256"...; NULL for none. */
 const char *cof_checksum_name(enum cof_checksum_alg alg);
@@ -29,7 +37,11 @@ bool cof_checksum_is_crc(enum cof_checksum_alg alg);
 struct cof_checksum {
     enum cof_checksum_alg alg;
     uint64_t crc;
-    struct cof_hash *hash; /* SHA-1 and SHA-256 */
+    struct cof_hash *hash; /* SHA-1, SHA-256, SHA-512 and MD5 */
+    union {
+        struct cof_xxh64 xxh64;
+        struct cof_xxh3 xxh3; /* of both lengths */
+    } xxh;
 };
 
 /* A zeroed struct is "none": updates do nothing. */

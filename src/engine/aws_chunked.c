@@ -29,6 +29,16 @@ const char *cof_aws_checksum_header(enum cof_checksum_alg alg)
         return "x-amz-checksum-sha1";
     case COF_CHECKSUM_SHA256:
         return "x-amz-checksum-sha256";
+    case COF_CHECKSUM_SHA512:
+        return "x-amz-checksum-sha512";
+    case COF_CHECKSUM_MD5:
+        return "x-amz-checksum-md5";
+    case COF_CHECKSUM_XXHASH64:
+        return "x-amz-checksum-xxhash64";
+    case COF_CHECKSUM_XXHASH3:
+        return "x-amz-checksum-xxhash3";
+    case COF_CHECKSUM_XXHASH128:
+        return "x-amz-checksum-xxhash128";
     case COF_CHECKSUM_NONE:
         break;
     }

@@ -272,7 +272,8 @@ enum cof_err cof_s3_list_buckets(struct cof_aws_request *out)
 void cof_s3_facts_read(const struct cof_http_head *head, struct cof_s3_facts *out)
 {
     static const enum cof_checksum_alg order[] = {COF_CHECKSUM_CRC64NVME, COF_CHECKSUM_SHA256, COF_CHECKSUM_CRC32C,
-                                                  COF_CHECKSUM_CRC32, COF_CHECKSUM_SHA1};
+                                                  COF_CHECKSUM_CRC32, COF_CHECKSUM_SHA1, COF_CHECKSUM_SHA512, COF_CHECKSUM_XXHASH128,
+                                                  COF_CHECKSUM_XXHASH3, COF_CHECKSUM_XXHASH64, COF_CHECKSUM_MD5};
     struct cof_view sse, customer;
 
     *out = (struct cof_s3_facts){0};

@@ -32,7 +32,7 @@ struct cof_s3_attributes {
     struct cof_view storage_class;
 };
 
-#define COF_S3_SUM_MAX 64 /* bytes of a checksum as text, with its NUL */
+#define COF_S3_SUM_MAX 104 /* bytes of a checksum as text, with its NUL */
 
 struct cof_s3_put {
     struct cof_view bucket, key;

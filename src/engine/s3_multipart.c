@@ -111,21 +111,21 @@ enum cof_err cof_s3_join_parts(enum cof_checksum_alg alg, bool composite, const 
 }
 
 enum cof_err cof_s3_join_checksum(enum cof_checksum_alg alg, const struct cof_s3_part *parts, size_t n_parts,
-                                  char out[static 64])
+                                  char out[static COF_S3_SUM_MAX])
 {
     bool composite = !cof_checksum_is_crc(alg);
     uint8_t whole[COF_CHECKSUM_MAX];
     struct cof_buf text;
     enum cof_err err = cof_s3_join_parts(alg, composite, parts, n_parts, whole);
 
-    cof_buf_init(&text, 63);
+    cof_buf_init(&text, COF_S3_SUM_MAX - 1);
     if (err == COF_OK)
         cof_base64_add(&text, cof_view_of(whole, cof_checksum_size(alg)));
     if (composite)
         cof_buf_printf(&text, "-%zu", n_parts);
     if (err == COF_OK)
         err = cof_buf_err(&text);
-    (void)snprintf(out, 64, "%s", err == COF_OK ? cof_buf_cstr(&text) : "");
+    (void)snprintf(out, COF_S3_SUM_MAX, "%s", err == COF_OK ? cof_buf_cstr(&text) : "");
     cof_buf_done(&text);
     return err;
 }
@@ -153,7 +153,7 @@ enum cof_err cof_s3_complete_multipart(struct cof_aws_request *out, const struct
 {
     enum cof_err err = begin_of(out, "POST", upload);
     uint64_t total = 0;
-    char text[64];
+    char text[COF_S3_SUM_MAX];
 
     if (n_parts == 0)
         err = COF_E_USAGE;
@@ -233,7 +233,7 @@ static enum cof_err read_part(const struct cof_xml_node *node, enum cof_checksum
     if (alg == COF_CHECKSUM_NONE)
         return COF_OK;
     (void)snprintf(element, sizeof element, "Checksum%s", cof_checksum_name(alg));
-    cof_buf_init(&sum, 64);
+    cof_buf_init(&sum, 128);
     if (cof_base64_decode(cof_xml_text(node, element), &sum) == COF_OK && sum.len == cof_checksum_size(alg)) {
         memcpy(part->sum, sum.data, sum.len);
         part->has_sum = true;
@@ -272,7 +272,7 @@ enum cof_err cof_s3_read_parts(struct cof_view body, enum cof_checksum_alg check
 }
 
 enum cof_err cof_s3_read_completed(struct cof_view body, enum cof_checksum_alg checksum, char etag[static 128],
-                                   char sum[static 64], struct cof_diag *diag)
+                                   char sum[static COF_S3_SUM_MAX], struct cof_diag *diag)
 {
     struct cof_http_head head = {.status = 200};
     struct cof_aws_error error;
@@ -294,7 +294,7 @@ enum cof_err cof_s3_read_completed(struct cof_view body, enum cof_checksum_alg c
         put_text(etag, 128, cof_xml_text(root, "ETag"));
         if (checksum != COF_CHECKSUM_NONE) {
             (void)snprintf(element, sizeof element, "Checksum%s", cof_checksum_name(checksum));
-            put_text(sum, 64, cof_xml_text(root, element));
+            put_text(sum, COF_S3_SUM_MAX, cof_xml_text(root, element));
         }
     }
     cof_xml_free(root);

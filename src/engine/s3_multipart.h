@@ -49,7 +49,7 @@ COF_MUST_USE enum cof_err cof_s3_join_parts(enum cof_checksum_alg alg, bool comp
                                             size_t n_parts, uint8_t out[static COF_CHECKSUM_MAX]);
 /* The checksum S3 has for the joined parts, as it writes it: base64, with "-N" where it is composite. */
 COF_MUST_USE enum cof_err cof_s3_join_checksum(enum cof_checksum_alg alg, const struct cof_s3_part *parts, size_t n_parts,
-                                               char out[static 64]);
+                                               char out[static COF_S3_SUM_MAX]);
 
 /* Replies. COF_E_FORMAT with words for what is none. */
 COF_MUST_USE enum cof_err cof_s3_read_created(struct cof_view body, char upload_id[static COF_S3_UPLOAD_ID_MAX],
@@ -61,6 +61,6 @@ COF_MUST_USE enum cof_err cof_s3_read_parts(struct cof_view body, enum cof_check
 /* Of Complete and of copies: a 200 may carry an error all the same: then COF_E_RETRY or what its code says. etag and sum (base64) may come out
  * empty. */
 COF_MUST_USE enum cof_err cof_s3_read_completed(struct cof_view body, enum cof_checksum_alg checksum,
-                                                char etag[static 128], char sum[static 64], struct cof_diag *diag);
+                                                char etag[static 128], char sum[static COF_S3_SUM_MAX], struct cof_diag *diag);
 
 #endif

@@ -48,7 +48,7 @@ static enum cof_err join_sum(struct completion *done, const json_t *part)
     uint8_t sum[COF_CHECKSUM_MAX] = {0};
     enum cof_err err;
 
-    cof_buf_init(&bytes, 64);
+    cof_buf_init(&bytes, 128);
     err = cof_base64_decode(cof_view_str(cof_s3_text(part, "sum")), &bytes);
     if (err == COF_OK &&
         (bytes.len != cof_checksum_size(done->alg) ||

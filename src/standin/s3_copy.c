@@ -127,7 +127,7 @@ static void sums_into_body(struct cof_s3_call *c)
     struct cof_view value;
     char name[40];
 
-    for (enum cof_checksum_alg alg = COF_CHECKSUM_CRC32; alg <= COF_CHECKSUM_SHA256; alg++) {
+    for (enum cof_checksum_alg alg = COF_CHECKSUM_CRC32; alg <= COF_CHECKSUM_LAST; alg++) {
         if (!cof_headers_get(h, cof_s3_sum_header(alg), &value))
             continue;
         (void)snprintf(name, sizeof name, "Checksum%s", cof_checksum_name(alg));

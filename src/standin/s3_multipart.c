@@ -91,7 +91,7 @@ enum cof_err cof_s3_create_upload(struct cof_s3_call *c)
     if (alg == COF_CHECKSUM_NONE) {
         err = cof_s3_fail(c, 400, "InvalidRequest",
             "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, "
-            "CRC64NVME, SHA1, SHA256]");
+            "CRC64NVME, MD5, SHA1, SHA256, SHA512, XXHASH128, XXHASH3, XXHASH64]");
         goto out;
     }
     if (!sum_type(c, alg, &type) || !cof_s3_put_fields(c, record, &err) || !cof_s3_sse_for_write(c, &sse, &err) ||

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/aws_chunked.h"
 #include "standin/s3_put.h"
 
 #include "base/codec.h"
@@ -236,10 +237,7 @@ bool cof_s3_put_fields(struct cof_s3_call *c, json_t *record, enum cof_err *err)
 
 const char *cof_s3_sum_header(enum cof_checksum_alg alg)
 {
-    static const char *const names[] = {NULL, "x-amz-checksum-crc32", "x-amz-checksum-crc32c",
-        "x-amz-checksum-crc64nvme", "x-amz-checksum-sha1", "x-amz-checksum-sha256"};
-
-    return names[alg];
+    return cof_aws_checksum_header(alg);
 }
 
 static bool sum_value_ok(enum cof_checksum_alg alg, struct cof_view value)
@@ -247,7 +245,7 @@ static bool sum_value_ok(enum cof_checksum_alg alg, struct cof_view value)
     struct cof_buf bytes;
     bool good;
 
-    cof_buf_init(&bytes, 64);
+    cof_buf_init(&bytes, 128);
     good = cof_base64_decode(value, &bytes) == COF_OK && bytes.len == cof_checksum_size(alg);
     cof_buf_done(&bytes);
     return good;
@@ -289,7 +287,7 @@ bool cof_s3_put_sum(struct cof_s3_call *c, struct cof_s3_sum *out)
                     named = cof_s3_header(c, "x-amz-sdk-checksum-algorithm");
 
     *out = (struct cof_s3_sum){.alg = COF_CHECKSUM_NONE};
-    for (enum cof_checksum_alg alg = COF_CHECKSUM_CRC32; alg <= COF_CHECKSUM_SHA256; alg++) {
+    for (enum cof_checksum_alg alg = COF_CHECKSUM_CRC32; alg <= COF_CHECKSUM_LAST; alg++) {
         struct cof_view value = cof_s3_header(c, cof_s3_sum_header(alg));
         bool trails = cof_view_eq_nocase(trailer, cof_view_str(cof_s3_sum_header(alg)));
 

@@ -68,7 +68,7 @@ enum cof_err sse_read(const struct sse_options *options, struct sse *out, struct
     if (options->checksum != NULL)
         out->checksum = cof_checksum_named(cof_view_str(options->checksum));
     if (options->checksum != NULL && out->checksum == COF_CHECKSUM_NONE)
-        return cof_diag_set(diag, COF_E_USAGE, "--checksum-algorithm '%s': CRC64NVME, CRC32, CRC32C, SHA1 or SHA256", options->checksum);
+        return cof_diag_set(diag, COF_E_USAGE, "--checksum-algorithm '%s': CRC64NVME, CRC32, CRC32C, SHA1, SHA256, SHA512, MD5, XXHASH64, XXHASH3 or XXHASH128", options->checksum);
     if (has_kms && out->is.mode != COF_SSE_KMS)
         return cof_diag_set(diag, COF_E_USAGE, "--kms-key-id, --kms-context and --bucket-key go with -e sse-kms");
     if (out->is.mode != COF_SSE_C) {

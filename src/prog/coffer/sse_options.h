@@ -29,7 +29,7 @@ struct sse_options {
     {"kms-key-id", 0, COF_OPT_TEXT, "ID", "sse-kms: the KMS key (default: the account's)", offsetof(type, sse.kms_key)},      \
     {"kms-context", 0, COF_OPT_LIST, "NAME=VALUE", "sse-kms: encryption context; repeatable", offsetof(type, sse.kms_context)}, \
     {"bucket-key", 0, COF_OPT_FLAG, NULL, "sse-kms: an S3 bucket key, for fewer KMS calls", offsetof(type, sse.bucket_key)},  \
-    {"checksum-algorithm", 0, COF_OPT_TEXT, "NAME", "what S3 checks and keeps: CRC64NVME (default), CRC32, CRC32C, SHA1, SHA256", \
+    {"checksum-algorithm", 0, COF_OPT_TEXT, "NAME", "what S3 checks and keeps: CRC64NVME (default), CRC32, CRC32C, SHA1, SHA256, SHA512, MD5, XXHASH64, XXHASH3, XXHASH128", \
      offsetof(type, sse.checksum)}
 
 /* What they mean, ready for requests; must not move. */

@@ -26,6 +26,12 @@ static const struct {
     {COF_CHECKSUM_CRC64NVME, "ae8b14860a799888"},
     {COF_CHECKSUM_SHA1, "f7c3bc1d808e04732adf679965ccc34ca7ae3441"},
     {COF_CHECKSUM_SHA256, "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225"},
+    {COF_CHECKSUM_SHA512,
+        "d9e6762dd1c8eaf6d61b3c6192fc408d4d6d5f1176d0c29169bc24e71c3f274ad27fcd5811b313d681f7e55ec02d73d499c95455b6b5bb503acf574fba8ffe85"},
+    {COF_CHECKSUM_MD5, "25f9e794323b453885f5181f1b624d0b"},
+    {COF_CHECKSUM_XXHASH64, "8cb841db40e6ae83"},
+    {COF_CHECKSUM_XXHASH3, "72dcb18b67a17dff"},
+    {COF_CHECKSUM_XXHASH128, "33119477ede5dcd5e9716427681d5860"},
 };
 
 static void check_values(void **state)
@@ -81,10 +87,10 @@ static void long_input_is_as_bytes(void **state)
 
 static void names(void **state)
 {
-    for (enum cof_checksum_alg alg = COF_CHECKSUM_CRC32; alg <= COF_CHECKSUM_SHA256; alg++)
+    for (enum cof_checksum_alg alg = COF_CHECKSUM_CRC32; alg <= COF_CHECKSUM_LAST; alg++)
         assert_int_equal(cof_checksum_named(cof_view_str(cof_checksum_name(alg))), alg);
     assert_int_equal(cof_checksum_named(COF_LIT("sha256")), COF_CHECKSUM_SHA256);
-    assert_int_equal(cof_checksum_named(COF_LIT("MD5")), COF_CHECKSUM_NONE);
+    assert_int_equal(cof_checksum_named(COF_LIT("MD6")), COF_CHECKSUM_NONE);
     assert_int_equal(cof_checksum_named(COF_LIT("")), COF_CHECKSUM_NONE);
 }
 
