@@ -42,7 +42,7 @@ static void sum_part(enum cof_checksum_alg alg, struct cof_view bytes, struct co
 static void joined_checksums(void **state)
 {
     struct cof_s3_part parts[3];
-    char text[64];
+    char text[COF_S3_SUM_MAX];
     static const char *const cut[3] = {"12", "3456", "789"};
 
     for (size_t i = 0; i < 3; i++)
@@ -111,7 +111,7 @@ static void see(void *ctx, unsigned number, const struct cof_s3_part *part)
 
 static void replies(void **state)
 {
-    char id[COF_S3_UPLOAD_ID_MAX], etag[128], sum[64];
+    char id[COF_S3_UPLOAD_ID_MAX], etag[128], sum[COF_S3_SUM_MAX];
     struct seen s = {0};
     struct cof_diag diag;
     unsigned next;
