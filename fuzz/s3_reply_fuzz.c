@@ -17,7 +17,7 @@ static void part(void *ctx, unsigned number, const struct cof_s3_part *part)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct cof_view body = {data, size};
-    char id[COF_S3_UPLOAD_ID_MAX], etag[128], sum[64];
+    char id[COF_S3_UPLOAD_ID_MAX], etag[128], sum[COF_S3_SUM_MAX];
     struct cof_diag diag;
     struct cof_buf tags;
     unsigned next;

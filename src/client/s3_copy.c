@@ -187,7 +187,7 @@ static enum cof_err compare(struct cof_s3_copy *c, const char *sum)
 
 static void on_copied(struct cof_s3_copy *c, enum cof_err err, void (*what)(struct cof_s3_copy *c), const struct cof_diag *diag)
 {
-    char etag[128], sum[64];
+    char etag[128], sum[COF_S3_SUM_MAX];
 
     if (err == COF_OK) {
         err = cof_s3_read_completed(cof_buf_view(&c->reply), c->alg, etag, sum, &c->diag);
@@ -250,7 +250,7 @@ static void complete(struct cof_s3_copy *c)
     enum cof_checksum_alg alg = c->alg;
     struct cof_s3_upload_of upload;
     struct cof_aws_request request;
-    char sum[64];
+    char sum[COF_S3_SUM_MAX];
     enum cof_err err = COF_OK;
 
     for (size_t i = 0; i < c->n_parts; i++) /* a server that told none of a part is not asked to hold the whole against one */
@@ -284,7 +284,7 @@ static void lane_body(void *ctx, struct cof_aws_call *call, struct cof_view piec
 static enum cof_err read_part(struct cof_s3_copy *c, struct lane *lane)
 {
     struct cof_s3_part *part = &c->parts[lane->index];
-    char etag[128], sum[64];
+    char etag[128], sum[COF_S3_SUM_MAX];
     struct cof_buf bytes;
     enum cof_err err = cof_s3_read_completed(cof_buf_view(&lane->reply), c->alg, etag, sum, &c->diag);
 

@@ -92,7 +92,7 @@ static void crc64_text(const uint8_t *bytes, size_t len, char out[16])
 {
     struct cof_s3_part part = {.length = len};
     struct cof_checksum sum;
-    char text[64];
+    char text[COF_S3_SUM_MAX];
 
     assert_ok(cof_checksum_init(&sum, COF_CHECKSUM_CRC64NVME));
     assert_ok(cof_checksum_update(&sum, cof_view_of(bytes, len)));
@@ -179,7 +179,7 @@ static void parts_by_sha256(void **state)
     struct world *w = *state;
     struct end e = {0};
     struct cof_s3_part parts[2] = {{.length = 5 * MIB}, {.length = sizeof data - 5 * MIB}};
-    char sum[64], done[400];
+    char sum[COF_S3_SUM_MAX], done[400];
 
     for (size_t i = 0; i < 2; i++)
         assert_ok(cof_hash_once(COF_SHA256, cof_view_of(data + i * 5 * MIB, (size_t)parts[i].length), parts[i].sum));
