@@ -22,6 +22,8 @@ void cof_s3_sending_single_more(void *ctx, struct cof_s3_upload *upload)
     uint8_t *piece = s->piece;
     bool more = true;
 
+    if (s->is_kicked) /* the connection would take more, the pace allows none yet */
+        return;
     while (more && s->single_at < s->total) {
         size_t n = cof_pace_piece(s->opts.pace, COF_S3_PIECE);
         const uint8_t *data = piece;
@@ -65,6 +67,8 @@ static bool single_rewind(void *ctx, struct cof_s3_upload *upload)
     struct cof_s3_send *s = ctx;
 
     (void)upload;
+    cof_loop_disarm(s->aws->loop, &s->kick);
+    s->is_kicked = false;
     cof_s3_sending_moved(s, -(int64_t)s->single_at);
     s->single_at = 0;
     return true;

@@ -70,6 +70,12 @@ bool batch_wants(const struct batch_options *options, const char *name)
     return (options->include.n == 0 || matches(&options->include, name)) && !matches(&options->exclude, name);
 }
 
+void batch_note_empty(const struct batch *b)
+{
+    if (b->n == 0 && b->options->include.n + b->options->exclude.n > 0 && !b->options->quiet)
+        (void)fprintf(stderr, "%s: --include and --exclude leave nothing (what is excluded stays so, whatever their order)\n", b->prog);
+}
+
 /* An error of one among several. */
 static void tell(const struct batch *b, const struct batch_item *item, enum cof_err err, const struct cof_diag *diag)
 {

@@ -61,6 +61,8 @@ COF_MUST_USE enum cof_err batch_init(struct batch *b, const char *prog, const st
 COF_MUST_USE enum cof_err batch_add(struct batch *b, const char *path, const char *key, uint64_t size); /* copied */
 /* Whether --include and --exclude let it through: name is relative to what was asked for. */
 bool batch_wants(const struct batch_options *options, const char *name);
+/* Says so when the filters left nothing. */
+void batch_note_empty(const struct batch *b);
 /* All of them. Of one item its error; of several each is told, and the last error comes back. */
 COF_MUST_USE enum cof_err batch_run(struct batch *b, struct cof_aws *aws, struct cof_diag *diag);
 /* An item is through. From the loop, or from within start. */

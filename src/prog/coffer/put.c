@@ -318,6 +318,8 @@ static enum cof_err run(const void *options_given, char **args, struct cof_diag 
         err = read_attributes(&t, diag);
     if (err == COF_OK)
         err = collect(&t, args, diag);
+    if (err == COF_OK)
+        batch_note_empty(&t.batch);
     if (err == COF_OK && t.config->batch.dry_run) {
         say_dry(&t);
     } else if (err == COF_OK) {
