@@ -36,7 +36,7 @@ struct cof_s3_call {
     struct cof_buf scratch; /* decoded parameters, texts; lives as long as the call */
     json_t *bucket_record;
     const json_t *object;   /* the record that is asked about, borrowed, for its ACL and owner; or NULL */
-    struct cof_view version_id; /* of a copy's source */
+    struct cof_view version_id; /* of a copy's source, or of what is deleted */
     /* What the body says, for the policies: the lock it sets (s3_lock.c), the tags (<TagSet>). */
     struct cof_view lock_mode, lock_until;
     int64_t lock_days;

@@ -101,6 +101,7 @@ static bool may_delete(struct cof_s3_call *c, struct cof_view version_id,
 {
     bool etag = condition->etag.len > 0 && !cof_view_eq_str(condition->etag, "*");
 
+    c->version_id = version_id;
     return cof_s3_allowed(
                c, version_id.len > 0 ? "s3:DeleteObjectVersion" : "s3:DeleteObject", true, NULL, quiet, err) &&
         (!etag ||

@@ -160,6 +160,8 @@ static void what_is_too_much_to_weigh_is_refused(void **state)
 #define DENY(action, condition) "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Deny\",\"Principal\":\"*\",\"Action\":\"" action \
     "\",\"Resource\":\"arn:aws:s3:::bbb/*\"" condition "}]}"
 #define WRITTEN_ONCE ",\"Condition\":{\"Null\":{\"s3:if-none-match\":\"true\"},\"Bool\":{\"s3:ObjectCreationOperation\":\"true\"}}"
+#define OF_VERSION(id) ",\"Condition\":{\"StringEquals\":{\"s3:VersionId\":\"" id "\"}}"
+#define DELETE_NULL "<Delete><Object><Key>k</Key><VersionId>null</VersionId></Object></Delete>"
 #define OF_SECRETS(operator, source) ",\"Condition\":{\"" operator "\":{\"s3:x-amz-copy-source\":\"" source "\"}}"
 
 /* spec: PutObject, CopyObject and CreateMultipartUpload, "Permissions": tags and ACLs that come with an object are permissions of their own */
@@ -206,6 +208,13 @@ static void a_request_cannot_speak_for_itself(void **state)
         {false, "PUT", "/bbb/c", "x-amz-copy-source: bbb/secret/k", "", 403, NULL},
         {false, "PUT", "/bbb/c", "x-amz-copy-source: /bbb/secret/k", "", 403, NULL},
         {false, "PUT", "/bbb/c", "x-amz-copy-source: %2Fbbb/secret/k", "", 403, NULL});
+    TELL(NULL,
+        {false, "PUT", "/bbb/k", "", "x", 200, NULL},
+        {false, "PUT", "/bbb?policy", "", DENY("s3:DeleteObjectVersion", OF_VERSION("null")), 204, NULL},
+        {false, "DELETE", "/bbb/k?versionId=null", "", "", 403, NULL},
+        {false, "POST", "/bbb?delete", "content-md5: 5Qx1xxrlousJpqdv28IXsQ==", DELETE_NULL, 200, "<Code>AccessDenied</Code>"},
+        {false, "POST", "/bbb?delete&versionId=other", "content-md5: 5Qx1xxrlousJpqdv28IXsQ==", DELETE_NULL, 200, "<Code>AccessDenied</Code>"},
+        {false, "GET", "/bbb/k", "", "", 200, NULL});
 }
 
 int main(void)
