@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 
 #define POLICIES_MAX 48
+#define POLICY_BYTES_MAX ((size_t)1 << 20)
 #define SUPPLEMENTS_MAX 4
 
 struct config {
@@ -37,7 +38,7 @@ static const struct cof_command command = {
     .summary = "Writes every IAM, key, bucket, queue and trust policy of a deployment from a small manifest.",
     .details = "Without --out all policies are printed as one JSON object, by name. The same manifest gives the same bytes.\n"
                "docs/policy-generate.md tells what the manifest holds, examples/deployment.json is one to begin with.\n"
-               "With --check, exit code 0: DIR is up to date. 3: it is not; each file that differs is named.",
+               "With --check, exit code 0: DIR is up to date, however its policies are laid out. 3: it is not; each file that differs is named.",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
     .min_args = 0,
@@ -156,7 +157,7 @@ static enum cof_err make_all(struct run *run, struct cof_diag *diag)
             return COF_E_BUG;
         n = supplements_of(&run->deployment, t->name, supplements);
         policy->name = t->name;
-        cof_buf_init(&policy->text, (size_t)1 << 20);
+        cof_buf_init(&policy->text, POLICY_BYTES_MAX);
         run->n++;
         err = cof_generate_policy(t->name, cof_view_str(t->text), supplements, n, run->values.values, run->values.n,
                                   &policy->text, diag);
@@ -171,15 +172,27 @@ static enum cof_err path_of(const char *dir, const char *name, char path[static 
     return n < 0 || n >= 4096 ? cof_diag_set(diag, COF_E_USAGE, "%s: the path is too long", dir) : COF_OK;
 }
 
-/* Whether the file holds these bytes already; one that is not there does not. */
-static enum cof_err same(const char *path, struct cof_view text, bool *out, struct cof_diag *diag)
+/* The same policy, however it is laid out: what an account tells of its own has other white space. */
+static bool same_json(struct cof_view a, struct cof_view b)
+{
+    json_t *one = NULL, *other = NULL;
+    bool same = cof_json_parse(a, POLICY_BYTES_MAX, &one, NULL) == COF_OK && cof_json_parse(b, POLICY_BYTES_MAX, &other, NULL) == COF_OK &&
+                json_equal(one, other);
+
+    json_decref(one);
+    json_decref(other);
+    return same;
+}
+
+/* Whether the file holds these bytes already, or with as_json this policy; one that is not there does not. */
+static enum cof_err same(const char *path, struct cof_view text, bool as_json, bool *out, struct cof_diag *diag)
 {
     struct cof_buf old;
     enum cof_err err;
 
-    cof_buf_init(&old, text.len + 1);
+    cof_buf_init(&old, POLICY_BYTES_MAX);
     err = cof_file_read(path, &old, diag);
-    *out = err == COF_OK && cof_view_eq(cof_buf_view(&old), text);
+    *out = err == COF_OK && (cof_view_eq(cof_buf_view(&old), text) || (as_json && same_json(cof_buf_view(&old), text)));
     cof_buf_done(&old);
     return err == COF_E_NOT_FOUND || cof_err_class(err) == COF_CLASS_LIMIT ? COF_OK : err;
 }
@@ -198,7 +211,7 @@ static enum cof_err bring_up_to_date(struct run *run, const struct config *confi
 
         err = path_of(config->out, run->policies[i].name, path, diag);
         if (err == COF_OK)
-            err = same(path, cof_buf_view(&run->policies[i].text), &is_same, diag);
+            err = same(path, cof_buf_view(&run->policies[i].text), config->check, &is_same, diag);
         changed[i] = !is_same;
         *n_changed += !is_same;
         if (err == COF_OK && !is_same && !config->check)
