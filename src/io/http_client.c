@@ -323,8 +323,9 @@ static void lost(struct conn *c, enum cof_err err, const struct cof_diag *diag)
         return;
     if (diag != NULL && diag->text[0] != '\0') {
         struct cof_diag where = *diag;
+        bool proxied = c->client->opts.has_proxy && !call->has_addr && c->state == EXPECT_CONNECT;
         if (err == COF_E_IO)
-            (void)cof_diag_set(&where, err, "%s:%u: %s", call->host, call->port, diag->text);
+            (void)cof_diag_set(&where, err, proxied ? "%s:%u: the proxy: %s" : "%s:%u: %s", call->host, call->port, diag->text);
         finish(call, err, &where);
     } else {
         fail_call(call, call->got_any ? COF_E_TRUNCATED : COF_E_CLOSED, "the connection was closed");

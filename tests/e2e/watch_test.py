@@ -82,6 +82,9 @@ def live(s):
     check('whole', c.sent() == {'direct.jpg': b'half and half'})
     p.terminate()
     check('SIGTERM ends it well', p.wait(5) == 0, p.stderr.read())
+    c.put('esc\x1b[31m', b'a name')
+    code, out, err = s.coffer(*[a for a in c.args if a != '--json'], '--once')
+    check('a terminal is not told control characters', code == 0 and b'sent live/esc\\x1b[31m (' in out, f'{out}{err}')
 
 
 def no_link(s):

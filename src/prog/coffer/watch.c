@@ -109,8 +109,10 @@ void watch_sent(struct watch *w, struct spool_entry *entry, const char *text, co
 {
     if (!w->config->quiet && w->config->json)
         (void)printf("{%s,\"waiting\":%zu}\n", json, w->spool.n - 1);
-    else if (!w->config->quiet)
-        (void)printf("%s\n", text);
+    else if (!w->config->quiet) {
+        print_name(cof_view_str(text)); /* it holds the file's name */
+        (void)printf("\n");
+    }
     (void)fflush(stdout);
     w->link_failures = 0;
     w->n_sent++;

@@ -286,6 +286,20 @@ static void proxies_are_passed(void **state)
     }
 }
 
+/* Who looks for the mistake must hear where it is. */
+static void an_unreachable_proxy_is_named(void **state)
+{
+    struct world *w = *state;
+    struct cof_http_client *client = through(w, 1, NULL); /* nobody listens there */
+    struct call c;
+
+    get(w, client, (uint16_t)w->addr.port, false, &c);
+    assert_int_equal(c.err, COF_E_IO);
+    assert_non_null(strstr(c.diag.text, "the proxy: cannot connect"));
+    cof_buf_done(&c.body);
+    cof_http_client_free(client);
+}
+
 static void proxies_may_not_lie(void **state)
 {
     struct world *w = *state;
@@ -458,7 +472,7 @@ int main(void)
         TEST(stale_connections_are_replaced),
         TEST(servers_without_continue_are_served),
         TEST(proxies_are_passed),
-        TEST(proxies_may_not_lie),
+        TEST(proxies_may_not_lie), TEST(an_unreachable_proxy_is_named),
         TEST(wrong_names_and_roots_are_refused),
         TEST(certificates_out_of_date_are_refused),
         TEST(roots_may_come_from_memory),
