@@ -119,7 +119,7 @@ def page(rows):
            'test nor a reason in words. D-nn are the rows of the design, C-nn the project\'s list of attacks and changes of services, the others follow.', '',
            f'{len(rows)} rows, {len({t for r in rows for t in r["tests"]})} tests of {len({split(t)[0] for r in rows for t in r["tests"]})} programs; '
            f'{sum(1 for r in rows if r.get("untested"))} rows say what of them no test here can show.', '',
-           'Rating: the harm if nothing stood against it. Likelihood: how readily it is tried. Both are our judgement.', '',
+           'Rating: the harm if nothing stood against it. Likelihood: how readily it is tried. Both are those of the design.', '',
            '| row | area | threat | rating | likelihood | tests |', '|---|---|---|---|---|---|']
     for r in rows:
         out.append(f'| [{r["id"]}](#{r["id"].lower()}) | {r["area"]} | {escape(r["threat"])} | '
