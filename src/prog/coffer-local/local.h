@@ -37,6 +37,10 @@ struct cof_local_config {
 /* The manifest with its holes filled and its files read in; *out is the caller's. */
 COF_MUST_USE enum cof_err cof_local_manifest(const struct cof_local_config *config, json_t **out, struct cof_diag *diag);
 
+/* Warns on standard error of what nobody reads in the text, and of names that come twice. COF_E_CONFIG: it is no JSON, and diag says where and
+ * what mends it. */
+COF_MUST_USE enum cof_err cof_local_manifest_look(const char *path, struct cof_view text, struct cof_diag *diag);
+
 /* What is open while a data directory is in use. */
 struct cof_local {
     struct cof_disk_store *disk;

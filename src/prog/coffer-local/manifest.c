@@ -5,6 +5,7 @@
  */
 #include "io/file.h"
 #include "local.h"
+#include "policy/deployment.h"
 #include "policy/template.h"
 
 #include <stdlib.h>
@@ -76,17 +77,20 @@ static enum cof_err add_set(struct filling *f, const struct cof_text_list *set)
 {
     for (size_t i = 0; i < set->n; i++) {
         const char *eq = strchr(set->items[i], '=');
+        char pcr[COF_PCR_HEX + 1];
         enum cof_err err = eq == NULL || eq == set->items[i] ?
             cof_diag_set(f->diag, COF_E_USAGE, "--set wants NAME=VALUE, not \"%s\"", set->items[i]) :
             add_value(f, set->items[i], (size_t)(eq - set->items[i]), eq + 1);
 
+        if (err == COF_OK && strncmp(set->items[i], "pcr", 3) == 0 && cof_pcr_read(cof_view_str(eq + 1), pcr) != NULL && strspn(eq + 1, "0") != COF_PCR_HEX)
+            err = cof_diag_set(f->diag, COF_E_USAGE, "--set %.*s: %s", (int)(eq - set->items[i]), set->items[i], cof_pcr_read(cof_view_str(eq + 1), pcr));
         if (err != COF_OK)
             return err;
     }
     return COF_OK;
 }
 
-static enum cof_err read_json(const char *path, struct cof_diag *diag, json_t **out)
+static enum cof_err read_json(const char *path, bool manifest, struct cof_diag *diag, json_t **out)
 {
     struct cof_buf text;
     json_error_t error;
@@ -95,6 +99,8 @@ static enum cof_err read_json(const char *path, struct cof_diag *diag, json_t **
     *out = NULL;
     cof_buf_init(&text, TEXT_MAX);
     err = cof_file_read(path, &text, diag);
+    if (err == COF_OK && manifest)
+        err = cof_local_manifest_look(path, cof_buf_view(&text), diag);
     if (err == COF_OK) {
         *out = json_loadb((const char *)text.data, text.len, JSON_REJECT_DUPLICATES, &error);
         if (*out == NULL)
@@ -114,7 +120,7 @@ static enum cof_err resolve_file(struct filling *f, const char *name, int depth,
 
     if (!cof_local_path(path, f->folder, name))
         return COF_E_USAGE;
-    err = read_json(path, f->diag, &raw);
+    err = read_json(path, false, f->diag, &raw);
     if (err != COF_OK)
         return err;
     err = resolve(f, raw, depth + 1, out);
@@ -224,7 +230,7 @@ enum cof_err cof_local_manifest(const struct cof_local_config *config, json_t **
         memcpy(f->folder, ".", 2);
     else if ((size_t)(slash - path) < sizeof f->folder)
         memcpy(f->folder, path, (size_t)(slash - path));
-    err = read_json(path, diag, &raw);
+    err = read_json(path, true, diag, &raw);
     if (err == COF_OK)
         err = add_set(f, &config->set);
     if (err == COF_OK)
