@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What a job costs each program: jobs.py BUILD [--jobs N] [--json]
+"""What a job costs each program: jobs.py BUILD [--jobs N] [--at-once N] [--json]
 
 The demo's services on this machine; N submissions of one JPEG each, all through the enclave; then the CPU time (user and system) of each
 process, a job. The clock of the wall says nothing here: all of it, the stand-in of AWS too, shares the machine. bench/capacity.json holds
-the figures that docs/SCALING.md goes on with."""
-import argparse, importlib.machinery, importlib.util, json, os, subprocess, sys
+the figures that docs/SCALING.md goes on with.
+
+--latency: how many jobs a second one enclave does, working on one and on several at once, where each answer comes as late as the assumed
+latencies of AWS say. The queue is full before it begins."""
+import argparse, importlib.machinery, importlib.util, json, os, subprocess, sys, time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,13 +40,46 @@ def processes(names):
     return found
 
 
+def rate(build, n, at_once):
+    """Jobs a second, from the first done to the last."""
+    d = demo.Demo(build, False)
+    late = json.loads((ROOT / 'bench/capacity.json').read_text())['assumed']['latency_ms']
+    d.more_config = {'jobs': at_once}
+    try:
+        d.set_up()
+        d.start_producer()
+        picture = d.dir / 'picture.jpg'
+        subprocess.run([str(d.picture), str(picture), '3'], check=True)
+        for _ in range(n):
+            d.submit(picture)
+        for what, ms in ((['kms'], late['kms']), (['sqs'], late['sqs']), (['s3', '--operation', 'GetObject'], late['s3_get']), (['s3', '--operation', 'PutObject'], late['s3_put'])):
+            d.run('coffer-local', ['fault', 'add', '--data', d.data, '--latency', f'{ms}ms', '--service', *what])
+        d.start_host()
+        log, seen = d.dir / 'coffer-enclave.log', []
+        deadline = time.monotonic() + 300
+        while len(seen) < n and time.monotonic() < deadline:
+            done = log.read_text(errors='replace').count('"job.done"') if log.exists() else 0
+            seen += [time.monotonic()] * (done - len(seen))
+            time.sleep(0.005)
+        return round((n - 1) / (seen[-1] - seen[0]), 1) if len(seen) == n else None
+    finally:
+        d.stop()
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument('build', type=Path)
     ap.add_argument('--jobs', type=int, default=100)
+    ap.add_argument('--at-once', type=int, default=1, help='how many the enclave works on at once')
+    ap.add_argument('--latency', action='store_true')
     ap.add_argument('--json', action='store_true')
     a = ap.parse_args()
+    if a.latency:
+        rates = {n: rate(a.build.resolve(), a.jobs, n) for n in ([1, 2, 4, 8] if a.at_once == 1 else [a.at_once])}
+        print(json.dumps(rates) if a.json else '\n'.join(f'{n} at once: {r} jobs a second' for n, r in rates.items()))
+        return 0
     d = demo.Demo(a.build.resolve(), False)
+    d.more_config = {'jobs': a.at_once}
     names = list(d.bin)
     try:
         d.set_up()
