@@ -81,6 +81,7 @@ def conditions(r):
     r.fails('onto itself', 2, 'onto itself', 'cp', 's3://bkt/c/two', 's3://bkt/c/')
     code, _, err = r.run('cp', 's3://bkt/c/two', 's3://bkt/c/', '-e', 'sse-kms', '--kms-key-id', KEY)
     check('onto itself under other encryption', code == 0 and same(r, 's3://bkt/c/two', b'two'), err)
+    r.fails('a prefix with nothing below it', 1, 'nothing is there', 'cp', '-r', 's3://bkt/no-such/', 's3://bkt/x/')
     for name, says, *argv in (('a source that is not there', 'Not Found', 's3://bkt/none', 's3://bkt/x'), ('a bucket that is not there', '', 's3://nowhere-at-all/k', 's3://bkt/x'),
                               ('a target bucket that is not there', 'NoSuchBucket', 's3://bkt/c/two', 's3://nowhere-at-all/x')):
         r.fails(name, 1, says, 'cp', *argv)

@@ -134,6 +134,9 @@ def odd_names(r):
     check('a closed standard input is no empty file, a closed output takes nothing', p.returncode == q.returncode == 1 and
           r.run('get', 's3://bkt/closed', '-')[1] == b'before', f'{p}{q}')
     r.run('put', r.big, 's3://bkt/limited', '-q')
+    code, out, err = r.run('put', r.big, 's3://bkt/limited', COFFER_STATE_DIR='/proc/nowhere')
+    check('a large file is sent although nothing can be noted, and that is told', code == 0 and 'begins anew' in err and '/proc' in err, err)
+    r.fails('a prefix with nothing below it', 1, 'nothing is there', 'get', '-r', 's3://bkt/no-such-prefix', 'none')
     p = shell('ulimit -f 1000; exec "$1" get s3://bkt/limited limited')
     check('a limit of the file size is an error in words', p.returncode == 1 and b'File too large' in p.stderr and not (r.tmp / 'limited').exists(), p)
     for kept in r.tmp.glob(".coffer-limited*"):

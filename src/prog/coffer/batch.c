@@ -70,6 +70,16 @@ bool batch_wants(const struct batch_options *options, const char *name)
     return (options->include.n == 0 || matches(&options->include, name)) && !matches(&options->exclude, name);
 }
 
+enum cof_err batch_empty(const struct batch *b, struct cof_view prefix, struct cof_diag *diag)
+{
+    bool filtered = b->options->include.n + b->options->exclude.n > 0;
+
+    if (b->n == 0 && !filtered && prefix.len > 0)
+        return cof_diag_set(diag, COF_E_NOT_FOUND, "nothing is there below %.*s", (int)prefix.len, (const char *)prefix.data);
+    batch_note_empty(b);
+    return COF_OK;
+}
+
 void batch_note_empty(const struct batch *b)
 {
     if (b->n == 0 && b->options->include.n + b->options->exclude.n > 0 && !b->options->quiet)
@@ -80,9 +90,10 @@ void batch_note_empty(const struct batch *b)
 static void tell(const struct batch *b, const struct batch_item *item, enum cof_err err, const struct cof_diag *diag)
 {
     struct cof_diag full = {0};
+    const char *text = diag != NULL && diag->text[0] != '\0' ? diag->text : cof_err_text(err);
+    bool is_named = strncmp(text, item->path, strlen(item->path)) == 0;
 
-    (void)cof_diag_set(&full, err, "%s: %s", item->path,
-                       diag != NULL && diag->text[0] != '\0' ? diag->text : cof_err_text(err));
+    (void)cof_diag_set(&full, err, "%s%s%s", is_named ? "" : item->path, is_named ? "" : ": ", text);
     if (diag != NULL && diag->hint[0] != '\0')
         cof_diag_hint(&full, "%s", diag->hint);
     cof_fail(b->prog, err, &full);

@@ -63,6 +63,8 @@ COF_MUST_USE enum cof_err batch_add(struct batch *b, const char *path, const cha
 bool batch_wants(const struct batch_options *options, const char *name);
 /* Says so when the filters left nothing. */
 void batch_note_empty(const struct batch *b);
+/* Of a prefix: with nothing below it it was most likely another that was meant. COF_E_NOT_FOUND then; the whole of an empty bucket is none. */
+COF_MUST_USE enum cof_err batch_empty(const struct batch *b, struct cof_view prefix, struct cof_diag *diag);
 /* All of them. Of one item its error; of several each is told, and the last error comes back. */
 COF_MUST_USE enum cof_err batch_run(struct batch *b, struct cof_aws *aws, struct cof_diag *diag);
 /* An item is through. From the loop, or from within start. */

@@ -233,7 +233,7 @@ static enum cof_err run(const void *options_given, char **args, struct cof_diag 
     if (err == COF_OK)
         err = listing_collect(&t.batch, &t.aws.session.aws, t.from_bucket, t.from_key, diag);
     if (err == COF_OK)
-        batch_note_empty(&t.batch);
+        err = batch_empty(&t.batch, t.from_key, diag);
     if (err == COF_OK)
         err = look_over(&t, diag);
     if (err == COF_OK && !t.config->batch.dry_run)

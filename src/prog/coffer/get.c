@@ -297,7 +297,7 @@ static enum cof_err run(const void *options_given, char **args, struct cof_diag 
     if (err == COF_OK)
         err = listing_collect(&t.batch, &t.aws.session.aws, t.bucket, t.key, diag);
     if (err == COF_OK)
-        batch_note_empty(&t.batch);
+        err = batch_empty(&t.batch, t.key, diag);
     if (err == COF_OK && t.config->batch.dry_run) {
         err = say_dry(&t, diag);
     } else if (err == COF_OK) {

@@ -158,6 +158,18 @@ enum cof_err keep_upload_write(const struct keep_upload *keep, const struct stat
     return err;
 }
 
+enum cof_err keep_upload_place(const struct keep_upload *keep, struct cof_diag *diag)
+{
+    char folder[4096];
+    enum cof_err err = cof_file_make_parents(keep->path, 0700, diag);
+
+    (void)snprintf(folder, sizeof folder, "%s", keep->path);
+    *strrchr(folder, '/') = '\0';
+    if (err == COF_OK && access(folder, W_OK | X_OK) != 0)
+        err = cof_diag_set(diag, cof_err_from_errno(errno), "%s: %s", folder, strerror(errno));
+    return err;
+}
+
 void keep_upload_forget(const struct keep_upload *keep)
 {
     if (keep->path[0] != '\0')

@@ -22,6 +22,8 @@ struct keep_upload {
 void keep_upload_find(struct keep_upload *keep, const struct cof_aws *aws, const struct cof_s3_put *put, const char *path,
                       const struct stat *st);
 COF_MUST_USE enum cof_err keep_upload_write(const struct keep_upload *keep, const struct stat *st, struct cof_diag *diag);
+/* Whether there is a place for the note; why not, in diag. */
+COF_MUST_USE enum cof_err keep_upload_place(const struct keep_upload *keep, struct cof_diag *diag);
 void keep_upload_forget(const struct keep_upload *keep);
 
 /* --- downloads --- */

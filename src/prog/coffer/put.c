@@ -70,6 +70,7 @@ struct task {
     struct cof_s3_attributes attributes;
     struct cof_view bucket, key;
     struct job *jobs;
+    bool is_told; /* that nothing can be kept */
 };
 
 struct job {
@@ -143,6 +144,19 @@ static void on_done(void *ctx, enum cof_err err, const struct cof_s3_object *obj
     end_job(job);
 }
 
+/* A device whose disk is read-only can send all the same, only not go on later. */
+static bool has_place(struct task *t, const struct keep_upload *keep)
+{
+    struct cof_diag why = {0};
+
+    if (keep_upload_place(keep, &why) == COF_OK)
+        return true;
+    if (!t->is_told && !t->config->batch.quiet)
+        (void)fprintf(stderr, PROG ": a transfer that is cut off begins anew: %s (COFFER_STATE_DIR names another place)\n", why.text);
+    t->is_told = true;
+    return false;
+}
+
 static enum cof_err start(struct batch *b, struct batch_item *item, struct cof_diag *diag)
 {
     struct task *t = b->ctx;
@@ -171,7 +185,7 @@ static enum cof_err start(struct batch *b, struct batch_item *item, struct cof_d
                    opts.source.length > (opts.part_size != 0 ? opts.part_size : COF_S3_PART_DEFAULT);
     if (job->is_kept) {
         keep_upload_find(&job->keep, b->aws, &opts.put, item->path, &job->source.st);
-        job->is_kept = job->keep.path[0] != '\0';
+        job->is_kept = job->keep.path[0] != '\0' && has_place(t, &job->keep);
         opts.upload_id = cof_view_str(job->keep.upload_id);
         opts.upload_part_size = job->keep.part_size;
     }
