@@ -84,6 +84,8 @@ enum cof_err do_backup(struct cof_local_config *config, struct cof_diag *diag)
     cof_json_add_member(&body, "target", cof_view_str(target));
     cof_buf_add_str(&body, "}");
     err = admin_ask(config->data, "POST", "/backup", cof_buf_view(&body), &out, diag);
+    if (err == COF_E_REMOTE)
+        cof_diag_hint(diag, "the process that serves writes the copy, as its user and where its unit lets it: below /var/lib/coffer-local, for the package's");
     if (err == COF_E_NOT_FOUND) {
         err = cof_local_open(&local, config, NULL, false, diag);
         if (err == COF_OK) {
