@@ -5,6 +5,7 @@ set -eu
 cd "$(dirname "$0")"
 ROOT=$(pwd)
 BUILD=${COFFER_BUILD:-$ROOT/build}
+ENCLAVE=$ROOT/build-enclave
 
 # PACKAGE[:ARCH]:REASON. What each need is met by, with the reason that is shown when something must be installed.
 PACKAGES_BUILD='gcc:the_C_compiler libc6-dev:C_headers meson:the_build_system ninja-build:the_build_system
@@ -15,6 +16,8 @@ PACKAGES_TEST='libcmocka-dev:unit_tests python3:end-to-end_tests openssl:end-to-
 libc-ares-dev:resolver_of_the_static_program dpkg-dev:packages'
 PACKAGES_PACKAGE='libc-ares-dev:resolver_of_the_static_program dpkg-dev:finds_what_a_program_depends_on
 python3:lists_what_the_packages_are_made_of'
+PACKAGES_KERNEL='make:builds_the_kernel flex:reads_its_configuration bison:reads_its_configuration bc:its_constants
+libelf-dev:reads_its_objects perl-base:its_scripts xz-utils:unpacks_its_source'
 PACKAGES_ARM64='gcc-aarch64-linux-gnu:cross_compiler libc6-dev:arm64:C_headers libssl-dev:arm64:TLS_and_cryptography
 libjansson-dev:arm64:JSON libexpat1-dev:arm64:XML_of_S3 libsqlite3-dev:arm64:headers libseccomp-dev:arm64:headers
 libc-ares-dev:arm64:resolver libpng-dev:arm64:pictures libjpeg62-turbo-dev:arm64:pictures zlib1g-dev:arm64:pictures
@@ -81,15 +84,24 @@ parts() {
     "$ROOT/deploy/vm/parts" "$BUILD/vm" || die "the parts of the virtual machine cannot be had here"
 }
 
+# What of the image to ship is the same for every configuration: kernel and boot ramdisk.
+enclave_parts() {
+    # shellcheck disable=SC2086
+    need $PACKAGES_BUILD $PACKAGES_PACKAGE $PACKAGES_KERNEL
+    "$ROOT/deploy/enclave/build" --parts --dir "$ENCLAVE"
+}
+
 usage() {
     cat <<EOF
 usage: ./do VERB [ARGUMENTS]
 
-  demo [--keep] [--vm] [FILE]
+  demo [--keep] [--vm [--shippable]] [FILE]
                          send a picture (yours, or two generated ones) through the whole system on this machine;
-                         --vm: the enclave is an image in a virtual machine
-  enclave                build an enclave image and boot it in a virtual machine, with QEMU, a kernel and a vsock back-end
+                         --vm: the enclave is an image in a virtual machine; --shippable: on the kernel of enclave-image
+  enclave [--shippable]  build an enclave image and boot it in a virtual machine, with QEMU, a kernel and a vsock back-end
                          that are fetched into build/vm
+  enclave-image [--config FILE] [--processor FILE] [-o FILE] [--help]
+                         build the image to ship, on a kernel from Debian's source (minutes, the first time), into build-enclave/
   build                  build the programs into build/
   test [--only TEXT]     build and run every test; ends in 'N passed, N failed, N skipped'
   threats [--only ID] [--json FILE] [--html FILE]
@@ -117,21 +129,38 @@ build)
     ;;
 demo)
     build false
-    vm=
+    vm= shippable=
     for word in "$@"; do
         shift
-        [ "$word" = --vm ] && vm=yes || set -- "$@" "$word"
+        case $word in
+        --vm) vm=yes ;;
+        --shippable) shippable=yes ;;
+        *) set -- "$@" "$word" ;;
+        esac
     done
+    [ -z "$shippable" ] || [ -n "$vm" ] || die "--shippable goes with --vm"
     if [ -n "$vm" ]; then
         parts
-        set -- --vm "$BUILD/vm" "$@"
+        [ -z "$shippable" ] || enclave_parts
+        set -- --vm "$BUILD/vm" ${shippable:+--enclave "$ENCLAVE"} "$@"
     fi
     exec "$ROOT/deploy/local/demo" "$BUILD" "$@"
     ;;
 enclave)
     build false
+    case $* in
+    '') ;;
+    --shippable) enclave_parts ;;
+    *) die "unknown option '$*'" ;;
+    esac
     parts
-    exec "$ROOT/deploy/local/demo" "$BUILD" --vm "$BUILD/vm" --boot
+    exec "$ROOT/deploy/local/demo" "$BUILD" --vm "$BUILD/vm" ${1:+--enclave "$ENCLAVE"} --boot
+    ;;
+enclave-image)
+    case " $* " in *' --help '* | *' -h '*) exec "$ROOT/deploy/enclave/build" --help ;; esac
+    # shellcheck disable=SC2086
+    need $PACKAGES_BUILD $PACKAGES_PACKAGE $PACKAGES_KERNEL
+    exec "$ROOT/deploy/enclave/build" "$@"
     ;;
 test)
     # shellcheck disable=SC2086
@@ -213,7 +242,7 @@ reproduce)
     exec "$ROOT/packaging/reproduce" "$ROOT/build-reproduce"
     ;;
 clean)
-    rm -rf build build-clang build-asan build-fuzz build-package build-reproduce
+    rm -rf build build-clang build-asan build-fuzz build-package build-reproduce build-enclave
     ;;
 help | -h | --help)
     usage

@@ -247,27 +247,64 @@ static void serve(struct enclave *e)
     telemetry_flush(e->common.telemetry, LAST_WORDS_MS);
 }
 
+/* For whoever builds an image: what the first process would say of the configuration, before anybody waits for a kernel. */
+static int check_config(const char *path)
+{
+    struct cof_diag diag = {0};
+    struct config *config = &(struct config){0};
+    struct cof_tls_client_opts tls = {0};
+    struct cof_tls_ctx *ctx = NULL;
+    struct cof_buf text;
+    enum cof_err err;
+
+    cof_buf_init(&text, CONFIG_MAX);
+    err = cof_file_read(path, &text, &diag);
+    if (err == COF_OK)
+        err = config_parse(cof_buf_view(&text), config, &diag);
+    tls.ca_pem = cof_buf_view(&config->ca_pem);
+    if (err == COF_OK)
+        err = cof_tls_client_new(&tls, &ctx, &diag);
+    if (err != COF_OK)
+        (void)fprintf(stderr, "coffer-enclave: error: %s\n", diag.text[0] != '\0' ? diag.text : cof_err_text(err));
+    cof_tls_unref(ctx);
+    config_done(config);
+    cof_buf_done(&text);
+    return cof_exit_code(err);
+}
+
+struct options {
+    const char *check_config;
+};
+
 int main(int argc, char **argv)
 {
+    static const struct cof_option table[] = {
+        {"check-config", 0, COF_OPT_TEXT, "FILE", "only see whether a configuration would be taken", offsetof(struct options, check_config)},
+    };
     static const struct cof_command command = {
         .args = "",
         .summary = "Runs inside an enclave; started by coffer-host through the hypervisor, never by hand.",
         .details = "Descriptors: 3 NSM, 4 configuration (JSON), 5 the processor's program. As the first process of an image it\n"
                    "finds them itself.",
+        .options = table,
+        .n_options = sizeof table / sizeof table[0],
         .max_args = 0,
     };
     static struct enclave e;
+    struct options options = {0};
     struct cof_diag diag = {0};
     char **args, bits[16];
     int n_args;
     bool exit_now, is_first;
     enum cof_err err;
 
-    if (cof_options_parse("coffer-enclave", &command, argc, argv, NULL, &args, &n_args, &exit_now) != COF_OK)
+    if (cof_options_parse("coffer-enclave", &command, argc, argv, &options, &args, &n_args, &exit_now) != COF_OK)
         return COF_EXIT_USAGE;
     if (exit_now)
         return COF_EXIT_DONE;
     cof_crypto_start(); /* nothing runs here that was not measured */
+    if (options.check_config != NULL)
+        return check_config(options.check_config);
     cof_log_stderr(&e.log, "coffer-enclave", COF_LOG_INFO);
     is_first = getpid() == 1;
     err = is_first ? init_start(&e.log, &diag) : COF_OK;
