@@ -145,7 +145,6 @@ static enum cof_err handle(struct cof_standin *s, struct cof_standin_request *re
     for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++)
         cof_json_wipe(c.in, secrets[i]);
     cof_kms_key_close(c.key);
-    cof_rsa_free(c.recipient_key);
     cof_buf_done(&c.document);
     cof_buf_done(&c.out);
     json_decref(c.in);

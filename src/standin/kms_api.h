@@ -44,7 +44,7 @@ struct cof_kms_call {
     bool has_recipient;
     struct cof_buf document; /* of the recipient */
     struct cof_attest attest;
-    struct cof_rsa_key *recipient_key; /* that the document names */
+    const struct cof_rsa_key *recipient_key; /* that the document names; lent by the cache */
     struct cof_buf out; /* "{" and the members so far; secret */
 };
 

@@ -55,7 +55,7 @@ enum cof_err cof_kms_read_recipient(struct cof_kms_call *c)
     if (err == COF_OK)
         err = verify(c, &diag);
     if (err == COF_OK && (!c->attest.doc.public_key.present ||
-                          cof_rsa_from_spki(c->attest.doc.public_key.bytes, &c->recipient_key) != COF_OK))
+                          cof_kms_cache_recipient(c->s, c->attest.doc.public_key.bytes, &c->recipient_key) != COF_OK))
         err = cof_diag_set(&diag, COF_E_AUTH, "the document has no RSA public key of 2048 to 4096 bits");
     if (err == COF_OK) {
         c->has_recipient = true;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define N_KEYS 64
+#define N_RECIPIENTS 16
 
 struct entry {
     struct cof_kms_key *key; /* NULL: free */
@@ -14,9 +15,16 @@ struct entry {
     uint64_t used;
 };
 
+struct recipient {
+    struct cof_rsa_key *key; /* NULL: free */
+    struct cof_buf spki;
+};
+
 struct cache {
     struct entry keys[N_KEYS];
     uint64_t n_uses;
+    struct recipient recipients[N_RECIPIENTS];
+    size_t next_recipient; /* in turn */
     struct cof_attest_cache *attest;
     struct cof_buf root_sealed, root_der;
     int64_t next_deletion_ms;
@@ -58,6 +66,10 @@ void cof_kms_cache_stop(struct cof_standin *s, void *state)
     (void)s;
     for (size_t i = 0; i < N_KEYS; i++)
         drop(&c->keys[i]);
+    for (size_t i = 0; i < N_RECIPIENTS; i++) {
+        cof_rsa_free(c->recipients[i].key);
+        cof_buf_done(&c->recipients[i].spki);
+    }
     cof_attest_cache_free(c->attest);
     cof_buf_done(&c->root_sealed);
     cof_buf_done(&c->root_der);
@@ -105,6 +117,37 @@ struct cof_attest_cache *cof_kms_cache_attest(struct cof_standin *s)
     struct cache *c = cache_of(s);
 
     return c == NULL ? NULL : c->attest;
+}
+
+enum cof_err cof_kms_cache_recipient(struct cof_standin *s, struct cof_view spki, const struct cof_rsa_key **out)
+{
+    struct cache *c = cache_of(s);
+    struct cof_rsa_key *key = NULL;
+    struct recipient *r;
+    enum cof_err err;
+
+    *out = NULL;
+    if (c == NULL)
+        return COF_E_STATE;
+    for (size_t i = 0; i < N_RECIPIENTS; i++)
+        if (c->recipients[i].key != NULL && cof_view_eq(cof_buf_view(&c->recipients[i].spki), spki)) {
+            *out = c->recipients[i].key;
+            return COF_OK;
+        }
+    err = cof_rsa_from_spki(spki, &key);
+    if (err != COF_OK)
+        return err;
+    r = &c->recipients[c->next_recipient];
+    c->next_recipient = (c->next_recipient + 1) % N_RECIPIENTS;
+    cof_rsa_free(r->key);
+    cof_buf_done(&r->spki);
+    cof_buf_init(&r->spki, COF_ATTEST_PUBLIC_KEY_MAX);
+    cof_buf_add(&r->spki, spki);
+    r->key = key; /* moved */
+    if (cof_buf_err(&r->spki) != COF_OK)
+        cof_buf_reset(&r->spki); /* it will not be found again, and is good for now */
+    *out = key;
+    return COF_OK;
 }
 
 enum cof_err cof_kms_cache_root(struct cof_standin *s, int64_t now_ms, struct cof_view *der)
