@@ -11,6 +11,7 @@ const struct cof_auth_code *cof_auth_code(enum cof_auth_failure failure, enum co
 #define INVALID_TOKEN "The security token included in the request is invalid."
 #define EXPIRED_TOKEN "The security token included in the request is expired"
 #define MALFORMED "Authorization header is malformed."
+#define NO_DATE "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
 #define MISMATCH                                                                                                       \
     "The request signature we calculated does not match the signature you provided. Check your key and signing "       \
     "method."
@@ -44,6 +45,8 @@ const struct cof_auth_code *cof_auth_code(enum cof_auth_failure failure, enum co
                 {403, "SignatureDoesNotMatch", "Signature not yet current."}},
             [COF_AUTH_NO_SCHEME] = {{400, "InvalidArgument", "Unsupported Authorization Type"},
                 {400, "IncompleteSignatureException", MALFORMED}, {400, "IncompleteSignature", MALFORMED}},
+            [COF_AUTH_NO_DATE] = {{403, "AccessDenied", "AWS authentication requires a valid Date or x-amz-date header"},
+                {400, "IncompleteSignatureException", NO_DATE}, {400, "IncompleteSignature", NO_DATE}},
             [COF_AUTH_SCOPE] = {{400, "AuthorizationHeaderMalformed",
                                     "The authorization header is malformed; the credential scope is wrong."},
                 {400, "InvalidSignatureException", "Credential should be scoped to a valid date, region and service."},
@@ -145,8 +148,12 @@ static enum cof_auth_failure what_is_malformed(const struct cof_http_head *head)
 {
     struct cof_view value;
 
-    return cof_headers_get(&head->headers, "authorization", &value) && !cof_view_starts(value, COF_LIT("AWS4-HMAC-SHA256")) ?
-        COF_AUTH_NO_SCHEME : COF_AUTH_MALFORMED;
+    if (!cof_headers_get(&head->headers, "authorization", &value))
+        return COF_AUTH_MALFORMED;
+    if (!cof_view_starts(value, COF_LIT("AWS4-HMAC-SHA256")))
+        return COF_AUTH_NO_SCHEME;
+    return cof_headers_count(&head->headers, "x-amz-date") + cof_headers_count(&head->headers, "date") == 0 ? COF_AUTH_NO_DATE :
+                                                                                                             COF_AUTH_MALFORMED;
 }
 
 enum cof_err cof_auth_read(const struct cof_http_head *head, struct cof_auth *a, enum cof_auth_failure *failure)

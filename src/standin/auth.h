@@ -32,6 +32,7 @@ enum cof_auth_failure {
     COF_AUTH_EXPIRES_NEGATIVE,
     COF_AUTH_EXPIRES_LONG,
     COF_AUTH_EARLY,       /* presigned for a time to come */
+    COF_AUTH_NO_DATE,     /* neither x-amz-date nor Date */
     COF_AUTH_SCOPE,       /* date, region or service of the scope */
     COF_AUTH_UNKNOWN_KEY,
     COF_AUTH_BAD_TOKEN,

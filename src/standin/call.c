@@ -99,11 +99,31 @@ static void finish(struct cof_standin_call *c)
     }
 }
 
+/* S3 tells which region it is, and its clients sign anew for that one. False: it is not that. */
+static bool refuse_region(struct cof_standin_call *c, enum cof_auth_failure failure)
+{
+    bool by_query = failure == COF_AUTH_QUERY;
+    struct cof_view region = c->auth.claim.region;
+    char message[200], extra[80];
+
+    if (shape_of(c) != COF_AUTH_SHAPE_S3 || (failure != COF_AUTH_SCOPE && !by_query) || region.len == 0 || region.len > 64 ||
+        cof_view_eq_str(region, c->s->region))
+        return false;
+    (void)snprintf(message, sizeof message, "%s; the region '%.*s' is wrong; expecting '%s'",
+        by_query ? "Error parsing the X-Amz-Credential parameter" : "The authorization header is malformed", (int)region.len,
+        (const char *)region.data, c->s->region);
+    (void)snprintf(extra, sizeof extra, "<Region>%s</Region>", c->s->region);
+    (void)cof_reply_s3_error(&c->reply, &c->req, 400,
+        by_query ? "AuthorizationQueryParametersError" : "AuthorizationHeaderMalformed", message, extra);
+    return true;
+}
+
 static void refuse_auth(struct cof_standin_call *c, enum cof_auth_failure failure)
 {
     const struct cof_auth_code *code = cof_auth_code(failure, shape_of(c));
 
-    refuse(c, code->status, code->code, code->message);
+    if (!refuse_region(c, failure))
+        refuse(c, code->status, code->code, code->message);
     finish(c);
 }
 

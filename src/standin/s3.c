@@ -102,6 +102,15 @@ static const char *subresource(const struct cof_s3_call *c)
     return NULL;
 }
 
+/* A browser asks first; no bucket here has rules that let its page in (s3_unset.c). */
+static void no_cors(struct cof_s3_call *c)
+{
+    if (cof_s3_header(c, "origin").len == 0)
+        (void)cof_s3_fail(c, 400, "BadRequest", "Insufficient information. Origin request header needed.");
+    else
+        (void)cof_s3_fail(c, 403, "AccessForbidden", "CORSResponse: CORS is not enabled for this bucket.");
+}
+
 const struct cof_s3_op *cof_s3_route(struct cof_s3_call *c)
 {
     const char *sub = subresource(c);
@@ -116,7 +125,13 @@ const struct cof_s3_op *cof_s3_route(struct cof_s3_call *c)
         if (op->param != NULL ? cof_s3_has_param(c, op->param) : sub == NULL)
             return op;
     }
-    if (sub != NULL)
+    if (cof_view_eq_str(c->req->head->method, "OPTIONS"))
+        no_cors(c);
+    else if (sub != NULL && c->level == COF_S3_OBJECT && strcmp(sub, "uploads") == 0)
+        (void)cof_s3_fail(c, 400, "InvalidRequest", "Key is not expected for the GET method ?uploads subresource");
+    else if (sub != NULL && c->level == COF_S3_OBJECT && strcmp(sub, "versions") == 0)
+        (void)cof_s3_fail(c, 400, "InvalidRequest", "There is no such thing as the ?versions sub-resource for a key");
+    else if (sub != NULL)
         (void)cof_s3_fail(
             c, 501, "NotImplemented", "A header or query you provided implies functionality that is not implemented.");
     else

@@ -8,6 +8,7 @@
 
 enum { EXPECT_SIZE, EXPECT_DATA, EXPECT_DATA_END, EXPECT_TRAILER, EXPECT_NOTHING };
 
+#define CHUNK_MIN 8192 /* bytes; of all but the last */
 #define LINE_MAX_BYTES 4096
 #define TRAILERS_MAX_BYTES 8192
 #define EMPTY_HASH "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -76,6 +77,12 @@ static enum cof_err read_size(struct cof_s3_chunked *c)
         memcpy(c->given, value.data, 64);
     }
     c->left = n;
+    c->n++;
+    if (n > 0 && c->n > 1 && c->size < CHUNK_MIN) {
+        c->bad_size = c->size;
+        return COF_E_FORMAT;
+    }
+    c->size = n;
     return COF_OK;
 }
 

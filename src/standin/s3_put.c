@@ -240,7 +240,7 @@ const char *cof_s3_sum_header(enum cof_checksum_alg alg)
     return cof_aws_checksum_header(alg);
 }
 
-static bool sum_value_ok(enum cof_checksum_alg alg, struct cof_view value)
+bool cof_s3_sum_value_ok(enum cof_checksum_alg alg, struct cof_view value)
 {
     struct cof_buf bytes;
     bool good;
@@ -299,11 +299,15 @@ bool cof_s3_put_sum(struct cof_s3_call *c, struct cof_s3_sum *out)
             return false;
         }
         *out = (struct cof_s3_sum){alg, value, trails};
-        if (value.len > 0 && !sum_value_ok(alg, value))
+        if (value.len > 0 && !cof_s3_sum_value_ok(alg, value))
             return bad_value(c, cof_s3_sum_header(alg));
     }
     if (!sum_headers_known(c))
         return false;
+    if (trailer.len > 0 && (out->alg == COF_CHECKSUM_NONE || !out->trailer)) {
+        (void)cof_s3_fail(c, 400, "InvalidRequest", "The value specified in the x-amz-trailer header is not supported");
+        return false;
+    }
     if (named.len > 0 && out->alg != COF_CHECKSUM_NONE && cof_checksum_named(named) != out->alg)
         return bad_value(c, "x-amz-sdk-checksum-algorithm");
     if (out->alg == COF_CHECKSUM_NONE && named.len > 0) {

@@ -24,6 +24,8 @@ struct cof_s3_sum {
     bool trailer;
 };
 bool cof_s3_put_sum(struct cof_s3_call *call, struct cof_s3_sum *out);
+/* Whether the text is base64 of as many bytes as such a checksum has. */
+bool cof_s3_sum_value_ok(enum cof_checksum_alg alg, struct cof_view value);
 /* "x-amz-checksum-crc32". */
 const char *cof_s3_sum_header(enum cof_checksum_alg alg);
 

@@ -228,6 +228,7 @@ static bool refuse(struct upload *u, int status, const char *code, const char *m
 static bool take_trailer(struct upload *u, const struct cof_headers *trailers)
 {
     const struct cof_headers *from = u->is_chunked ? &u->chunked.trailers : trailers;
+    char message[100];
 
     if (!u->promised.trailer)
         return true;
@@ -235,7 +236,10 @@ static bool take_trailer(struct upload *u, const struct cof_headers *trailers)
         return refuse(u, 400, "MalformedTrailerError",
             "The request contained trailing data that was not well-formed or did not conform to our published schema.");
     u->promised.value = cof_view_trim(u->promised.value);
-    return true;
+    if (cof_s3_sum_value_ok(u->promised.alg, u->promised.value))
+        return true;
+    (void)snprintf(message, sizeof message, "Value for %s trailing header is invalid.", cof_s3_sum_header(u->promised.alg));
+    return refuse(u, 400, "InvalidRequest", message);
 }
 
 /* Everything that was promised about the bytes. */
@@ -303,6 +307,7 @@ static enum cof_err upload_end(
 {
     struct upload *u = ctx;
     struct cof_s3_digests digests;
+    char extra[100];
     enum cof_err err;
 
     (void)req;
@@ -310,6 +315,12 @@ static enum cof_err upload_end(
     if (u->err == COF_E_AUTH)
         return cof_s3_fail(&u->call, 403, "SignatureDoesNotMatch",
             "The request signature we calculated does not match the signature you provided.");
+    if (u->err == COF_E_FORMAT && u->chunked.bad_size > 0) {
+        (void)snprintf(extra, sizeof extra, "<Chunk>%llu</Chunk><BadChunkSize>%llu</BadChunkSize>", (unsigned long long)u->chunked.n,
+            (unsigned long long)u->chunked.bad_size);
+        return cof_s3_fail_with(&u->call, 403, "InvalidChunkSizeError",
+            "Only the last chunk is allowed to have a size less than 8192 bytes", extra);
+    }
     if (u->err == COF_E_FORMAT || (u->err == COF_OK && u->is_chunked && !u->chunked.ended))
         return cof_s3_fail(&u->call, 400, "IncompleteBody", "The request body terminated unexpectedly");
     if (u->err != COF_OK)

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What AWS refuses at the edges of S3's API, coffer-local refuses with the same status and code, and does nothing; and what no bucket here
 ever has it tells as AWS tells of a bucket without it."""
-import base64, hashlib, http.client, sys, zlib
+import base64, hashlib, http.client, socket, sys, zlib
 from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tools'))
 from local import Checks, Local
+from rawaws import Signer
 try:
     import boto3
     from botocore.auth import S3SigV4Auth
@@ -153,10 +154,64 @@ def locks(w):
     check('then it is taken', status == 200, status)
 
 
+def sent(w, request):
+    """-> status, code"""
+    sock = socket.create_connection(('localhost', w.local.port))
+    sock.settimeout(20)
+    sock.sendall(request)
+    r = http.client.HTTPResponse(sock)
+    r.begin()
+    text = r.read()
+    sock.close()
+    return r.status, text.split(b'<Code>')[1].split(b'</Code>')[0].decode() if b'<Code>' in text else None, text
+
+
+def wire(w):
+    e = w.local.env()
+    host = f'localhost:{w.local.port}'
+    signer = Signer(e['AWS_ACCESS_KEY_ID'], e['AWS_SECRET_ACCESS_KEY'], host)
+    w.s3.put_object(Bucket='bkt', Key='wire', Body=b'0123456789')
+
+    def chunked(pieces):
+        lines = lambda n: len(b'%x' % n) + len(';chunk-signature=') + 64 + 2 + n + 2
+        head = signer.request('PUT', '/bkt/chunks', payload='STREAMING-AWS4-HMAC-SHA256-PAYLOAD', length=False, content_encoding='aws-chunked',
+                              content_length=str(sum(lines(len(p)) for p in pieces) + lines(0)), x_amz_decoded_content_length=str(sum(map(len, pieces))))
+        body, signature = b'', signer.signature
+        for piece in pieces + [b'']:
+            signature = signer.chunk(piece, signature)
+            body += b'%x;chunk-signature=%s\r\n%s\r\n' % (len(piece), signature.encode(), piece)
+        return head + body
+
+    trailed = lambda line, announced='x-amz-checksum-crc32': signer.request(
+        'PUT', '/bkt/chunks', b'5\r\nhello\r\n0\r\n' + line + b'\r\n', payload='STREAMING-UNSIGNED-PAYLOAD-TRAILER',
+        content_encoding='aws-chunked', x_amz_decoded_content_length='5', x_amz_trailer=announced)
+    undated = b'\r\n'.join(l for l in signer.request('GET', '/bkt/wire').split(b'\r\n') if not l.startswith(b'x-amz-date'))
+    asks = lambda *lines: '\r\n'.join(('OPTIONS /bkt/wire HTTP/1.1', f'Host: {host}', *lines, '', '')).encode()
+    for name, request, want in (
+            ('a small chunk that is not the last', chunked([b'a' * 8191, b'b']), (403, 'InvalidChunkSizeError')),
+            ('of chunks the last may be small', chunked([b'a' * 8192, b'b']), (200, None)),
+            ('a trailing checksum that can be none', trailed(b'x-amz-checksum-crc32:!!!\r\n'), (400, 'InvalidRequest')),
+            ('a trailer that nobody knows', trailed(b'x-amz-news:1\r\n', 'x-amz-news'), (400, 'InvalidRequest')),
+            ('no date', undated, (403, 'AccessDenied')),
+            ('another region', signer.but(region='eu-west-1').request('GET', '/bkt/wire'), (400, 'AuthorizationHeaderMalformed')),
+            ('another region in a URL', signer.but(region='eu-west-1').presigned('GET', '/bkt/wire'), (400, 'AuthorizationQueryParametersError')),
+            ('uploads of a key', signer.request('GET', '/bkt/wire', query='uploads'), (400, 'InvalidRequest')),
+            ('versions of a key', signer.request('GET', '/bkt/wire', query='versions'), (400, 'InvalidRequest')),
+            ('a page of another origin', asks('Origin: http://a', 'Access-Control-Request-Method: GET'), (403, 'AccessForbidden')),
+            ('a page of no origin', asks(), (400, 'BadRequest'))):
+        got = sent(w, request)
+        check(name, got[:2] == want, f'{got} in place of {want}')
+        if want[1] == 'InvalidChunkSizeError':
+            check('it is said which and how small', b'<Chunk>2</Chunk><BadChunkSize>8191</BadChunkSize>' in got[2], got[2])
+    far = boto3.client('s3', endpoint_url=f'http://{host}', region_name='eu-west-1', aws_access_key_id=e['AWS_ACCESS_KEY_ID'],
+                       aws_secret_access_key=e['AWS_SECRET_ACCESS_KEY'], config=Config(s3={'addressing_style': 'path'}))
+    check('who is told the region signs for it', far.get_object(Bucket='bkt', Key='wire')['Body'].read() == b'0123456789')
+
+
 def main():
     w = World()
     try:
-        for part in (versions, buckets, unset, checksums, tags, locks):
+        for part in (versions, buckets, unset, checksums, tags, locks, wire):
             try:
                 part(w)
             except Exception as e: # a broken part is a failure, not the end of the others

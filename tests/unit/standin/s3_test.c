@@ -204,16 +204,21 @@ static enum cof_err chunked(const char *text, size_t step, enum cof_payload kind
 
 static void chunks_are_taken_apart_however_they_come(void **state)
 {
-    static const char text[] = "5\r\nhello\r\nA\r\n0123456789\r\n0\r\nx-amz-checksum-crc32:AAAA\r\n\r\n";
+    static const size_t steps[] = {1, 2, 3, 5, 17, 100, 8191, 8192, 8197, 8198, 8199, 8200, 8203, 8230, 10000};
+    char text[8300] = "2000\r\n"; /* spec: no smaller unless it is the last */
     bool ended;
 
-    for (size_t step = 1; step < sizeof text; step++) {
+    memset(text + 6, 'h', 8192);
+    (void)snprintf(text + 6 + 8192, sizeof text - 6 - 8192, "\r\nA\r\n0123456789\r\n0\r\nx-amz-checksum-crc32:AAAA\r\n\r\n");
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         struct cof_buf out;
 
-        cof_buf_init(&out, 1000);
-        assert_int_equal(chunked(text, step, COF_PAYLOAD_CHUNKS_TRAILER, &out, &ended), COF_E_SHORT);
+        cof_buf_init(&out, 10000);
+        assert_int_equal(chunked(text, steps[i], COF_PAYLOAD_CHUNKS_TRAILER, &out, &ended), COF_E_SHORT);
         assert_true(ended);
-        assert_string_equal(cof_buf_cstr(&out), "hello0123456789");
+        assert_int_equal(out.len, 8202);
+        assert_memory_equal(out.data, text + 6, 8192);
+        assert_string_equal(cof_buf_cstr(&out) + 8192, "0123456789");
         cof_buf_done(&out);
     }
 }
@@ -221,7 +226,8 @@ static void chunks_are_taken_apart_however_they_come(void **state)
 static void bad_chunks_are_refused(void **state)
 {
     static const char *const bad[] = {"\r\n", "g\r\n", "5\nhello", "5\r\nhelloX\r\n", "5;chunk-signature=00\r\nhello\r\n", "1234567890123\r\n",
-        "0\r\nno colon\r\n\r\n", "0\r\n\r\nmore", "-1\r\n", "0x5\r\nhello\r\n", " 5\r\nhello\r\n"};
+        "0\r\nno colon\r\n\r\n", "0\r\n\r\nmore", "-1\r\n", "0x5\r\nhello\r\n", " 5\r\nhello\r\n",
+        "5\r\nhello\r\n5\r\nworld\r\n0\r\n\r\n"};
     bool ended;
 
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
