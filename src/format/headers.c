@@ -32,24 +32,22 @@ enum cof_err cof_headers_err(const struct cof_headers *h)
 
 bool cof_is_token(struct cof_view v)
 {
-    static const char others[] = "!#$%&'*+-.^_`|~";
+    /* a bit for each byte: digits, letters and !#$%&'*+-.^_`|~ */
+    static const uint32_t bits[8] = {0, 0x03ff6cfa, 0xc7fffffe, 0x57ffffff, 0, 0, 0, 0};
+    uint32_t good = 1;
 
-    for (size_t i = 0; i < v.len; i++) {
-        uint8_t c = v.data[i];
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
-            continue;
-        if (c == 0 || memchr(others, c, sizeof others - 1) == NULL)
-            return false;
-    }
-    return v.len > 0;
+    for (size_t i = 0; i < v.len; i++)
+        good &= bits[v.data[i] >> 5] >> (v.data[i] & 31);
+    return v.len > 0 && good != 0;
 }
 
 static bool is_value(struct cof_view v)
 {
+    bool bad = false;
+
     for (size_t i = 0; i < v.len; i++)
-        if (v.data[i] == '\r' || v.data[i] == '\n' || v.data[i] == '\0')
-            return false;
-    return true;
+        bad |= v.data[i] == '\r' || v.data[i] == '\n' || v.data[i] == '\0';
+    return !bad;
 }
 
 void cof_headers_add(struct cof_headers *h, struct cof_view name, struct cof_view value)

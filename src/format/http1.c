@@ -25,10 +25,11 @@ static enum cof_err take_line(struct cof_view *in, struct cof_view *line)
 /* field-content: no controls but HTAB (RFC 9110 section 5.5). */
 static bool is_field_value(struct cof_view v)
 {
+    bool bad = false;
+
     for (size_t i = 0; i < v.len; i++)
-        if ((v.data[i] < 0x20 && v.data[i] != '\t') || v.data[i] == 0x7f)
-            return false;
-    return true;
+        bad |= (v.data[i] < 0x20 && v.data[i] != '\t') || v.data[i] == 0x7f;
+    return !bad;
 }
 
 static enum cof_err field_line(struct cof_view line, struct cof_headers *headers)

@@ -30,7 +30,8 @@ static const char *const sql[N_STATEMENTS] = {
     [ST_BLOB_PUT] = "INSERT INTO blob (id, size, body) VALUES (?1, ?2, ?3)",
     [ST_BLOB_GET] = "SELECT size, body FROM blob WHERE id = ?1",
     /* body: the bytes themselves, or the number of a slot (store_slots.h), or null: a file */
-    [ST_BLOB_REMOVE] = "DELETE FROM blob WHERE id = ?1 RETURNING CASE typeof(body) WHEN 'blob' THEN x'' ELSE body END, size",
+    [ST_BLOB_PLACE] = "SELECT rowid, CASE typeof(body) WHEN 'blob' THEN x'' ELSE body END, size FROM blob WHERE id = ?1",
+    [ST_BLOB_REMOVE] = "DELETE FROM blob WHERE rowid = ?1", /* RETURNING would make a table for what it returns, at three times the cost */
 };
 
 static const char schema[] =
@@ -271,12 +272,22 @@ out:
     return err;
 }
 
-static enum cof_err do_blob_remove(struct cof_disk_store *st, struct cof_view name)
+static enum cof_err remove_row(struct cof_disk_store *st, int64_t row)
 {
     sqlite3_stmt *stmt = st->statements[ST_BLOB_REMOVE];
+    enum cof_err err = sqlite3_bind_int64(stmt, 1, row) == SQLITE_OK ? of_sqlite(st, sqlite3_step(stmt)) : COF_E_IO;
+
+    unbind(stmt);
+    return err;
+}
+
+static enum cof_err do_blob_remove(struct cof_disk_store *st, struct cof_view name)
+{
+    sqlite3_stmt *stmt = st->statements[ST_BLOB_PLACE];
     struct cof_blob_id id = {{0}};
     struct cof_blob_hold *hold;
     enum cof_err err = COF_OK;
+    int64_t row = 0;
     int rc;
 
     st->dirty = true;
@@ -288,15 +299,19 @@ static enum cof_err do_blob_remove(struct cof_disk_store *st, struct cof_view na
         return err;
     if (bind_name(stmt, 1, name) != SQLITE_OK)
         return COF_E_IO;
-    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW && err == COF_OK) {
-        struct cof_blob_place place = place_of(stmt, 0);
+    rc = sqlite3_step(stmt);
+    if (rc == SQLITE_ROW) {
+        struct cof_blob_place place = place_of(stmt, 1);
 
+        row = sqlite3_column_int64(stmt, 0);
         st->bodies.n--;
-        st->bodies.bytes -= sqlite3_column_int64(stmt, 1);
+        st->bodies.bytes -= sqlite3_column_int64(stmt, 2);
         err = cof_blob_files_drop(&st->files, &id, &place);
     }
     unbind(stmt);
-    return err == COF_OK ? of_sqlite(st, rc) : err;
+    if (err != COF_OK)
+        return err;
+    return rc == SQLITE_ROW ? remove_row(st, row) : of_sqlite(st, rc);
 }
 
 static enum cof_err do_change(struct cof_disk_store *st, const struct cof_pending_change *change)
@@ -603,6 +618,14 @@ static const struct cof_store ops = {
     .blob_remove = op_blob_remove,
 };
 
+/* One thread uses the store, so SQLite needs no locks; and nobody asks how much memory it has. Refused once SQLite is at work, when
+ * it was done before. */
+static void configure_sqlite(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 static enum cof_err open_db(struct cof_disk_store *st, const char *dir, struct cof_diag *diag)
 {
     char path[PATH_MAX];
@@ -610,11 +633,13 @@ static enum cof_err open_db(struct cof_disk_store *st, const char *dir, struct c
 
     if (n < 0 || (size_t)n >= sizeof path)
         return cof_diag_set(diag, COF_E_USAGE, "path too long: %s", dir);
+    configure_sqlite();
     if (sqlite3_open_v2(path, &st->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) !=
             SQLITE_OK ||
         sqlite3_exec(st->db,
             "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-            "PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF; PRAGMA wal_autocheckpoint=4000;",
+            "PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF; PRAGMA wal_autocheckpoint=4000;"
+            "PRAGMA secure_delete=FAST;", /* what is deleted is overwritten where its page is written anyway */
             NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(st->db, schema, NULL, NULL, NULL) != SQLITE_OK)
         return cof_diag_set(diag, COF_E_IO, "cannot open %s: %s", path, sqlite3_errmsg(st->db));

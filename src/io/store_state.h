@@ -25,6 +25,7 @@ enum statement {
     ST_SCAN_AFTER,
     ST_BLOB_PUT,
     ST_BLOB_GET,
+    ST_BLOB_PLACE,
     ST_BLOB_REMOVE,
     N_STATEMENTS,
 };

@@ -72,7 +72,10 @@ static bool begins(const char *name, const char *prefix)
 
 static void set_text(char *out, size_t size, struct cof_view v)
 {
-    (void)snprintf(out, size, "%.*s", v.len < size ? (int)v.len : (int)size - 1, v.data == NULL ? "" : (const char *)v.data);
+    v = cof_view_sub(v, 0, size - 1);
+    if (v.len > 0)
+        memcpy(out, v.data, v.len);
+    out[v.len] = '\0';
 }
 
 static bool is_word(struct cof_view v)
@@ -108,7 +111,7 @@ static void name_event(const struct cof_standin_request *req, struct cof_trail_e
     struct cof_view service, name;
 
     if (req->notes.operation[0] != '\0')
-        (void)snprintf(e->name, sizeof e->name, "%s", req->notes.operation);
+        set_text(e->name, sizeof e->name, cof_view_str(req->notes.operation));
     else if (cof_view_split(cof_view_str(req->action), ':', &service, &name))
         set_text(e->name, sizeof e->name, name);
     else
@@ -165,16 +168,22 @@ static void add_value(struct cof_buf *out, const json_t *value)
 void cof_trail_json(const char *service, const struct json_t *parameters, struct cof_buf *out)
 {
     bool kms = strcmp(service, "kms") == 0;
+    json_t *mutable = (json_t *)(uintptr_t)parameters, *value; /* jansson's iterators want it so; nothing is changed */
+    const char *name;
+    uint64_t there = 0; /* a bit for each of the list, which is shorter: a request has few of them */
     const char *const *list = kms ? kms_parameters : strcmp(service, "sqs") == 0 ? sqs_parameters : iam_parameters;
 
-    for (; *list != NULL; list++) {
-        const json_t *value = json_object_get(parameters, *list);
-
-        if (value == NULL)
-            continue;
-        add_name(out, *list);
-        add_value(out, value);
-    }
+    json_object_foreach(mutable, name, value)
+        for (size_t i = 0; list[i] != NULL; i++)
+            if (strcmp(name, list[i]) == 0) {
+                there |= UINT64_C(1) << i;
+                break;
+            }
+    for (size_t i = 0; there >> i != 0; i++)
+        if ((there >> i & 1) != 0) {
+            add_name(out, list[i]);
+            add_value(out, json_object_get(parameters, list[i]));
+        }
     if (json_object_get(parameters, "MessageBody") != NULL)
         cof_json_add_member(out, "messageBody", COF_LIT(HIDDEN));
     if (json_is_array(json_object_get(parameters, "Entries")))
@@ -302,12 +311,10 @@ static void sts_elements(struct cof_view body, struct cof_buf *out)
 }
 
 /* A member of text of a JSON body of our own making; values with escapes are left out. */
-static void json_element(struct cof_view body, const char *name, struct cof_buf *out)
+static void json_element(struct cof_view body, const char *name, const char *begin, struct cof_buf *out)
 {
     struct cof_view value;
-    char begin[64];
 
-    (void)snprintf(begin, sizeof begin, "\"%s\":\"", name);
     if (between(body, begin, "\"", &value) && cof_view_find(value, '\\') == SIZE_MAX)
         add_text(out, name, value);
 }
@@ -333,7 +340,9 @@ static void kms_elements(struct cof_view body, struct cof_buf *out)
 void cof_trail_response(const struct cof_standin_request *req, const struct cof_standin_reply *reply,
                         const struct cof_trail_event *e, struct cof_buf *out)
 {
-    static const char *const members[] = {"MessageId", "MD5OfMessageBody", "MD5OfMessageAttributes", "QueueUrl", "TaskHandle"};
+    static const struct { const char *name, *begin; } members[] = {{"MessageId", "\"MessageId\":\""},
+        {"MD5OfMessageBody", "\"MD5OfMessageBody\":\""}, {"MD5OfMessageAttributes", "\"MD5OfMessageAttributes\":\""},
+        {"QueueUrl", "\"QueueUrl\":\""}, {"TaskHandle", "\"TaskHandle\":\""}};
     struct cof_view body = cof_buf_view(&reply->body);
 
     if (reply->status >= 400)
@@ -348,7 +357,7 @@ void cof_trail_response(const struct cof_standin_request *req, const struct cof_
         kms_elements(body, out);
     } else if (strcmp(req->service, "sqs") == 0) {
         for (size_t i = 0; i < COUNT(members); i++)
-            json_element(body, members[i], out);
+            json_element(body, members[i].name, members[i].begin, out);
     }
 }
 
