@@ -100,7 +100,7 @@ def many(r):
     code, out, err = r.run('cp', '-r', 's3://bkt/m', 's3://bkt-v/n/', '--json', '-e', 'sse-kms', '--kms-key-id', KEY)
     keys = {x['key'] for x in told(r.run('ls', '-r', 's3://bkt-v/n/', '--json')[1])}
     check('a prefix with all below it, names of any kind', code == 0 and keys == {f'n/{n}' for n in tree} and {x['encryption'] for x in told(out)} == {'sse-kms'}, err)
-    check('and they are what they were', all(same(r, f's3://bkt-v/n/{n}', data) for n, data in list(tree.items())[-5:] if '?' not in n))
+    check('and they are what they were', all(same(r, f's3://bkt-v/n/{n}', data) for n, data in list(tree.items())[-5:]))
     code, out, err = r.run('cp', 's3://bkt/m/d/1*.jpg', 's3://bkt/g/', '--exclude', '*3.jpg')
     check('--exclude is of --recursive', code == 2, err)
     code, out, err = r.run('cp', 's3://bkt/m/d/1*.jpg', 's3://bkt/g/')

@@ -121,6 +121,12 @@ def odd_names(r):
         plain, lines = r.run(*argv, '-n'), r.run(*argv, '-n', '--json')[1].splitlines()
         check(f'what would be done, as text and JSON: {argv[0]}', b'\x1b' not in plain[1] and plain[1].count(b'would ' + verb.encode()) == 4 and
               len([json.loads(x)[f'would_{verb}'] for x in lines]) == 4, f'{plain}{lines}')
+    code, got, err = r.run('get', 's3://bkt/odd/ä ö%20?*', '-')
+    check('an object that has wildcards in its name is taken by it', code == 0 and got.decode() == 'ä ö%20?*', err)
+    for name in ('w?', 'wx'):
+        r.run('put', '-', f's3://bkt/wild/{name}', stdin=b'x')
+    code, out, err = r.run('rm', 's3://bkt/wild/w?')
+    check('and no other by its name', code == 0 and [json.loads(x)['key'] for x in r.run('ls', 's3://bkt/wild/', '--json')[1].splitlines()] == ['wild/wx'], f'{out}{err}')
     code, out, err = r.run('get', '-r', 's3://bkt/odd/', 'o', '-n', '--json')
     check('of a download where to, and what cannot be', code == 1 and [json.loads(x) for x in out.splitlines()] == [
         {'would_fetch': f's3://bkt/odd/{n}', 'to': f'o/{n}'} for n in ('-dash', 'ä ö%20?*')] and 'name the file' in err, f'{err}{out}')

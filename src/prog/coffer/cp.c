@@ -163,25 +163,31 @@ static void pump_all(struct batch *b)
 static enum cof_err read_arguments(struct task *t, char **args, struct cof_diag *diag)
 {
     const struct config *config = t->config;
-    bool many = config->batch.recursive;
     enum cof_err err = s3_url_split(args[0], &t->from_bucket, &t->from_key, diag);
 
     if (err == COF_OK)
         err = s3_url_split(args[1], &t->to_bucket, &t->to_key, diag);
     if (err != COF_OK)
         return err;
-    for (size_t i = 0; i < t->from_key.len; i++)
-        many = many || strchr("*?[", t->from_key.data[i]) != NULL;
     t->is_below = t->to_key.len == 0 || t->to_key.data[t->to_key.len - 1] == '/';
-    if (many && !t->is_below)
-        return cof_diag_set(diag, COF_E_USAGE, "several objects go below a key that ends in /");
-    if (many && (config->version != NULL || config->if_match != NULL))
-        return cof_diag_set(diag, COF_E_USAGE, "--version-id and --if-match are of one object");
-    if (t->from_key.len == 0 && !many)
+    if (t->from_key.len == 0 && !config->batch.recursive)
         return cof_diag_set(diag, COF_E_USAGE, "no key; --recursive copies all of the bucket");
     if (config->if_match != NULL && config->create_only)
         return cof_diag_set(diag, COF_E_USAGE, "--if-match replaces an object that is there, --create-only one that is not");
     return COF_OK;
+}
+
+static enum cof_err collect(struct task *t, struct cof_diag *diag)
+{
+    struct cof_aws *aws = &t->aws.session.aws;
+    bool many = t->config->batch.recursive;
+    enum cof_err err = many ? COF_OK : listing_is_glob(aws, t->from_bucket, t->from_key, &many, diag);
+
+    if (err == COF_OK && many && !t->is_below)
+        err = cof_diag_set(diag, COF_E_USAGE, "several objects go below a key that ends in /");
+    if (err == COF_OK && many && (t->config->version != NULL || t->config->if_match != NULL))
+        err = cof_diag_set(diag, COF_E_USAGE, "--version-id and --if-match are of one object");
+    return err == COF_OK ? listing_collect(&t->batch, aws, t->from_bucket, t->from_key, diag) : err;
 }
 
 static enum cof_err read_keys(struct task *t, struct cof_diag *diag)
@@ -231,7 +237,7 @@ static enum cof_err run(const void *options_given, char **args, struct cof_diag 
     if (err == COF_OK)
         err = aws_ready(&t.aws, diag);
     if (err == COF_OK)
-        err = listing_collect(&t.batch, &t.aws.session.aws, t.from_bucket, t.from_key, diag);
+        err = collect(&t, diag);
     if (err == COF_OK)
         err = batch_empty(&t.batch, t.from_key, diag);
     if (err == COF_OK)

@@ -38,7 +38,7 @@ static const struct cof_command command = {
     .name = "get",
     .args = "s3://BUCKET/KEY [FILE|FOLDER/|-]",
     .summary = "Downloads objects; a file appears whole, after its checksum matched, or not at all.",
-    .details = "A KEY may be a glob; with --recursive it is a prefix, and the names below it become paths below the folder. "
+    .details = "A KEY may be a glob (unless an object has just that name); with --recursive it is a prefix, and the names below it become paths below the folder. "
                "\"-\" is standard output, which gets the bytes as they come: look at the exit code.\n"
                "Large objects come in ranges, side by side. When the transfer is cut off, the same command goes on with what is "
                "there (in .coffer-FILE.part beside the file), as long as the object is the same.\n"
@@ -241,9 +241,11 @@ static enum cof_err choose_target(struct task *t, const char *given, struct cof_
 {
     size_t len;
     struct stat st;
-    bool many = t->config->batch.recursive || memchr(t->key.data, '*', t->key.len) != NULL ||
-                memchr(t->key.data, '?', t->key.len) != NULL;
+    bool many = t->config->batch.recursive;
+    enum cof_err err = many ? COF_OK : listing_is_glob(&t->aws.session.aws, t->bucket, t->key, &many, diag);
 
+    if (err != COF_OK)
+        return err;
     t->target = given != NULL ? given : ".";
     len = strlen(t->target);
     t->is_folder = many || (len > 0 && t->target[len - 1] == '/') || (stat(t->target, &st) == 0 && S_ISDIR(st.st_mode));
@@ -289,11 +291,11 @@ static enum cof_err run(const void *options_given, char **args, struct cof_diag 
     if (err == COF_OK)
         err = s3_url_split(args[0], &t.bucket, &t.key, diag);
     if (err == COF_OK)
-        err = choose_target(&t, args[1], diag);
-    if (err == COF_OK)
         err = aws_open(&t.aws, &t.config->aws, diag);
     if (err == COF_OK)
         err = aws_ready(&t.aws, diag);
+    if (err == COF_OK)
+        err = choose_target(&t, args[1], diag);
     if (err == COF_OK)
         err = listing_collect(&t.batch, &t.aws.session.aws, t.bucket, t.key, diag);
     if (err == COF_OK)

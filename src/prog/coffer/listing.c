@@ -49,12 +49,41 @@ static enum cof_err take(void *ctx, const struct cof_s3_entry *entry)
     return batch_add(c->b, key + c->base, key, entry->size);
 }
 
+struct exact {
+    struct cof_view key;
+    bool is_there;
+};
+
+static enum cof_err compare(void *ctx, const struct cof_s3_entry *entry)
+{
+    struct exact *exact = ctx;
+
+    exact->is_there = exact->is_there || (!entry->is_prefix && cof_view_eq(entry->key, exact->key));
+    return COF_OK;
+}
+
+enum cof_err listing_is_glob(struct cof_aws *aws, struct cof_view bucket, struct cof_view key, bool *out, struct cof_diag *diag)
+{
+    struct exact exact = {.key = key};
+    enum cof_err err;
+
+    *out = false;
+    for (size_t i = 0; i < key.len && !*out; i++)
+        *out = strchr("*?[", key.data[i]) != NULL && key.data[i] != '\0';
+    if (!*out)
+        return COF_OK;
+    err = cof_s3_run_list(aws, bucket, key, COF_LIT("/"), compare, &exact, diag);
+    *out = !exact.is_there;
+    return err;
+}
+
 enum cof_err listing_collect(struct batch *b, struct cof_aws *aws, struct cof_view bucket, struct cof_view key,
                              struct cof_diag *diag)
 {
     char text[1100];
     struct collect c = {.b = b};
     size_t plain, slash = 0, before = b->n;
+    bool is_glob = false;
     enum cof_err err;
 
     if (key.len >= sizeof text - 1)
@@ -62,8 +91,11 @@ enum cof_err listing_collect(struct batch *b, struct cof_aws *aws, struct cof_vi
     if (key.len > 0)
         memcpy(text, key.data, key.len);
     text[key.len] = '\0';
-    plain = strcspn(text, "*?[");
-    if (!b->options->recursive && plain == key.len) {
+    err = b->options->recursive ? COF_OK : listing_is_glob(aws, bucket, key, &is_glob, diag);
+    if (err != COF_OK)
+        return err;
+    plain = is_glob ? strcspn(text, "*?[") : key.len;
+    if (!b->options->recursive && !is_glob) {
         const char *base = strrchr(text, '/');
         return batch_add(b, base == NULL ? text : base + 1, text, 0);
     }

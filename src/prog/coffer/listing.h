@@ -7,7 +7,9 @@
 
 #include "batch.h"
 
-/* Adds the objects; relative to `below` is what batch_wants sees and item->path becomes. A key without wildcards is taken
+/* Whether a key is a glob: it has wildcards, and no object has exactly that name, as with put's files. */
+COF_MUST_USE enum cof_err listing_is_glob(struct cof_aws *aws, struct cof_view bucket, struct cof_view key, bool *out, struct cof_diag *diag);
+/* Adds the objects; relative to `below` is what batch_wants sees and item->path becomes. A key that is no glob is taken
  * as it is unless --recursive. COF_E_NOT_FOUND when nothing matches a glob. */
 COF_MUST_USE enum cof_err listing_collect(struct batch *b, struct cof_aws *aws, struct cof_view bucket,
                                           struct cof_view key, struct cof_diag *diag);

@@ -29,7 +29,7 @@ static const struct cof_command command = {
     .name = "rm",
     .args = "s3://BUCKET/KEY...",
     .summary = "Deletes objects; in a versioned bucket they can be brought back until their versions are deleted.",
-    .details = "A KEY may be a glob; with --recursive it is a prefix. An object that is not there counts as deleted, as with S3 "
+    .details = "A KEY may be a glob (unless an object has just that name); with --recursive it is a prefix. An object that is not there counts as deleted, as with S3 "
                "itself.",
     .options = options,
     .n_options = sizeof options / sizeof options[0],
