@@ -11,7 +11,8 @@ ENCLAVE=$ROOT/build-enclave
 PACKAGES_BUILD='gcc:the_C_compiler libc6-dev:C_headers meson:the_build_system ninja-build:the_build_system
 pkg-config:finds_libraries libssl-dev:TLS_and_cryptography libjansson-dev:JSON libexpat1-dev:XML_of_S3
 libsqlite3-dev:the_store_of_coffer-local libseccomp-dev:sandboxes libpng-dev:the_demo_decodes_PNG
-libjpeg62-turbo-dev:the_demo_decodes_JPEG zlib1g-dev:used_by_libpng'
+libjpeg62-turbo-dev:the_demo_decodes_JPEG zlib1g-dev:used_by_libpng
+libxxhash-dev:checksums_of_S3'
 PACKAGES_TEST='libcmocka-dev:unit_tests python3:end-to-end_tests openssl:end-to-end_tests curl:end-to-end_tests
 libc-ares-dev:resolver_of_the_static_program dpkg-dev:packages'
 PACKAGES_PACKAGE='libc-ares-dev:resolver_of_the_static_program dpkg-dev:finds_what_a_program_depends_on
@@ -21,7 +22,7 @@ libelf-dev:reads_its_objects perl-base:its_scripts xz-utils:unpacks_its_source'
 PACKAGES_ARM64='gcc-aarch64-linux-gnu:cross_compiler libc6-dev:arm64:C_headers libssl-dev:arm64:TLS_and_cryptography
 libjansson-dev:arm64:JSON libexpat1-dev:arm64:XML_of_S3 libsqlite3-dev:arm64:headers libseccomp-dev:arm64:headers
 libc-ares-dev:arm64:resolver libpng-dev:arm64:pictures libjpeg62-turbo-dev:arm64:pictures zlib1g-dev:arm64:pictures
-qemu-user-static:runs_it_in_tests'
+libxxhash-dev:arm64:checksums_of_S3 qemu-user-static:runs_it_in_tests'
 PACKAGES_CHECK='clang:second_compiler libclang-rt-14-dev:sanitizers_and_fuzzers'
 
 say() { printf '%s\n' "$*" >&2; }

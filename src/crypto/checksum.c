@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <xxhash.h>
 
 /* Reflected generators; all three start from and end in all ones inverted. */
 static const struct {
@@ -129,12 +130,14 @@ bool cof_checksum_is_crc(enum cof_checksum_alg alg)
     return (size_t)alg < N_ALGS && table[alg].poly != 0;
 }
 
-static void xxh_init(struct cof_checksum *sum)
+static enum cof_err xxh_new(struct cof_checksum *sum)
 {
-    if (sum->alg == COF_CHECKSUM_XXHASH64)
-        cof_xxh64_init(&sum->xxh.xxh64);
-    else if (sum->alg == COF_CHECKSUM_XXHASH3 || sum->alg == COF_CHECKSUM_XXHASH128)
-        cof_xxh3_init(&sum->xxh.xxh3);
+    if (sum->alg == COF_CHECKSUM_XXHASH64) {
+        sum->xxh64 = XXH64_createState();
+        return sum->xxh64 != NULL && XXH64_reset(sum->xxh64, 0) == XXH_OK ? COF_OK : COF_E_MEMORY;
+    }
+    sum->xxh3 = XXH3_createState();
+    return sum->xxh3 != NULL && XXH3_64bits_reset(sum->xxh3) == XXH_OK ? COF_OK : COF_E_MEMORY;
 }
 
 enum cof_err cof_checksum_init(struct cof_checksum *sum, enum cof_checksum_alg alg)
@@ -153,8 +156,7 @@ enum cof_err cof_checksum_init(struct cof_checksum *sum, enum cof_checksum_alg a
     case COF_CHECKSUM_XXHASH64:
     case COF_CHECKSUM_XXHASH3:
     case COF_CHECKSUM_XXHASH128:
-        xxh_init(sum);
-        break;
+        return xxh_new(sum);
     case COF_CHECKSUM_NONE:
     case COF_CHECKSUM_CRC32:
     case COF_CHECKSUM_CRC32C:
@@ -168,12 +170,14 @@ enum cof_err cof_checksum_update(struct cof_checksum *sum, struct cof_view data)
 {
     if (sum->hash != NULL)
         return cof_hash_update(sum->hash, data);
+    if (data.len == 0)
+        return COF_OK;
+    if (sum->xxh64 != NULL)
+        return XXH64_update(sum->xxh64, data.data, data.len) == XXH_OK ? COF_OK : COF_E_BUG;
+    if (sum->xxh3 != NULL)
+        return XXH3_64bits_update(sum->xxh3, data.data, data.len) == XXH_OK ? COF_OK : COF_E_BUG;
     if (cof_checksum_is_crc(sum->alg))
         sum->crc = run_crc(sum->alg, sum->crc, data);
-    else if (sum->alg == COF_CHECKSUM_XXHASH64)
-        cof_xxh64_update(&sum->xxh.xxh64, data);
-    else if (sum->alg == COF_CHECKSUM_XXHASH3 || sum->alg == COF_CHECKSUM_XXHASH128)
-        cof_xxh3_update(&sum->xxh.xxh3, data);
     return COF_OK;
 }
 
@@ -192,43 +196,37 @@ static uint64_t load_crc(enum cof_checksum_alg alg, const uint8_t *bytes)
     return crc;
 }
 
-static void store_u64(uint64_t v, uint8_t *out)
+/* Canonical, which is big-endian; then it begins anew. */
+static enum cof_err final_xxh(struct cof_checksum *sum, uint8_t *out)
 {
-    for (size_t i = 0; i < 8; i++)
-        out[i] = (uint8_t)(v >> (56 - 8 * i));
-}
-
-static void store_xxh(const struct cof_checksum *sum, uint8_t *out)
-{
-    struct cof_xxh128 both;
-
-    if (sum->alg == COF_CHECKSUM_XXHASH64)
-        store_u64(cof_xxh64_value(&sum->xxh.xxh64), out);
-    else if (sum->alg == COF_CHECKSUM_XXHASH3)
-        store_u64(cof_xxh3_value64(&sum->xxh.xxh3), out);
-    else if (sum->alg == COF_CHECKSUM_XXHASH128) {
-        both = cof_xxh3_value128(&sum->xxh.xxh3);
-        store_u64(both.high, out);
-        store_u64(both.low, out + 8);
+    if (sum->alg == COF_CHECKSUM_XXHASH64) {
+        XXH64_canonicalFromHash((XXH64_canonical_t *)out, XXH64_digest(sum->xxh64));
+        return XXH64_reset(sum->xxh64, 0) == XXH_OK ? COF_OK : COF_E_BUG;
     }
+    if (sum->alg == COF_CHECKSUM_XXHASH3)
+        XXH64_canonicalFromHash((XXH64_canonical_t *)out, XXH3_64bits_digest(sum->xxh3));
+    else
+        XXH128_canonicalFromHash((XXH128_canonical_t *)out, XXH3_128bits_digest(sum->xxh3));
+    return XXH3_64bits_reset(sum->xxh3) == XXH_OK ? COF_OK : COF_E_BUG;
 }
 
 enum cof_err cof_checksum_final(struct cof_checksum *sum, uint8_t out[static COF_CHECKSUM_MAX])
 {
     if (sum->hash != NULL)
         return cof_hash_final(sum->hash, out);
+    if (sum->xxh64 != NULL || sum->xxh3 != NULL)
+        return final_xxh(sum, out);
     if (cof_checksum_is_crc(sum->alg))
         store_crc(sum->alg, sum->crc ^ ones(sum->alg), out);
-    else
-        store_xxh(sum, out);
     sum->crc = ones(sum->alg);
-    xxh_init(sum);
     return COF_OK;
 }
 
 void cof_checksum_done(struct cof_checksum *sum)
 {
     cof_hash_free(sum->hash);
+    XXH64_freeState(sum->xxh64);
+    XXH3_freeState(sum->xxh3);
     *sum = (struct cof_checksum){0};
 }
 

@@ -6,8 +6,6 @@
 #ifndef COF_CRYPTO_CHECKSUM_H
 #define COF_CRYPTO_CHECKSUM_H
 
-#include "base/xxh3.h"
-#include "base/xxh64.h"
 #include "crypto/hash.h"
 
 enum cof_checksum_alg {
@@ -38,10 +36,8 @@ struct cof_checksum {
     enum cof_checksum_alg alg;
     uint64_t crc;
     struct cof_hash *hash; /* SHA-1, SHA-256, SHA-512 and MD5 */
-    union {
-        struct cof_xxh64 xxh64;
-        struct cof_xxh3 xxh3; /* of both lengths */
-    } xxh;
+    struct XXH64_state_s *xxh64;
+    struct XXH3_state_s *xxh3; /* of both lengths */
 };
 
 /* A zeroed struct is "none": updates do nothing. */

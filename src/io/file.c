@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/file.h"
 
+#include "io/harden.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -151,7 +153,7 @@ enum cof_err cof_file_out_open(struct cof_file_out *out, const char *path, mode_
         out->temp[0] = '\0';
         return failed(diag, path);
     }
-    if (fchmod(out->fd, mode) != 0) {
+    if (fchmod(out->fd, mode & ~cof_harden_umask()) != 0) {
         enum cof_err err = failed(diag, path);
         cof_file_out_close(out);
         return err;
@@ -182,7 +184,7 @@ enum cof_err cof_file_make_parents(const char *path, mode_t mode, struct cof_dia
     for (char *slash = strchr(copy + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         if (mkdir(copy, mode) == 0)
-            (void)chmod(copy, mode);
+            (void)chmod(copy, mode & ~cof_harden_umask());
         else if (errno != EEXIST)
             return failed(diag, copy);
         *slash = '/';

@@ -32,7 +32,7 @@ struct cof_file_out {
  * saves (five times the system time, measured on tmpfs); of 16 KiB they cost ext4 nearly twice as much. */
 #define COF_FILE_WRITE_MAX ((size_t)256 << 10)
 
-/* Opens it in path's folder (mode as given). */
+/* Opens it in path's folder (mode as given, as far as the umask that the program was started with lets it). */
 COF_MUST_USE enum cof_err cof_file_out_open(struct cof_file_out *out, const char *path, mode_t mode,
                                             struct cof_diag *diag);
 COF_MUST_USE enum cof_err cof_file_out_write(struct cof_file_out *out, struct cof_view data, struct cof_diag *diag);
@@ -41,7 +41,8 @@ COF_MUST_USE enum cof_err cof_file_out_commit(struct cof_file_out *out, struct c
 /* Removes the temporary unless committed; takes NULL, idempotent. */
 void cof_file_out_close(struct cof_file_out *out);
 
-/* Makes the folders that path lies in, as far as they are not there; those it makes get exactly that mode, whatever the umask is. */
+/* Makes the folders that path lies in, as far as they are not there; those it makes get that mode, as
+ * far as the umask that the program was started with lets them. */
 COF_MUST_USE enum cof_err cof_file_make_parents(const char *path, mode_t mode, struct cof_diag *diag);
 
 /* Makes durable that the file is in its folder, or no longer there. */

@@ -79,6 +79,13 @@ static void raise_files(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+static mode_t callers_umask; /* the process has one */
+
+mode_t cof_harden_umask(void)
+{
+    return callers_umask;
+}
+
 enum cof_err cof_harden(const struct cof_harden_opts *opts, bool *locked, struct cof_diag *diag)
 {
     const struct rlimit none = {0, 0};
@@ -98,7 +105,7 @@ enum cof_err cof_harden(const struct cof_harden_opts *opts, bool *locked, struct
         err = failed(diag, "SIGPIPE");
     if (err == COF_OK && sigaction(SIGXFSZ, &ignore, NULL) != 0) /* a limit of the file size is an error like a full disk */
         err = failed(diag, "SIGXFSZ");
-    (void)umask(077);
+    callers_umask = umask(077);
     if (err == COF_OK && opts->lock_memory)
         is_locked = lock_memory();
     if (locked != NULL)

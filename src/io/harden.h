@@ -9,6 +9,7 @@
 #include "base/err.h"
 
 #include <stddef.h>
+#include <sys/types.h>
 
 struct cof_harden_opts {
     bool undumpable;  /* /proc/self and ptrace are closed to others; after cof_sandbox_netns, which needs /proc/self */
@@ -22,5 +23,9 @@ struct cof_harden_opts {
 /* Fails only for what must not be missing: core dumps off, descriptors, undumpable. locked may be NULL; it tells
  * whether memory is locked. New files get no rights for others (umask 077). */
 COF_MUST_USE enum cof_err cof_harden(const struct cof_harden_opts *opts, bool *locked, struct cof_diag *diag);
+
+/* The umask that the program was started with: for files that are the user's, and not secret (0644 where it lets them be). 0 before
+ * cof_harden. */
+mode_t cof_harden_umask(void);
 
 #endif

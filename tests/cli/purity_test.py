@@ -15,7 +15,7 @@ PURE_C = re.compile(r'''^(
     _GLOBAL_OFFSET_TABLE_ | __cpu_model | __cpu_features2 | __cpu_indicator_init | getauxval | __getauxval | __asan_\w+ | __ubsan_\w+ | __tls_get_addr | inet_(pton|ntop) | _setjmp | longjmp | __longjmp_chk
 )$''', re.X)
 LIBRARY = {'format': r'^(json_|jsonp_|XML_)', 'engine': r'^(json_|jsonp_)', 'policy': r'^json_', 'standin': r'^json_',
-           'crypto': r'^(EVP_|OSSL_|BN_|EC_|ECDSA_|RSA_|X509|ASN1_|d2i_|i2d_|i2o_|o2i_|PEM_|BIO_|PKCS8_|OBJ_|OPENSSL_|CRYPTO_|ERR_|'
+           'crypto': r'^(XXH|EVP_|OSSL_|BN_|EC_|ECDSA_|RSA_|X509|ASN1_|d2i_|i2d_|i2o_|o2i_|PEM_|BIO_|PKCS8_|OBJ_|OPENSSL_|CRYPTO_|ERR_|'
                      r'OSSL|GENERAL_NAME|BASIC_CONSTRAINTS|AUTHORITY_KEYID|X509V3_|OpenSSL_|ASN1|sk_|o2i|EC)'}
 PURE = ['base', 'format', 'crypto', 'engine', 'policy', 'standin']
 

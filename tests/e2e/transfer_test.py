@@ -41,6 +41,14 @@ def other_sources(r):
                        capture_output=True)
     os.close(fd)
     check('a key from a descriptor', p.returncode == 0, p.stderr)
+    for umask, want in ((0o022, 0o644), (0o077, 0o600)):
+        for source in (r.write('few', b'few'), r.big): # the large one in ranges that are kept meanwhile
+            back = r.tmp / f'as-{umask:o}'
+            p = [subprocess.run([COFFER, *argv], env=r.s.env(), capture_output=True, umask=umask)
+                 for argv in (['put', source, 's3://bkt/masked'], ['get', 's3://bkt/masked', back])]
+            check(f'umask {umask:03o} holds for what is fetched, {source.name}',
+                  all(x.returncode == 0 for x in p) and back.stat().st_mode & 0o777 == want, p[0].stderr + p[1].stderr)
+            back.unlink(missing_ok=True)
     data = r.big.read_bytes()
     for size in (0, 5, 8 * MIB, 20 * MIB):
         code, out, err = r.run('put', '-', f's3://bkt/pipe{size}', stdin=data[:size])

@@ -6,6 +6,7 @@
 #include "client/aws_config.h"
 #include "crypto/hash.h"
 #include "format/json.h"
+#include "io/harden.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -341,7 +342,7 @@ enum cof_err keep_download_commit(struct keep_download *keep, struct cof_diag *d
 {
     if (!keep->is_kept)
         return cof_file_out_commit(&keep->out, diag);
-    if (fchmod(keep->fd, 0644) != 0 || fdatasync(keep->fd) != 0 || rename(keep->part, keep->path) != 0 ||
+    if (fchmod(keep->fd, 0644 & ~cof_harden_umask()) != 0 || fdatasync(keep->fd) != 0 || rename(keep->part, keep->path) != 0 ||
         cof_file_sync_folder(keep->path) != COF_OK)
         return failed(keep->path, diag);
     (void)unlink(keep->log);
