@@ -120,6 +120,11 @@ def image(tmp):
         pcrs = json.loads(out)['Measurements'] if code == 0 else {}
     check('the same parts give the same image, whatever the umask', made[0] == made[1] and made[0][0] == 0, [m[1] for m in made if m[0]])
     check('its measurements are printed', all(re.fullmatch('[0-9a-f]{96}', pcrs.get(f'PCR{n}', '')) for n in (0, 1, 2)), pcrs)
+    key, certificate = tmp / 'key.pem', tmp / 'certificate.pem'
+    run('openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-384', '-nodes', '-keyout', key, '-out', certificate, '-subj', '/CN=images', '-days', '2')
+    code, out, err = run(HERE / 'image', COFFER, parts, tmp / 'config.json', tmp / 'program', tmp / 's.eif', '--sign-key', key, '--sign-certificate', certificate, '--pcrs', tmp / 's.json')
+    signed = json.loads((tmp / 's.json').read_text())['Measurements'] if code == 0 else {}
+    check('signed, it has PCR8 besides and is the same otherwise', {k: v for k, v in signed.items() if k != 'PCR8'} == pcrs and 'PCR8' in signed and json.loads(out)['Measurements'] == signed, f'{err}{signed}')
     code, out, err = run(COFFER, 'eif', 'split', tmp / '0.eif', '--dir', tmp / 'split')
     cmdline = (HERE / 'cmdline').read_text()
     check('its command line is deploy/enclave/cmdline, without the line\'s end', (tmp / 'split/cmdline').read_text() + '\n' == cmdline and cmdline.count('\n') == 1, err)
