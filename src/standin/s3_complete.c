@@ -5,6 +5,7 @@
 #include "base/codec.h"
 #include "base/num.h"
 #include "format/xml.h"
+#include "standin/s3_body.h"
 #include "standin/s3_condition.h"
 #include "standin/s3_multipart.h"
 #include "standin/s3_put.h"
@@ -64,14 +65,44 @@ static enum cof_err join_sum(struct completion *done, const json_t *part)
     return err;
 }
 
+/* A part has its number and ETag, and one checksum at most, which is base64. */
+static bool form_ok(struct cof_s3_call *c, const struct cof_xml_node *node)
+{
+    size_t n = 0;
+    bool good = true;
+    char name[40];
+
+    if (cof_xml_text(node, "PartNumber").len == 0 || cof_xml_text(node, "ETag").len == 0) {
+        (void)cof_s3_bad_xml(c);
+        return false;
+    }
+    for (enum cof_checksum_alg alg = COF_CHECKSUM_CRC32; alg <= COF_CHECKSUM_LAST && good; alg++) {
+        struct cof_view value;
+
+        (void)snprintf(name, sizeof name, "Checksum%s", cof_checksum_name(alg));
+        value = cof_xml_text(node, name);
+        n += value.len > 0;
+        good = n <= 1 && (value.len == 0 || cof_s3_sum_value_ok(alg, value));
+    }
+    if (!good)
+        (void)cof_s3_fail(c, 400, "InvalidArgument", "Invalid Base64 or multiple checksums present in request");
+    return good;
+}
+
 /* Numbers rise. */
 static bool in_order(struct cof_s3_call *c, const struct cof_xml_node *node)
 {
     uint64_t last = 0, number;
 
     for (; node != NULL; node = cof_xml_again(node, "Part")) {
-        if (cof_parse_u64(cof_xml_text(node, "PartNumber"), COF_S3_PARTS_MAX, &number) != COF_OK || number == 0)
+        if (!form_ok(c, node))
+            return false;
+        if (cof_parse_u64(cof_xml_text(node, "PartNumber"), COF_S3_PARTS_MAX, &number) != COF_OK)
             return invalid_part(c);
+        if (number == 0) {
+            (void)cof_s3_fail(c, 400, "InvalidArgument", "PartNumber must be >= 1");
+            return false;
+        }
         if (number <= last) {
             (void)cof_s3_fail(c, 400, "InvalidPartOrder",
                 "The list of parts was not in ascending order. Parts must be ordered by part number.");
@@ -269,12 +300,20 @@ static bool promised_holds(struct completion *done, const json_t *record)
 {
     const json_t *sum = json_object_get(record, "sum");
     struct cof_view want = cof_s3_header(done->c, cof_s3_sum_header(done->alg)),
-                    size = cof_s3_header(done->c, "x-amz-mp-object-size");
+                    size = cof_s3_header(done->c, "x-amz-mp-object-size"), type = cof_s3_header(done->c, "x-amz-checksum-type");
+    char message[120];
     uint64_t n;
 
+    if (type.len > 0 && cof_s3_is(done->upload, "sum_asked") && !cof_view_eq_str(type, done->is_full ? "FULL_OBJECT" : "COMPOSITE")) {
+        (void)snprintf(message, sizeof message, "The upload was created using the %s checksum mode. The complete request must use "
+            "the same checksum mode.", done->is_full ? "FULL_OBJECT" : "COMPOSITE");
+        (void)cof_s3_fail(done->c, 400, "InvalidRequest", message);
+        return false;
+    }
     if (want.len > 0 && !cof_view_eq_str(want, cof_s3_text(sum, "value"))) {
-        (void)cof_s3_fail(
-            done->c, 400, "BadDigest", "The checksum you specified did not match the calculated checksum.");
+        (void)snprintf(message, sizeof message, "The %s you specified did not match the calculated checksum.",
+            cof_checksum_name(done->alg));
+        (void)cof_s3_fail(done->c, 400, "BadDigest", message);
         return false;
     }
     if (size.len > 0 && (cof_parse_u64(size, INT64_MAX, &n) != COF_OK || n != done->size)) {
@@ -309,15 +348,15 @@ enum cof_err cof_s3_complete_upload(struct cof_s3_call *c)
     json_t *upload = NULL, *record = json_object();
     enum cof_err err = COF_OK;
 
-    if (!cof_s3_allowed(c, "s3:PutObject", true, NULL, false, &err) || completed_before(c, &err) || err != COF_OK ||
-        !cof_s3_upload_load(c, &upload, &err))
+    if (!cof_s3_allowed(c, "s3:PutObject", true, NULL, false, &err))
         goto out;
     err = cof_xml_parse(c->req->body, COF_STANDIN_BODY_MAX, 8 * COF_S3_PARTS_MAX, &root);
-    if (err == COF_E_FORMAT || err == COF_E_LIMIT) {
-        err = cof_s3_fail(c, 400, "MalformedXML",
-            "The XML you provided was not well-formed or did not validate against our published schema");
+    if (err == COF_E_FORMAT || err == COF_E_LIMIT || (err == COF_OK && cof_xml_child(root, "Part") == NULL)) {
+        err = cof_s3_bad_xml(c);
         goto out;
     }
+    if (err != COF_OK || completed_before(c, &err) || err != COF_OK || !cof_s3_upload_load(c, &upload, &err))
+        goto out;
     done.upload = upload;
     done.parts = json_array();
     done.alg = cof_checksum_named(cof_view_str(cof_s3_text(upload, "sum_alg")));

@@ -111,7 +111,11 @@ static void add_copy_source(struct cof_s3_context *x, const struct cof_s3_call *
         return;
     (void)cof_view_split(text, '?', &text, &query);
     cof_buf_add_str(&x->texts, "/");
-    if (cof_uri_decode(text, false, &x->texts) != COF_OK)
+    if (cof_uri_decode(text, false, &x->texts) != COF_OK) { /* which is refused for it later */
+        cof_buf_truncate(&x->texts, start + 1);
+        cof_buf_add(&x->texts, text);
+    }
+    if (cof_buf_err(&x->texts) != COF_OK)
         x->keys.over = true;
     named = since(x, start); /* with one slash too many where the text had one, however that was written */
     named = cof_view_sub(named, named.len > 1 && named.data[1] == '/' ? 1 : 0, SIZE_MAX);

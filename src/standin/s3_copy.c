@@ -29,10 +29,9 @@ static void source_done(struct source *src)
     json_decref(src->record);
 }
 
-static bool bad_source(struct cof_s3_call *c)
+static bool bad_source(struct cof_s3_call *c, const char *message)
 {
-    (void)cof_s3_fail(
-        c, 400, "InvalidArgument", "Copy Source must mention the source bucket and key: sourcebucket/sourcekey");
+    (void)cof_s3_fail(c, 400, "InvalidArgument", message);
     return false;
 }
 
@@ -40,6 +39,7 @@ static bool bad_source(struct cof_s3_call *c)
 static bool source_address(struct cof_s3_call *c, struct source *src)
 {
     struct cof_view text = cof_s3_header(c, "x-amz-copy-source"), query, bucket, key;
+    const char *wrong = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey";
     struct cof_buf plain;
     bool good = false;
 
@@ -51,10 +51,14 @@ static bool source_address(struct cof_s3_call *c, struct source *src)
     cof_buf_init(&src->version_id, 128);
     cof_buf_init(&plain, 8192);
     if (cof_view_split(text, '?', &text, &query) && cof_query_has(query, "versionId") &&
-        cof_query_get(query, "versionId", &src->version_id) != COF_OK)
+        (cof_query_get(query, "versionId", &src->version_id) != COF_OK || src->version_id.len == 0)) {
+        wrong = "Version id cannot be the empty string";
         goto out;
-    if (cof_uri_decode(text, false, &plain) != COF_OK)
+    }
+    if (cof_uri_decode(text, false, &plain) != COF_OK) {
+        wrong = "Invalid copy source encoding";
         goto out;
+    }
     text = cof_buf_view(&plain);
     text = cof_view_sub(text, text.len > 0 && text.data[0] == '/' ? 1 : 0, SIZE_MAX);
     if (!cof_view_split(text, '/', &bucket, &key) || key.len == 0 || key.len > COF_S3_KEY_MAX ||
@@ -66,7 +70,7 @@ static bool source_address(struct cof_s3_call *c, struct source *src)
     good = true;
 out:
     cof_buf_done(&plain);
-    return good || bad_source(c);
+    return good || bad_source(c, wrong);
 }
 
 /* Finds and opens the source. False: reply or *err. */

@@ -206,6 +206,18 @@ static bool class_ok(struct cof_s3_call *c)
     return false;
 }
 
+static bool redirect_ok(struct cof_s3_call *c)
+{
+    struct cof_view to = cof_s3_header(c, "x-amz-website-redirect-location");
+
+    if (to.len == 0 || cof_view_starts(to, COF_LIT("/")) || cof_view_starts(to, COF_LIT("http://")) ||
+        cof_view_starts(to, COF_LIT("https://")))
+        return true;
+    (void)cof_s3_fail(c, 400, "InvalidRedirectLocation",
+        "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.");
+    return false;
+}
+
 /* spec: CopyObject, "x-amz-tagging": of a copy only where the directive says REPLACE */
 static bool takes_tags(const struct cof_s3_call *c)
 {
@@ -221,7 +233,7 @@ bool cof_s3_put_fields(struct cof_s3_call *c, json_t *record, enum cof_err *err)
         *err = COF_E_MEMORY;
         return false;
     }
-    if (!cof_s3_owner_for_object(c, record, err) || !class_ok(c) || !keep_headers(c, head) || !keep_meta(c, meta) ||
+    if (!cof_s3_owner_for_object(c, record, err) || !class_ok(c) || !redirect_ok(c) || !keep_headers(c, head) || !keep_meta(c, meta) ||
         !cof_s3_lock_for_write(c, record, err))
         return false;
     if (cof_s3_header(c, "x-amz-tagging").len > 0 && takes_tags(c)) {

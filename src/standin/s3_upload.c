@@ -395,6 +395,9 @@ static bool prepare(struct upload *u, enum cof_err *err)
     u->is_part = cof_s3_has_param(c, "partNumber") || cof_s3_has_param(c, "uploadId");
     if (u->is_part && !cof_s3_has_param(c, "uploadId"))
         return refuse(u, 400, "InvalidArgument", "This operation does not accept partNumber without uploadId");
+    if (cof_headers_count(&c->req->head->headers, "x-amz-copy-source") > 0) /* an empty one: no copy, and no put either */
+        return refuse(u, 400, "InvalidArgument",
+            "Copy Source must mention the source bucket and key: sourcebucket/sourcekey");
     if (cof_s3_header(c, "x-amz-write-offset-bytes").len > 0) { /* spec: appending is of directory buckets */
         (void)cof_s3_not_here(c, "x-amz-write-offset-bytes");
         return false;

@@ -129,6 +129,37 @@ def checksums(w):
     w.refused('none of them was written', 404, 'NoSuchKey', w.s3.get_object, Bucket='bkt', Key='s')
 
 
+def copies(w):
+    w.s3.put_object(Bucket='bkt', Key='source', Body=b'x')
+    for source in ('bkt/%ZZ', '', 'bkt', 'bkt/', '192.168.1.1/k', 'bkt/source?versionId='):
+        w.refused_raw(f'a copy of {source!r}', 400, 'InvalidArgument', 'PUT', '/bkt/target', x_amz_copy_source=source)
+    w.refused('none of them was made', 404, 'NoSuchKey', w.s3.get_object, Bucket='bkt', Key='target')
+    w.refused('a redirect to nowhere', 400, 'InvalidRedirectLocation', w.s3.put_object, Bucket='bkt', Key='r', Body=b'', WebsiteRedirectLocation='x')
+
+
+def completions(w):
+    s3 = w.s3
+    up = s3.create_multipart_upload(Bucket='bkt', Key='joined', ChecksumAlgorithm='SHA256')['UploadId']
+    part = s3.upload_part(Bucket='bkt', Key='joined', UploadId=up, PartNumber=1, Body=b'x', ChecksumAlgorithm='SHA256')
+    good = {'PartNumber': 1, 'ETag': part['ETag'], 'ChecksumSHA256': part['ChecksumSHA256']}
+    complete = lambda more={}, **p: dict(call=s3.complete_multipart_upload, Bucket='bkt', Key='joined', UploadId=up,
+                                        MultipartUpload={'Parts': [{k: v for k, v in {**good, **p}.items() if v is not None}]}, **more)
+    for name, code, args in (
+            ('part number 0', 'InvalidArgument', complete(PartNumber=0)), ('a part without its ETag', 'MalformedXML', complete(ETag=None)),
+            ('a part without its checksum', 'InvalidRequest', complete(ChecksumSHA256=None)),
+            ('a part with two checksums', 'InvalidArgument', complete(ChecksumCRC32='AAAAAA==')),
+            ('a checksum that can be none', 'InvalidArgument', complete(ChecksumSHA256='!')),
+            ('a checksum of other bytes', 'InvalidPart', complete(ChecksumSHA256='A' * 43 + '=')),
+            ('the other type', 'InvalidRequest', complete({'ChecksumType': 'FULL_OBJECT'}))):
+        w.refused(f'a completion with {name}', 400, code, **args)
+    for body in (b'', b'<Foo/>', b'<CompleteMultipartUpload/>'):
+        w.refused_raw(f'a completion by {body!r}', 400, 'MalformedXML', 'POST', f'/bkt/joined?uploadId={up}', body)
+    args = complete()
+    told = args.pop('call')(**args)
+    again = s3.complete_multipart_upload(**args)
+    check('then it is done, and asked again answered again', told['ETag'] == again['ETag'] and told['ChecksumSHA256'].endswith('-1'), (told, again))
+
+
 def tags(w):
     put = lambda text: dict(call=w.s3.put_object, Bucket='bkt', Key='t', Body=b'', Tagging=text)
     w.refused('eleven tags', 400, 'BadRequest', **put('&'.join(f'a{i}=b' for i in range(11))))
@@ -211,7 +242,7 @@ def wire(w):
 def main():
     w = World()
     try:
-        for part in (versions, buckets, unset, checksums, tags, locks, wire):
+        for part in (versions, buckets, unset, checksums, copies, completions, tags, locks, wire):
             try:
                 part(w)
             except Exception as e: # a broken part is a failure, not the end of the others
