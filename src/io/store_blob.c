@@ -13,8 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Written data is handed to the disk in steps of this size, so that the final sync is short. */
-#define FLUSH_BYTES ((uint64_t)8 << 20)
+/* Written data is handed to the disk in steps of this size, so that the final sync is short, also that of a part of 8 MiB. */
+#define FLUSH_BYTES ((uint64_t)1 << 20)
 
 struct cof_blob_writer {
     struct cof_blob_files *files;
