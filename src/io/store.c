@@ -666,72 +666,6 @@ static enum cof_err take_lock(struct cof_disk_store *st, const char *dir, struct
     return COF_OK;
 }
 
-static bool names_file(void *ctx, const struct cof_blob_id *id)
-{
-    struct cof_disk_store *st = ctx;
-    sqlite3_stmt *stmt = st->statements[ST_BLOB_GET];
-    bool named = bind_text(stmt, 1, id->text) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW &&
-        sqlite3_column_type(stmt, 1) == SQLITE_NULL;
-
-    unbind(stmt);
-    return named;
-}
-
-static enum cof_err count(struct cof_disk_store *st, const char *query, uint64_t *n)
-{
-    sqlite3_stmt *stmt = NULL;
-    enum cof_err err = COF_E_IO;
-
-    if (sqlite3_prepare_v2(st->db, query, -1, &stmt, NULL) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
-        *n = (uint64_t)sqlite3_column_int64(stmt, 0);
-        err = COF_OK;
-    }
-    (void)sqlite3_finalize(stmt);
-    return err;
-}
-
-/* Takes the slots that are in use; counts those whose bytes are not there. */
-static enum cof_err claim_slots(struct cof_disk_store *st, uint64_t *n_missing)
-{
-    sqlite3_stmt *stmt = NULL;
-    enum cof_err err = COF_OK;
-    int rc = sqlite3_prepare_v2(st->db, "SELECT body, size FROM blob WHERE typeof(body) = 'integer'", -1, &stmt, NULL);
-
-    while (rc == SQLITE_OK && err == COF_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-        rc = SQLITE_OK;
-        err = cof_slots_claim(&st->files.slots, sqlite3_column_int64(stmt, 0), (uint64_t)sqlite3_column_int64(stmt, 1));
-        if (err == COF_E_NOT_FOUND) {
-            (*n_missing)++;
-            err = COF_OK;
-        }
-    }
-    (void)sqlite3_finalize(stmt);
-    return err == COF_OK ? of_sqlite(st, rc) : err;
-}
-
-static enum cof_err check_all(struct cof_disk_store *st, struct cof_disk_store_check *check)
-{
-    uint64_t n_files = 0, n_named = 0, n_lost = 0, n_bytes = 0;
-    enum cof_err err = cof_blob_files_sweep(&st->files, names_file, st, &n_files, &check->n_orphans_removed);
-
-    if (err == COF_OK)
-        err = count(st, "SELECT count(*) FROM kv", &check->n_keys);
-    if (err == COF_OK)
-        err = count(st, "SELECT count(*) FROM blob", &check->n_blobs);
-    if (err == COF_OK)
-        err = count(st, "SELECT COALESCE(sum(size), 0) FROM blob", &n_bytes);
-    st->bodies = (struct cof_body_totals){(int64_t)check->n_blobs, (int64_t)n_bytes};
-    if (err == COF_OK)
-        err = count(st, "SELECT count(*) FROM blob WHERE body IS NULL", &n_named);
-    check->n_blobs_missing = n_named > n_files ? n_named - n_files : 0;
-    if (err == COF_OK)
-        err = claim_slots(st, &check->n_blobs_missing);
-    if (err == COF_OK) /* those that were noted as lost (store_check.c) are known */
-        err = count(st, "SELECT count(*) FROM blob WHERE id IN (SELECT CAST(key AS TEXT) FROM kv WHERE space = 'lost')", &n_lost);
-    check->n_blobs_missing -= n_lost < check->n_blobs_missing ? n_lost : check->n_blobs_missing;
-    return err;
-}
-
 enum cof_err cof_disk_store_open(const char *dir, const struct cof_rng *rng, struct cof_disk_store_check *check,
                                  struct cof_disk_store **out, struct cof_diag *diag)
 {
@@ -754,7 +688,7 @@ enum cof_err cof_disk_store_open(const char *dir, const struct cof_rng *rng, str
         err = open_db(st, dir, diag);
     if (err == COF_OK)
         err = cof_blob_files_open(&st->files, dir, rng, diag);
-    if (err == COF_OK && (err = check_all(st, check)) != COF_OK) {
+    if (err == COF_OK && (err = cof_disk_store_take_stock(st, check)) != COF_OK) {
         if ((sqlite3_errcode(st->db) & 0xff) == SQLITE_CORRUPT)
             err = cof_disk_store_damaged(diag, sqlite3_errmsg(st->db));
         else

@@ -239,3 +239,70 @@ enum cof_err cof_disk_store_verify(struct cof_disk_store *st, bool repair, cof_d
     *n_found = c.n;
     return err == COF_OK ? err : cof_diag_set(diag, err, "the store cannot be checked: %s", sqlite3_errmsg(st->db));
 }
+
+static bool names_file(void *ctx, const struct cof_blob_id *id)
+{
+    struct cof_disk_store *st = ctx;
+    sqlite3_stmt *stmt = st->statements[ST_BLOB_GET];
+    bool named = sqlite3_bind_text(stmt, 1, id->text, -1, SQLITE_STATIC) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW &&
+        sqlite3_column_type(stmt, 1) == SQLITE_NULL;
+
+    (void)sqlite3_reset(stmt);
+    (void)sqlite3_clear_bindings(stmt);
+    return named;
+}
+
+static enum cof_err count(struct cof_disk_store *st, const char *query, uint64_t *n)
+{
+    sqlite3_stmt *stmt = NULL;
+    enum cof_err err = COF_E_IO;
+
+    if (sqlite3_prepare_v2(st->db, query, -1, &stmt, NULL) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
+        *n = (uint64_t)sqlite3_column_int64(stmt, 0);
+        err = COF_OK;
+    }
+    (void)sqlite3_finalize(stmt);
+    return err;
+}
+
+/* Takes the slots that are in use; counts those whose bytes are not there. */
+static enum cof_err claim_slots(struct cof_disk_store *st, uint64_t *n_missing)
+{
+    sqlite3_stmt *stmt = NULL;
+    enum cof_err err = COF_OK;
+    int rc = sqlite3_prepare_v2(st->db, "SELECT body, size FROM blob WHERE typeof(body) = 'integer'", -1, &stmt, NULL);
+
+    while (rc == SQLITE_OK && err == COF_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+        rc = SQLITE_OK;
+        err = cof_slots_claim(&st->files.slots, sqlite3_column_int64(stmt, 0), (uint64_t)sqlite3_column_int64(stmt, 1));
+        if (err == COF_E_NOT_FOUND) {
+            (*n_missing)++;
+            err = COF_OK;
+        }
+    }
+    (void)sqlite3_finalize(stmt);
+    return err == COF_OK ? of_rc(rc & 0xff) : err;
+}
+
+enum cof_err cof_disk_store_take_stock(struct cof_disk_store *st, struct cof_disk_store_check *check)
+{
+    uint64_t n_files = 0, n_named = 0, n_lost = 0, n_bytes = 0;
+    enum cof_err err = cof_blob_files_sweep(&st->files, names_file, st, &n_files, &check->n_orphans_removed);
+
+    if (err == COF_OK)
+        err = count(st, "SELECT count(*) FROM kv", &check->n_keys);
+    if (err == COF_OK)
+        err = count(st, "SELECT count(*) FROM blob", &check->n_blobs);
+    if (err == COF_OK)
+        err = count(st, "SELECT COALESCE(sum(size), 0) FROM blob", &n_bytes);
+    st->bodies = (struct cof_body_totals){(int64_t)check->n_blobs, (int64_t)n_bytes};
+    if (err == COF_OK)
+        err = count(st, "SELECT count(*) FROM blob WHERE body IS NULL", &n_named);
+    check->n_blobs_missing = n_named > n_files ? n_named - n_files : 0;
+    if (err == COF_OK)
+        err = claim_slots(st, &check->n_blobs_missing);
+    if (err == COF_OK) /* those that were noted as lost are known */
+        err = count(st, "SELECT count(*) FROM blob WHERE id IN (SELECT CAST(key AS TEXT) FROM kv WHERE space = 'lost')", &n_lost);
+    check->n_blobs_missing -= n_lost < check->n_blobs_missing ? n_lost : check->n_blobs_missing;
+    return err;
+}

@@ -50,4 +50,7 @@ struct cof_disk_store {
 /* The sentence for a database that is damaged, and the mend; COF_E_IO. */
 enum cof_err cof_disk_store_damaged(struct cof_diag *diag, const char *finding);
 
+/* At the start: sweeps away files that nothing names, takes the slots in use, and counts what is there and what is missing. store_check.c. */
+enum cof_err cof_disk_store_take_stock(struct cof_disk_store *st, struct cof_disk_store_check *check);
+
 #endif
