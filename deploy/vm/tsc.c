@@ -35,8 +35,8 @@ static void now(uint64_t *ticks, int64_t *ns)
 int main(void)
 {
     const struct timespec span = {.tv_nsec = SPAN_MS * 1000000};
-    uint64_t ticks, ticks_later = 0;
-    int64_t ns, ns_later = 0;
+    uint64_t ticks = 0, ticks_later = 0;
+    int64_t ns = 0, ns_later = 0;
 
     now(&ticks, &ns);
     (void)nanosleep(&span, NULL);
