@@ -72,8 +72,8 @@ build() { # build TESTS
     log=$(mktemp)
     if [ ! -f "$BUILD/build.ninja" ]; then
         meson setup "$BUILD" "$ROOT" --werror -Dtests="$1" >"$log" 2>&1 || { cat "$log" >&2; die "meson setup failed"; }
-    else
-        meson configure "$BUILD" -Dtests="$1" >"$log" 2>&1 || { cat "$log" >&2; die "meson configure failed"; }
+    elif "$1"; then # who asks for the programs alone keeps the tests that are there
+        meson configure "$BUILD" -Dtests=true >"$log" 2>&1 || { cat "$log" >&2; die "meson configure failed"; }
     fi
     ninja -C "$BUILD" >"$log" 2>&1 || { grep -vE '^\[[0-9]+/[0-9]+\]' "$log" >&2; die "the build failed"; }
     rm -f "$log"
@@ -129,7 +129,6 @@ build)
     say "do: programs are in $BUILD/src/prog"
     ;;
 demo)
-    build false
     vm= shippable=
     for word in "$@"; do
         shift
@@ -140,6 +139,7 @@ demo)
         esac
     done
     [ -z "$shippable" ] || [ -n "$vm" ] || die "--shippable goes with --vm"
+    build false
     if [ -n "$vm" ]; then
         parts
         [ -z "$shippable" ] || enclave_parts
@@ -148,12 +148,12 @@ demo)
     exec "$ROOT/deploy/local/demo" "$BUILD" "$@"
     ;;
 enclave)
-    build false
     case $* in
-    '') ;;
-    --shippable) enclave_parts ;;
+    '' | --shippable) ;;
     *) die "unknown option '$*'" ;;
     esac
+    build false
+    [ -z "$*" ] || enclave_parts
     parts
     exec "$ROOT/deploy/local/demo" "$BUILD" --vm "$BUILD/vm" ${1:+--enclave "$ENCLAVE"} --boot
     ;;

@@ -3,7 +3,7 @@
 from the files that it speaks of."""
 import hashlib, re
 
-LICENCES = {'Apache-2.0', 'LGPL-2.1-or-later', 'LGPL-2.1-only', 'MIT', 'ISC', 'blessing', 'libpng-2.0', 'IJG', 'BSD-3-Clause', 'Zlib', 'GPL-3.0-or-later'}
+LICENCES = {'Apache-2.0', 'LGPL-2.1-or-later', 'LGPL-2.1-only', 'MIT', 'ISC', 'blessing', 'libpng-2.0', 'IJG', 'BSD-2-Clause', 'BSD-3-Clause', 'Zlib', 'GPL-3.0-or-later'}
 EXCEPTIONS = {'GCC-exception-3.1'}
 FILE_TYPES = {'SOURCE', 'BINARY', 'ARCHIVE', 'TEXT'}
 RELATIONSHIPS = {'DESCRIBES', 'CONTAINS', 'GENERATED_FROM', 'STATIC_LINK', 'DYNAMIC_LINK'}
