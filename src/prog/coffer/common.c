@@ -151,8 +151,12 @@ enum cof_err s3_url_split(const char *text, struct cof_view *bucket, struct cof_
     *bucket = *key = (struct cof_view){0};
     if (cof_view_starts(v, COF_LIT("s3://")))
         (void)cof_view_split(cof_view_sub(v, 5, SIZE_MAX), '/', bucket, key);
-    if (bucket->len < 3 || bucket->len > 63)
-        return cof_diag_set(diag, COF_E_USAGE, "'%s': write s3://BUCKET/KEY", text);
+    if (bucket->len < 3 || bucket->len > 63) {
+        (void)cof_diag_set(diag, COF_E_USAGE, "'%s': write s3://BUCKET/KEY", text);
+        if (bucket->len > 0)
+            cof_diag_hint(diag, "a bucket's name has 3 to 63 characters");
+        return COF_E_USAGE;
+    }
     return COF_OK;
 }
 

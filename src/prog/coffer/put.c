@@ -101,10 +101,7 @@ static void end_job(struct job *job)
 
 static void on_moved(void *ctx, int64_t bytes)
 {
-    struct cof_progress *p = &((struct job *)ctx)->task->batch.progress;
-
-    p->done += (uint64_t)bytes;
-    cof_progress_add(p, 0);
+    cof_progress_add(&((struct job *)ctx)->task->batch.progress, (uint64_t)bytes);
 }
 
 static enum cof_err on_begun(void *ctx, const char *upload_id, uint64_t part_size, struct cof_diag *diag)
