@@ -306,7 +306,7 @@ static enum cof_err open_audit(struct cof_local *local, const struct cof_local_c
         err = COF_E_USAGE;
     if (err == COF_OK)
         err = cof_audit_log_open(&(struct cof_audit_log_opts){.path = config->audit != NULL ? config->audit : path,
-            .store = cof_disk_store_ops(local->disk), .rng = &cof_rng_os, .key = local->audit_key, .account = local->account,
+            .store = cof_disk_store_ops(local->disk), .rng = &cof_rng_supplied, .key = local->audit_key, .account = local->account,
             .region = local->region, .rotate_bytes = config->audit_rotate, .repair = config->repair}, cof_clock_wall_ms(),
             &local->audit, diag);
     return err;
@@ -349,7 +349,7 @@ enum cof_err cof_local_open(struct cof_local *local, const struct cof_local_conf
         return cof_diag_set(diag, COF_E_EXISTS, "%s is set up already (`coffer-local reset` empties it)", config->data);
     if (is_new && manifest == NULL)
         return cof_diag_set(diag, COF_E_NOT_FOUND, "%s is not set up", config->data);
-    err = cof_disk_store_open(config->data, &cof_rng_os, &check, &local->disk, diag);
+    err = cof_disk_store_open(config->data, &cof_rng_supplied, &check, &local->disk, diag);
     if (err == COF_OK)
         err = check_after_force(local, config->data, diag);
     if (err == COF_OK && check.n_blobs_missing > 0)
@@ -360,7 +360,7 @@ enum cof_err cof_local_open(struct cof_local *local, const struct cof_local_conf
     if (err == COF_OK)
         err = settings(local, manifest, is_new, diag);
     if (err == COF_OK)
-        err = cof_standin_new(&(struct cof_standin_opts){.kms = &cof_service_kms_hooks, .store = cof_disk_store_ops(local->disk), .rng = &cof_rng_os,
+        err = cof_standin_new(&(struct cof_standin_opts){.kms = &cof_service_kms_hooks, .store = cof_disk_store_ops(local->disk), .rng = &cof_rng_supplied,
             .master_key = &local->master, .account = local->account, .region = local->region, .services = cof_local_services,
             .n_services = cof_local_n_services, .sse_c_needs_tls = !config->sse_c_over_http,
             .instance_role = config->imds_role, .audit = write_audit, .faults = &local->faults, .notify = pass_notify, .rsa_key = pass_rsa_key,
