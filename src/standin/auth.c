@@ -266,7 +266,7 @@ static enum cof_err find_key(struct cof_auth *a, struct cof_auth_keys *keys, str
 }
 
 static enum cof_err check_claim(struct cof_auth_keys *keys, const struct cof_http_head *head, struct cof_auth *a, const uint8_t body_hash[32],
-                                const struct cof_iam_key *key, int64_t now_ms, enum cof_auth_failure *failure)
+                                const struct cof_known_caller *caller, int64_t now_ms, enum cof_auth_failure *failure)
 {
     enum cof_sigv4_fault fault = COF_SIGV4_FINE;
     struct cof_view payload = a->payload_text;
@@ -277,34 +277,36 @@ static enum cof_err check_claim(struct cof_auth_keys *keys, const struct cof_htt
         cof_hex_encode(body_hash, 32, hex);
         payload = cof_view_str(hex);
     }
-    err = find_key(a, keys, cof_view_str(key->secret));
+    err = find_key(a, keys, cof_view_str(caller->secret));
     if (err == COF_OK)
         err = cof_sigv4_claim_check_by(&a->claim, head, payload, &a->signing_key, now_ms, &fault);
     if (err != COF_OK)
         cof_secret_done(&a->signing_key);
     *failure =
-        err == COF_OK ? check_token(a, key, now_ms) : of_fault(fault == COF_SIGV4_FINE ? COF_SIGV4_MISMATCH : fault);
+        err == COF_OK ? check_token(a, &caller->principal.key, now_ms) : of_fault(fault == COF_SIGV4_FINE ? COF_SIGV4_MISMATCH : fault);
     return err == COF_E_MEMORY ? err : COF_OK;
 }
 
-enum cof_err cof_auth_check(const struct cof_store *store, struct cof_auth_keys *keys, const struct cof_http_head *head, struct cof_auth *a,
-    const char *region, const uint8_t body_hash[32], int64_t now_ms, struct cof_iam_key *key,
-    enum cof_auth_failure *failure)
+enum cof_err cof_auth_check(struct cof_callers *callers, const struct cof_store *store, const char *account, struct cof_auth_keys *keys,
+    const struct cof_http_head *head, struct cof_auth *a, const char *region, const uint8_t body_hash[32], int64_t now_ms,
+    struct cof_known_caller **caller, enum cof_auth_failure *failure)
 {
     enum cof_err err;
 
-    *key = (struct cof_iam_key){0};
+    *caller = NULL;
     *failure = cof_view_eq_str(a->claim.region, region) ? COF_AUTH_FINE : a->claim.presigned ? COF_AUTH_QUERY : COF_AUTH_SCOPE;
     if (*failure != COF_AUTH_FINE)
         return COF_OK;
-    err = cof_iam_key_get(store, a->claim.access_key_id, key);
+    err = cof_callers_get(callers, store, account, a->claim.access_key_id, caller);
     if (err == COF_E_NOT_FOUND) {
         *failure = COF_AUTH_UNKNOWN_KEY;
         return COF_OK;
     }
     if (err == COF_OK)
-        err = check_claim(keys, head, a, body_hash, key, now_ms, failure);
-    if (err != COF_OK || *failure != COF_AUTH_FINE)
-        cof_iam_key_done(key);
+        err = check_claim(keys, head, a, body_hash, *caller, now_ms, failure);
+    if (err != COF_OK || *failure != COF_AUTH_FINE) {
+        cof_known_caller_unref(*caller);
+        *caller = NULL;
+    }
     return err;
 }

@@ -7,7 +7,7 @@
 #define COF_STANDIN_AUTH_H
 
 #include "engine/sigv4_verify.h"
-#include "standin/iam.h"
+#include "standin/callers.h"
 
 /* What x-amz-content-sha256 says about the body. */
 enum cof_payload {
@@ -83,9 +83,10 @@ void cof_auth_sign_body(struct cof_auth *auth, enum cof_auth_failure *failure);
 void cof_auth_done(struct cof_auth *auth);
 
 /* Checks time, scope, key, token and signature. body_hash: SHA-256 of the body in place of an absent header (and
- * unused otherwise). keys may be NULL. On COF_AUTH_FINE *key is the caller's, to be done with. Fails (err) only for the store or memory. */
-COF_MUST_USE enum cof_err cof_auth_check(const struct cof_store *store, struct cof_auth_keys *keys,
-    const struct cof_http_head *head, struct cof_auth *auth, const char *region, const uint8_t body_hash[32], int64_t now_ms, struct cof_iam_key *key,
-    enum cof_auth_failure *failure);
+ * unused otherwise). keys may be NULL; account is the stand-in's own. On COF_AUTH_FINE *caller is the caller's, to be given back;
+ * else NULL. Fails (err) only for the store or memory. */
+COF_MUST_USE enum cof_err cof_auth_check(struct cof_callers *callers, const struct cof_store *store, const char *account,
+    struct cof_auth_keys *keys, const struct cof_http_head *head, struct cof_auth *auth, const char *region, const uint8_t body_hash[32],
+    int64_t now_ms, struct cof_known_caller **caller, enum cof_auth_failure *failure);
 
 #endif

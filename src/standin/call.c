@@ -183,30 +183,20 @@ static bool by_path(const struct cof_standin_call *c)
     return c->service->path != NULL && cof_view_starts(c->req.head->path, cof_view_str(c->service->path));
 }
 
-/* Checks the signature and makes the principal. False: the reply stands. */
+/* Checks the signature, and so who calls. False: the reply stands. */
 static bool identify(struct cof_standin_call *c, const uint8_t body_hash[32])
 {
-    struct cof_iam_key key;
     enum cof_auth_failure failure;
-    enum cof_err err;
+    enum cof_err err = cof_auth_check(&c->s->callers, c->s->opts.store, c->s->account, &c->s->signing_keys, c->req.head, &c->auth,
+                                      c->s->region, body_hash, c->req.now_ms, &c->caller, &failure);
 
-    err =
-        cof_auth_check(c->s->opts.store, &c->s->signing_keys, c->req.head, &c->auth, c->s->region, body_hash, c->req.now_ms, &key, &failure);
-    if (err == COF_OK && failure == COF_AUTH_FINE) {
-        err = cof_iam_principal_init(c->s->opts.store, c->s->account, &key, &c->principal);
-        if (err == COF_E_NOT_FOUND) { /* its user or role is gone */
-            err = COF_OK;
-            failure = COF_AUTH_UNKNOWN_KEY;
-        }
-    }
-    cof_iam_key_done(&key);
     if (err != COF_OK)
         fail(c, err);
     else if (failure != COF_AUTH_FINE)
         refuse_auth(c, failure);
     else
-        return true;
-    return false;
+        c->req.principal = &c->caller->principal;
+    return err == COF_OK && failure == COF_AUTH_FINE;
 }
 
 /* S3 signs what the header says of the body, so the check need not wait for it. */
@@ -288,7 +278,6 @@ enum cof_err cof_standin_open(struct cof_standin *s, const struct cof_http_head 
     cof_reply_init(&c->reply);
     cof_buf_init_secret(&c->body, COF_STANDIN_BODY_MAX);
     cof_trail_init(&c->req);
-    cof_iam_principal_anonymous(&c->principal);
     (void)snprintf(c->source_ip, sizeof c->source_ip, "%s", peer->source_ip);
     err = cof_uuid_new(s->opts.rng, c->req.id);
     if (err != COF_OK) {
@@ -296,7 +285,7 @@ enum cof_err cof_standin_open(struct cof_standin *s, const struct cof_http_head 
         return err;
     }
     c->req.head = head;
-    c->req.principal = &c->principal;
+    c->req.principal = &cof_iam_nobody;
     c->req.region = s->region;
     c->req.tls = peer->tls;
     c->req.tls_version = peer->tls_version;
@@ -467,7 +456,7 @@ void cof_standin_close(struct cof_standin_call *c)
     cof_reply_done(&c->reply);
     cof_buf_done(&c->body);
     cof_trail_done(&c->req);
-    cof_iam_principal_done(&c->principal);
+    cof_known_caller_unref(c->caller);
     cof_auth_done(&c->auth);
     free(c);
 }

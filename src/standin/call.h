@@ -16,7 +16,7 @@ struct cof_standin_call {
     struct cof_standin_request req;
     struct cof_standin_reply reply;
     struct cof_standin_sink sink;
-    struct cof_iam_principal principal;
+    struct cof_known_caller *caller; /* NULL: nobody yet, or without credentials */
     struct cof_auth auth;
     struct cof_buf body;
     char source_ip[64];

@@ -98,6 +98,19 @@ static enum cof_err read_tags(json_t *tags, struct cof_iam_entity *out)
     return COF_OK;
 }
 
+enum cof_err cof_iam_record(const struct cof_store *store, enum cof_iam_kind kind, struct cof_view account,
+                            struct cof_view name, json_t **out)
+{
+    struct cof_buf key;
+    enum cof_err err = key_of(account, name, &key);
+
+    *out = NULL;
+    if (err == COF_OK)
+        err = cof_record_get(store, space_of(kind), cof_buf_view(&key), out);
+    cof_buf_done(&key);
+    return err;
+}
+
 enum cof_err cof_iam_get(const struct cof_store *store, enum cof_iam_kind kind, struct cof_view account,
                          struct cof_view name, struct cof_iam_entity *out)
 {
@@ -105,14 +118,10 @@ enum cof_err cof_iam_get(const struct cof_store *store, enum cof_iam_kind kind, 
         "name", "arn", "id", "trust", "boundary_name", "boundary", "mfa_serial", "mfa_secret"};
     char **const fields[] = {&out->name, &out->arn, &out->id, &out->trust, &out->boundary.name, &out->boundary.text,
         &out->mfa_serial, &out->mfa_secret};
-    struct cof_buf key;
     json_t *json;
-    enum cof_err err = key_of(account, name, &key);
+    enum cof_err err = cof_iam_record(store, kind, account, name, &json);
 
     *out = (struct cof_iam_entity){0};
-    if (err == COF_OK)
-        err = cof_record_get(store, space_of(kind), cof_buf_view(&key), &json);
-    cof_buf_done(&key);
     if (err != COF_OK)
         return err;
     err = copy_all(json, names, fields, sizeof names / sizeof names[0]);
@@ -436,9 +445,11 @@ enum cof_err cof_iam_principal_init(const struct cof_store *store, const char *a
     return err;
 }
 
+const struct cof_iam_principal cof_iam_nobody = {.caller = {.kind = COF_CALLER_ANONYMOUS}, .key = {.kind = COF_CALLER_ANONYMOUS}};
+
 void cof_iam_principal_anonymous(struct cof_iam_principal *out)
 {
-    *out = (struct cof_iam_principal){.caller = {.kind = COF_CALLER_ANONYMOUS}, .key = {.kind = COF_CALLER_ANONYMOUS}};
+    *out = cof_iam_nobody;
 }
 
 void cof_iam_principal_done(struct cof_iam_principal *p)

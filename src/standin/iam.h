@@ -49,6 +49,9 @@ COF_MUST_USE enum cof_err cof_iam_get(const struct cof_store *store, enum cof_ia
 COF_MUST_USE enum cof_err cof_iam_put(const struct cof_store *store, enum cof_iam_kind kind, struct cof_view account,
                                       const struct cof_iam_entity *entity);
 void cof_iam_entity_done(struct cof_iam_entity *entity);
+/* The record it is read from, as cof_record_get gives it. */
+COF_MUST_USE enum cof_err cof_iam_record(const struct cof_store *store, enum cof_iam_kind kind, struct cof_view account,
+                                         struct cof_view name, struct json_t **out);
 
 /* An access key: whose it is and what narrows it. */
 struct cof_iam_key {
@@ -82,7 +85,7 @@ COF_MUST_USE enum cof_err cof_iam_key_tag(struct cof_iam_key *key, struct cof_vi
 /* Temporary keys that ended long ago are forgotten, a few at each call, so that they do not pile up. */
 COF_MUST_USE enum cof_err cof_iam_key_sweep(const struct cof_store *store, int64_t now_ms);
 
-/* The caller of one request, resolved from a verified key. Owned by the dispatcher for the time of the request. */
+/* The caller of a request, resolved from an access key. */
 struct cof_iam_principal {
     struct cof_caller caller;   /* views into the fields below */
     struct cof_iam_key key;     /* secret wiped; kind COF_CALLER_ANONYMOUS when there was none */
@@ -97,6 +100,7 @@ struct cof_iam_principal {
  * is gone. */
 COF_MUST_USE enum cof_err cof_iam_principal_init(const struct cof_store *store, const char *account,
                                                  struct cof_iam_key *key, struct cof_iam_principal *out);
+extern const struct cof_iam_principal cof_iam_nobody; /* no credentials */
 void cof_iam_principal_anonymous(struct cof_iam_principal *out);
 void cof_iam_principal_done(struct cof_iam_principal *principal);
 

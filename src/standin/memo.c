@@ -47,10 +47,15 @@ static void wipe(json_t *json)
             wipe(value);
 }
 
+void cof_record_done(json_t *record)
+{
+    wipe(record);
+    json_decref(record);
+}
+
 static void forget(struct entry *e)
 {
-    wipe(e->record);
-    json_decref(e->record);
+    cof_record_done(e->record);
     cof_buf_done(&e->key);
     *e = (struct entry){.record = NULL};
 }

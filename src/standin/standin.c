@@ -55,6 +55,7 @@ void cof_standin_free(struct cof_standin *s)
         cof_policy_free(s->policies[i].policy);
         free(s->policies[i].text);
     }
+    cof_callers_done(&s->callers);
     cof_auth_keys_done(&s->signing_keys);
     cof_memo_free(s->memo);
     cof_secret_done(&s->master_key);

@@ -16,6 +16,7 @@ struct cof_standin {
     struct cof_standin_opts opts; /* its store is the memo's */
     unsigned rsa_bits; /* of the RSA key asked for last */
     struct cof_memo *memo;
+    struct cof_callers callers;
     struct cof_auth_keys signing_keys;
     struct cof_secret master_key;
     char account[16], region[32], endpoint[300];
