@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/store.h"
 
-#include "base/codec.h"
 #include "io/store_holds.h"
 #include "io/store_state.h"
 
@@ -15,161 +14,65 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *const sql[N_STATEMENTS] = {
-    [ST_BEGIN] = "BEGIN IMMEDIATE",
-    [ST_COMMIT] = "COMMIT",
-    [ST_UNDO] = "ROLLBACK",
-    [ST_SAVEPOINT] = "SAVEPOINT request",
-    [ST_ROLLBACK] = "ROLLBACK TO request",
-    [ST_RELEASE] = "RELEASE request",
-    [ST_GET] = "SELECT value FROM kv WHERE space = ?1 AND key = ?2",
-    [ST_PUT] = "INSERT OR REPLACE INTO kv (space, key, value) VALUES (?1, ?2, ?3)",
-    [ST_REMOVE] = "DELETE FROM kv WHERE space = ?1 AND key = ?2",
-    [ST_SCAN_FROM] = "SELECT key, value FROM kv WHERE space = ?1 AND key >= ?2 ORDER BY key LIMIT ?3",
-    [ST_SCAN_AFTER] = "SELECT key, value FROM kv WHERE space = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
-    [ST_BLOB_PUT] = "INSERT INTO blob (id, size, body) VALUES (?1, ?2, ?3)",
-    [ST_BLOB_GET] = "SELECT size, body FROM blob WHERE id = ?1",
-    /* body: the bytes themselves, or the number of a slot (store_slots.h), or null: a file */
-    [ST_BLOB_PLACE] = "SELECT rowid, CASE typeof(body) WHEN 'blob' THEN x'' ELSE body END, size FROM blob WHERE id = ?1",
-    [ST_BLOB_REMOVE] = "DELETE FROM blob WHERE rowid = ?1", /* RETURNING would make a table for what it returns, at three times the cost */
-};
-
-static const char schema[] =
-    "CREATE TABLE IF NOT EXISTS kv (space TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,"
-    " PRIMARY KEY (space, key)) WITHOUT ROWID;"
-    "CREATE TABLE IF NOT EXISTS blob (id TEXT PRIMARY KEY NOT NULL, size INTEGER NOT NULL, body BLOB);";
-
-static enum cof_err code_of(int rc)
-{
-    switch (rc & 0xff) {
-    case SQLITE_OK:
-    case SQLITE_ROW:
-    case SQLITE_DONE:
-        return COF_OK;
-    case SQLITE_FULL:
-        return COF_E_NO_SPACE;
-    case SQLITE_NOMEM:
-        return COF_E_MEMORY;
-    case SQLITE_TOOBIG:
-        return COF_E_TOO_LARGE;
-    default:
-        return COF_E_IO;
-    }
-}
-
-/* After some failures (no room, no memory, the disk) SQLite ends the whole transaction. What came after would then be kept
- * at once, statement by statement, so nothing does until commit has said so. */
-static enum cof_err of_sqlite(struct cof_disk_store *st, int rc)
-{
-    enum cof_err err = code_of(rc);
-
-    if (err != COF_OK && st->open && st->broken == COF_OK && sqlite3_get_autocommit(st->db) != 0)
-        st->broken = err;
-    return err;
-}
-
-/* Runs a statement that gives no rows. */
-static enum cof_err run(struct cof_disk_store *st, enum statement which)
-{
-    int rc = sqlite3_step(st->statements[which]);
-
-    (void)sqlite3_reset(st->statements[which]);
-    return of_sqlite(st, rc);
-}
-
-static int bind_view(sqlite3_stmt *stmt, int at, struct cof_view v)
-{
-    return sqlite3_bind_blob64(stmt, at, v.len == 0 ? "" : (const void *)v.data, v.len, SQLITE_STATIC);
-}
-
-static int bind_text(sqlite3_stmt *stmt, int at, const char *text)
-{
-    return sqlite3_bind_text(stmt, at, text, -1, SQLITE_STATIC);
-}
-
-static struct cof_view column(sqlite3_stmt *stmt, int at)
-{
-    const void *data = sqlite3_column_blob(stmt, at);
-
-    return cof_view_of(data, (size_t)sqlite3_column_bytes(stmt, at));
-}
-
-static int bind_name(sqlite3_stmt *stmt, int at, struct cof_view name)
-{
-    return sqlite3_bind_text64(stmt, at, (const char *)name.data, name.len, SQLITE_STATIC, SQLITE_UTF8);
-}
-
-static int bind_place(sqlite3_stmt *stmt, int at, const struct cof_blob_place *place)
-{
-    switch (place->kind) {
-    case COF_BLOB_SLOT:
-        return sqlite3_bind_int64(stmt, at, place->slot);
-    case COF_BLOB_FILE:
-        return sqlite3_bind_null(stmt, at);
-    case COF_BLOB_INLINE:
-        break;
-    }
-    return bind_view(stmt, at, place->bytes);
-}
-
-static struct cof_blob_place place_of(sqlite3_stmt *stmt, int at)
-{
-    switch (sqlite3_column_type(stmt, at)) {
-    case SQLITE_NULL:
-        return (struct cof_blob_place){.kind = COF_BLOB_FILE};
-    case SQLITE_INTEGER:
-        return (struct cof_blob_place){.kind = COF_BLOB_SLOT, .slot = sqlite3_column_int64(stmt, at)};
-    default:
-        return (struct cof_blob_place){.kind = COF_BLOB_INLINE, .bytes = column(stmt, at)};
-    }
-}
-
-static void unbind(sqlite3_stmt *stmt)
-{
-    (void)sqlite3_reset(stmt);
-    (void)sqlite3_clear_bindings(stmt);
-}
+#define WADED 8 /* removed keys in front of the first that is there, from which on it is noted where that is */
 
 static enum cof_err op_begin(void *ctx)
 {
     struct cof_disk_store *st = ctx;
-    enum cof_err err;
 
     if (st->open)
-        return st->broken;
-    err = run(st, ST_BEGIN);
-    st->open = err == COF_OK;
+        return COF_OK;
+    if (cof_disk_store_overdue(st)) {
+        enum cof_err err = cof_disk_store_settle_all(st); /* the database could not take it before: no room, for one */
+
+        if (err != COF_OK)
+            return err;
+    }
+    st->open = true;
     st->dirty = false;
     st->bodies_at_begin = st->bodies;
-    return err;
+    return COF_OK;
 }
 
 static void end(struct cof_disk_store *st, bool kept)
 {
-    if (!kept)
-        (void)run(st, ST_UNDO); /* fails when the transaction ended by itself */
+    if (kept)
+        cof_recent_keep(&st->recent);
+    else
+        cof_recent_undo(&st->recent, 0);
     st->bodies = kept ? st->bodies : st->bodies_at_begin;
     cof_blob_files_end(&st->files, kept);
     st->open = false;
     st->dirty = false;
-    st->saved = false;
-    st->broken = COF_OK;
-    cof_pending_reset(&st->pending);
+    st->savepoint = 0;
+}
+
+/* All that was changed, as one record of the log. */
+static enum cof_err write_log(struct cof_disk_store *st, size_t *n)
+{
+    const struct cof_recent_change *c;
+    size_t at = 0;
+
+    cof_store_log_start(&st->log);
+    for (*n = 0; (c = cof_recent_changed(&st->recent, &at)) != NULL; ++*n)
+        cof_store_log_add(&st->log, c->space, cof_recent_key(c), cof_recent_value(c), c->removed);
+    return cof_store_log_commit(&st->log);
 }
 
 static enum cof_err op_commit(void *ctx)
 {
     struct cof_disk_store *st = ctx;
     enum cof_err err;
+    size_t n = 0;
 
     if (!st->open)
         return COF_OK;
-    err = st->broken;
-    if (err == COF_OK)
-        err = cof_blob_files_sync(&st->files);
-    if (err == COF_OK)
-        err = run(st, ST_COMMIT);
+    err = cof_blob_files_sync(&st->files);
+    if (err == COF_OK && cof_recent_mark(&st->recent) > 0)
+        err = write_log(st, &n);
     end(st, err == COF_OK);
+    if (err == COF_OK)
+        (void)cof_disk_store_settle(st, n); /* what fails is tried again, until the log is too long (op_begin) */
     return err;
 }
 
@@ -188,243 +91,47 @@ static bool op_dirty(void *ctx)
     return st->open && st->dirty;
 }
 
-/* Most requests change nothing: they cost neither a transaction nor a savepoint. */
 static enum cof_err op_savepoint(void *ctx)
 {
     struct cof_disk_store *st = ctx;
 
-    if (st->open && st->broken != COF_OK)
-        return st->broken;
-    st->asked = true;
+    st->savepoint = cof_recent_mark(&st->recent);
     st->dirty_at_savepoint = st->dirty;
     st->bodies_at_savepoint = st->bodies;
     cof_blob_files_mark(&st->files);
     return COF_OK;
 }
 
-/* The changes themselves, in a transaction that is open. */
-static enum cof_err do_put(struct cof_disk_store *st, const char *space, struct cof_view key, struct cof_view value)
-{
-    sqlite3_stmt *stmt = st->statements[ST_PUT];
-    enum cof_err err;
-
-    st->dirty = true;
-    if (bind_text(stmt, 1, space) != SQLITE_OK || bind_view(stmt, 2, key) != SQLITE_OK || bind_view(stmt, 3, value) != SQLITE_OK)
-        err = COF_E_IO;
-    else
-        err = of_sqlite(st, sqlite3_step(stmt));
-    unbind(stmt);
-    return err;
-}
-
-static enum cof_err do_remove(struct cof_disk_store *st, const char *space, struct cof_view key)
-{
-    sqlite3_stmt *stmt = st->statements[ST_REMOVE];
-    enum cof_err err;
-
-    if (bind_text(stmt, 1, space) != SQLITE_OK || bind_view(stmt, 2, key) != SQLITE_OK)
-        err = COF_E_IO;
-    else
-        err = of_sqlite(st, sqlite3_step(stmt));
-    if (err != COF_OK || sqlite3_changes(st->db) > 0)
-        st->dirty = true;
-    unbind(stmt);
-    return err;
-}
-
-static enum cof_err do_blob(struct cof_disk_store *st, struct cof_view id, uint64_t size, const struct cof_blob_place *place)
-{
-    sqlite3_stmt *stmt = st->statements[ST_BLOB_PUT];
-    enum cof_err err;
-
-    st->dirty = true;
-    if (bind_name(stmt, 1, id) != SQLITE_OK || sqlite3_bind_int64(stmt, 2, (int64_t)size) != SQLITE_OK ||
-        bind_place(stmt, 3, place) != SQLITE_OK)
-        err = COF_E_IO;
-    else
-        err = of_sqlite(st, sqlite3_step(stmt));
-    if (err == COF_OK) {
-        st->bodies.n++;
-        st->bodies.bytes += (int64_t)size;
-    }
-    unbind(stmt);
-    return err;
-}
-
-/* Before the blob goes: somebody reads it on, so where it lies is noted. */
-static enum cof_err keep_for_readers(struct cof_disk_store *st, struct cof_blob_hold *hold)
-{
-    sqlite3_stmt *stmt = st->statements[ST_BLOB_GET];
-    struct cof_blob_place place;
-    enum cof_err err = COF_E_IO;
-    int rc;
-
-    if (bind_text(stmt, 1, hold->id.text) != SQLITE_OK)
-        goto out;
-    rc = sqlite3_step(stmt);
-    err = of_sqlite(st, rc);
-    if (rc == SQLITE_ROW) {
-        place = place_of(stmt, 1);
-        err = cof_blob_hold_removed(&st->files, hold, &place, (uint64_t)sqlite3_column_int64(stmt, 0));
-    }
-out:
-    unbind(stmt);
-    return err;
-}
-
-static enum cof_err remove_row(struct cof_disk_store *st, int64_t row)
-{
-    sqlite3_stmt *stmt = st->statements[ST_BLOB_REMOVE];
-    enum cof_err err = sqlite3_bind_int64(stmt, 1, row) == SQLITE_OK ? of_sqlite(st, sqlite3_step(stmt)) : COF_E_IO;
-
-    unbind(stmt);
-    return err;
-}
-
-static enum cof_err do_blob_remove(struct cof_disk_store *st, struct cof_view name)
-{
-    sqlite3_stmt *stmt = st->statements[ST_BLOB_PLACE];
-    struct cof_blob_id id = {{0}};
-    struct cof_blob_hold *hold;
-    enum cof_err err = COF_OK;
-    int64_t row = 0;
-    int rc;
-
-    st->dirty = true;
-    if (name.len >= sizeof id.text)
-        return COF_E_IO;
-    memcpy(id.text, name.data, name.len);
-    hold = cof_blob_held(&st->files, &id);
-    if (hold != NULL && (err = keep_for_readers(st, hold)) != COF_OK)
-        return err;
-    if (bind_name(stmt, 1, name) != SQLITE_OK)
-        return COF_E_IO;
-    rc = sqlite3_step(stmt);
-    if (rc == SQLITE_ROW) {
-        struct cof_blob_place place = place_of(stmt, 1);
-
-        row = sqlite3_column_int64(stmt, 0);
-        st->bodies.n--;
-        st->bodies.bytes -= sqlite3_column_int64(stmt, 2);
-        err = cof_blob_files_drop(&st->files, &id, &place);
-    }
-    unbind(stmt);
-    if (err != COF_OK)
-        return err;
-    return rc == SQLITE_ROW ? remove_row(st, row) : of_sqlite(st, rc);
-}
-
-static enum cof_err do_change(struct cof_disk_store *st, const struct cof_pending_change *change)
-{
-    struct cof_view key = cof_pending_key(&st->pending, change);
-    struct cof_blob_place place = change->place;
-
-    switch (change->kind) {
-    case COF_PENDING_PUT:
-        return do_put(st, change->space, key, cof_pending_value(&st->pending, change));
-    case COF_PENDING_REMOVE:
-        return do_remove(st, change->space, key);
-    case COF_PENDING_BLOB:
-        place.bytes = cof_pending_value(&st->pending, change);
-        return do_blob(st, key, change->size, &place);
-    case COF_PENDING_BLOB_REMOVE:
-        return do_blob_remove(st, key);
-    }
-    return COF_E_BUG;
-}
-
-static enum cof_err do_pending(struct cof_disk_store *st)
-{
-    enum cof_err err = COF_OK;
-
-    for (size_t i = 0; i < st->pending.n && err == COF_OK; i++)
-        err = do_change(st, &st->pending.changes[i]);
-    cof_pending_reset(&st->pending);
-    return err;
-}
-
-/* From here on the request's changes are made at once, under a savepoint of SQLite's: it has too many of them, or scans what it has
- * just changed. */
-static enum cof_err begin_direct(struct cof_disk_store *st)
-{
-    enum cof_err err = op_begin(st);
-
-    if (err != COF_OK || !st->asked || st->saved)
-        return err;
-    err = run(st, ST_SAVEPOINT);
-    st->saved = err == COF_OK;
-    return err == COF_OK ? do_pending(st) : err;
-}
-
-/* Whether a change may wait for the end of its request. */
-static bool may_wait(const struct cof_disk_store *st)
-{
-    return st->asked && !st->saved;
-}
-
 static enum cof_err op_rollback(void *ctx)
 {
     struct cof_disk_store *st = ctx;
-    enum cof_err err = st->saved ? run(st, ST_ROLLBACK) : COF_OK;
 
-    if (err == COF_OK && st->saved)
-        err = run(st, ST_RELEASE);
-    cof_pending_reset(&st->pending);
+    cof_recent_undo(&st->recent, st->savepoint);
     cof_blob_files_unmark(&st->files, false);
-    st->asked = st->saved = false;
     st->dirty = st->dirty_at_savepoint;
     st->bodies = st->bodies_at_savepoint;
-    return err;
+    return COF_OK;
 }
 
-/* Changes that waited are made now. What is made of them by halves takes the transaction with it. */
 static enum cof_err op_release(void *ctx)
 {
     struct cof_disk_store *st = ctx;
-    bool waited = st->pending.n > 0;
-    enum cof_err err = waited ? op_begin(st) : COF_OK;
 
-    if (err != COF_OK) {
-        (void)op_rollback(st);
-        return err;
-    }
-    if (waited)
-        err = do_pending(st);
-    if (err != COF_OK && st->broken == COF_OK)
-        st->broken = err;
-    if (st->saved)
-        err = run(st, ST_RELEASE);
     cof_blob_files_unmark(&st->files, true);
-    st->asked = st->saved = false;
-    return err;
+    return COF_OK;
 }
 
 static enum cof_err op_get(void *ctx, const char *space, struct cof_view key, struct cof_buf *out)
 {
     struct cof_disk_store *st = ctx;
-    const struct cof_pending_change *change = cof_pending_of(&st->pending, space, key);
-    sqlite3_stmt *stmt = st->statements[ST_GET];
-    enum cof_err err = COF_E_IO;
-    int rc;
+    const struct cof_recent_change *change = cof_recent_find(&st->recent, space, key);
 
-    if (change != NULL && change->kind == COF_PENDING_REMOVE)
+    if (change == NULL)
+        return cof_store_db_get(&st->db, space, key, out);
+    if (change->removed)
         return COF_E_NOT_FOUND;
-    if (change != NULL) {
-        cof_buf_add(out, cof_pending_value(&st->pending, change));
-        return cof_buf_err(out);
-    }
-    if (bind_text(stmt, 1, space) != SQLITE_OK || bind_view(stmt, 2, key) != SQLITE_OK)
-        goto out;
-    rc = sqlite3_step(stmt);
-    if (rc == SQLITE_ROW) {
-        cof_buf_add(out, column(stmt, 0));
-        err = cof_buf_err(out);
-    } else {
-        err = rc == SQLITE_DONE ? COF_E_NOT_FOUND : of_sqlite(st, rc);
-    }
-out:
-    unbind(stmt);
-    return err;
+    cof_buf_add(out, cof_recent_value(change));
+    return cof_buf_err(out);
 }
 
 static enum cof_err op_put(void *ctx, const char *space, struct cof_view key, struct cof_view value)
@@ -434,55 +141,106 @@ static enum cof_err op_put(void *ctx, const char *space, struct cof_view key, st
 
     if (key.len > COF_STORE_KEY_MAX || value.len > COF_STORE_VALUE_MAX)
         return COF_E_TOO_LARGE;
-    if (may_wait(st) && cof_pending_put(&st->pending, space, key, value))
-        return COF_OK;
-    err = begin_direct(st);
-    return err == COF_OK ? do_put(st, space, key, value) : err;
+    err = op_begin(st);
+    if (err == COF_OK)
+        err = cof_recent_put(&st->recent, space, key, value);
+    st->dirty = st->dirty || err == COF_OK;
+    return err;
 }
 
 static enum cof_err op_remove(void *ctx, const char *space, struct cof_view key)
 {
     struct cof_disk_store *st = ctx;
-    enum cof_err err;
+    const struct cof_recent_change *change = cof_recent_find(&st->recent, space, key);
+    bool there = change != NULL && !change->removed;
+    enum cof_err err = change != NULL ? COF_OK : cof_store_db_has(&st->db, space, key, &there);
 
-    if (may_wait(st) && cof_pending_remove(&st->pending, space, key))
-        return COF_OK;
-    err = begin_direct(st);
-    return err == COF_OK ? do_remove(st, space, key) : err;
+    if (err != COF_OK || !there)
+        return err;
+    err = op_begin(st);
+    if (err == COF_OK)
+        err = cof_recent_remove(&st->recent, space, key);
+    st->dirty = st->dirty || err == COF_OK;
+    return err;
 }
 
-/* A scan inside a scan's callback finds the prepared statement busy and gets one of its own. */
+/* Two orders made one: the database's rows, and the recent changes, which count where both have a key. */
+struct merge {
+    struct cof_db_cursor rows;
+    const struct cof_recent_change *change;
+    struct cof_view prefix;
+    struct cof_view dead; /* the last removed key before the first that is there */
+    size_t n_dead, n;
+};
+
+/* Gives the next that is there; false: there is none. */
+static enum cof_err merge_next(struct merge *m, struct cof_view *key, struct cof_view *value, bool *found)
+{
+    enum cof_err err = COF_OK;
+
+    *found = false;
+    while (err == COF_OK && !*found) {
+        const struct cof_recent_change *c = m->change;
+        bool row = m->rows.more && cof_view_starts(m->rows.key, m->prefix);
+        int order;
+
+        if (c != NULL && !cof_view_starts(cof_recent_key(c), m->prefix))
+            c = NULL;
+        if (c == NULL && !row)
+            return COF_OK;
+        order = c == NULL ? -1 : !row ? 1 : cof_view_cmp(m->rows.key, cof_recent_key(c));
+        if (order < 0) {
+            *key = m->rows.key;
+            *value = m->rows.value;
+            *found = true;
+            return COF_OK; /* the row's turn is over when the next is asked for */
+        }
+        if (order == 0)
+            err = cof_store_db_step(&m->rows);
+        m->change = cof_recent_next(c);
+        *key = cof_recent_key(c);
+        *value = cof_recent_value(c);
+        *found = !c->removed;
+        if (c->removed && m->n == 0) {
+            m->n_dead++;
+            m->dead = *key;
+        }
+    }
+    return err;
+}
+
 static enum cof_err op_scan(void *ctx, const char *space, struct cof_view prefix, struct cof_view start_after,
                             size_t limit, cof_store_each_fn *each, void *arg)
 {
     struct cof_disk_store *st = ctx;
+    struct merge m = {.prefix = prefix};
     bool after = start_after.len > 0 && cof_view_cmp(start_after, prefix) >= 0;
-    enum statement which = after ? ST_SCAN_AFTER : ST_SCAN_FROM;
-    sqlite3_stmt *stmt = st->statements[which], *own = NULL;
-    enum cof_err err = COF_E_IO;
-    int rc;
+    struct cof_view from = after ? start_after : prefix, empty = cof_recent_empty_to(&st->recent, space, prefix), key, value;
+    bool whole = !after, found = true;
+    enum cof_err err;
 
-    if (cof_pending_touches(&st->pending, space, prefix) && (err = begin_direct(st)) != COF_OK)
-        return err;
-    err = COF_E_IO;
-    if (sqlite3_stmt_busy(stmt)) {
-        if (sqlite3_prepare_v2(st->db, sql[which], -1, &own, NULL) != SQLITE_OK)
-            return COF_E_IO;
-        stmt = own;
+    if (empty.len > 0 && (!after || cof_view_cmp(empty, from) > 0)) {
+        from = empty;
+        after = true;
     }
-    if (bind_text(stmt, 1, space) != SQLITE_OK || bind_view(stmt, 2, after ? start_after : prefix) != SQLITE_OK ||
-        sqlite3_bind_int64(stmt, 3, limit > INT64_MAX ? INT64_MAX : (int64_t)limit) != SQLITE_OK)
-        goto out;
-    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-        struct cof_view key = column(stmt, 0);
+    m.change = cof_recent_from(&st->recent, space, from, after);
+    err = cof_store_db_scan(&st->db, space, from, after, &m.rows);
+    while (err == COF_OK && m.n < limit) {
+        bool row;
 
-        if (!cof_view_starts(key, prefix) || !each(arg, key, column(stmt, 1)))
+        err = merge_next(&m, &key, &value, &found);
+        if (err != COF_OK || !found)
             break;
+        m.n++;
+        row = key.data == m.rows.key.data;
+        if (!each(arg, key, value))
+            break;
+        if (row && m.n < limit)
+            err = cof_store_db_step(&m.rows);
     }
-    err = of_sqlite(st, rc);
-out:
-    unbind(stmt);
-    (void)sqlite3_finalize(own);
+    cof_store_db_scan_done(&m.rows);
+    if (err == COF_OK && whole && m.n_dead >= WADED)
+        cof_recent_note_empty(&st->recent, space, prefix, m.dead);
     return err;
 }
 
@@ -499,20 +257,45 @@ static enum cof_err op_blob_write(void *ctx, struct cof_blob_writer *writer, str
     return cof_blob_writer_add(writer, piece);
 }
 
+/* Where a body lies. The bytes of one kept inline live until its row is changed, or the database asked for another. */
+static enum cof_err find_body(struct cof_disk_store *st, const struct cof_blob_id *id, bool with_bytes, struct cof_body_row *out)
+{
+    const struct cof_recent_change *change = cof_recent_find(&st->recent, COF_SPACE_BODIES, cof_view_str(id->text));
+
+    if (change == NULL)
+        return cof_store_db_body(&st->db, id, with_bytes, out);
+    return change->removed ? COF_E_NOT_FOUND : cof_body_row_read(cof_recent_value(change), out);
+}
+
+static enum cof_err add_body(struct cof_disk_store *st, const struct cof_blob_id *id, const struct cof_body_row *row)
+{
+    struct cof_buf value;
+    enum cof_err err;
+
+    cof_buf_init(&value, COF_BLOB_SMALL_MAX + 64);
+    cof_body_row_add(&value, row);
+    err = cof_buf_err(&value);
+    if (err == COF_OK)
+        err = cof_recent_put(&st->recent, COF_SPACE_BODIES, cof_view_str(id->text), cof_buf_view(&value));
+    cof_buf_done(&value);
+    if (err != COF_OK)
+        return err;
+    st->dirty = true;
+    st->bodies.n++;
+    st->bodies.bytes += (int64_t)row->size;
+    return COF_OK;
+}
+
 static enum cof_err op_blob_close(void *ctx, struct cof_blob_writer *writer, struct cof_blob_id *id)
 {
     struct cof_disk_store *st = ctx;
-    struct cof_blob_place place;
-    uint64_t size;
-    enum cof_err err = may_wait(st) ? COF_OK : begin_direct(st);
+    struct cof_body_row row = {0};
+    enum cof_err err = op_begin(st);
 
     if (err == COF_OK)
-        err = cof_blob_writer_finish(writer, id, &size, &place);
-    if (err == COF_OK && !(may_wait(st) && cof_pending_blob(&st->pending, id, size, &place))) {
-        err = begin_direct(st);
-        if (err == COF_OK)
-            err = do_blob(st, cof_view_str(id->text), size, &place);
-    }
+        err = cof_blob_writer_finish(writer, id, &row.size, &row.place);
+    if (err == COF_OK)
+        err = add_body(st, id, &row);
     cof_blob_writer_free(writer);
     return err;
 }
@@ -526,33 +309,19 @@ static void op_blob_abort(void *ctx, struct cof_blob_writer *writer)
 static enum cof_err op_blob_open(void *ctx, const struct cof_blob_id *id, struct cof_blob_reader **out, uint64_t *size)
 {
     struct cof_disk_store *st = ctx;
-    sqlite3_stmt *stmt = st->statements[ST_BLOB_GET];
-    struct cof_blob_place place;
+    struct cof_body_row row = {0};
     struct cof_blob_hold *hold;
-    enum cof_err err = COF_E_IO;
-    int rc;
+    enum cof_err err = find_body(st, id, true, &row);
 
     *out = NULL;
-    if (cof_pending_has_blobs(&st->pending) && (err = begin_direct(st)) != COF_OK)
-        return err;
-    err = COF_E_IO;
-    if (bind_text(stmt, 1, id->text) != SQLITE_OK)
-        goto out;
-    rc = sqlite3_step(stmt);
-    if (rc == SQLITE_DONE && (hold = cof_blob_held(&st->files, id)) != NULL && hold->removed) {
-        *size = hold->size;
-        err = cof_blob_reader_open(&st->files, id, &hold->place, *size, out);
-        goto out;
+    if (err == COF_E_NOT_FOUND && (hold = cof_blob_held(&st->files, id)) != NULL && hold->removed) {
+        row = (struct cof_body_row){hold->size, hold->place};
+        err = COF_OK;
     }
-    if (rc != SQLITE_ROW) {
-        err = rc == SQLITE_DONE ? COF_E_NOT_FOUND : of_sqlite(st, rc);
-        goto out;
-    }
-    *size = (uint64_t)sqlite3_column_int64(stmt, 0);
-    place = place_of(stmt, 1);
-    err = cof_blob_reader_open(&st->files, id, &place, *size, out);
-out:
-    unbind(stmt);
+    *size = row.size;
+    if (err == COF_OK)
+        err = cof_blob_reader_open(&st->files, id, &row.place, row.size, out);
+    cof_store_db_body_done(&st->db);
     return err;
 }
 
@@ -583,15 +352,30 @@ static void op_blob_let_go(void *ctx, const struct cof_blob_id *id)
     cof_blob_let_go(&st->files, id);
 }
 
+/* Where somebody reads it on, it is noted where it lies. */
 static enum cof_err op_blob_remove(void *ctx, const struct cof_blob_id *id)
 {
     struct cof_disk_store *st = ctx;
-    enum cof_err err;
+    struct cof_blob_hold *hold = cof_blob_held(&st->files, id);
+    struct cof_body_row row;
+    enum cof_err err = op_begin(st);
 
-    if (may_wait(st) && cof_pending_blob_remove(&st->pending, id))
-        return COF_OK;
-    err = begin_direct(st);
-    return err == COF_OK ? do_blob_remove(st, cof_view_str(id->text)) : err;
+    if (err == COF_OK)
+        err = find_body(st, id, hold != NULL, &row);
+    if (err == COF_OK && hold != NULL)
+        err = cof_blob_hold_removed(&st->files, hold, &row.place, row.size);
+    cof_store_db_body_done(&st->db);
+    if (err != COF_OK)
+        return err == COF_E_NOT_FOUND ? COF_OK : err;
+    err = cof_recent_remove(&st->recent, COF_SPACE_BODIES, cof_view_str(id->text));
+    if (err == COF_OK)
+        err = cof_blob_files_drop(&st->files, id, &row.place);
+    if (err != COF_OK)
+        return err;
+    st->dirty = true;
+    st->bodies.n--;
+    st->bodies.bytes -= (int64_t)row.size;
+    return COF_OK;
 }
 
 static const struct cof_store ops = {
@@ -618,37 +402,6 @@ static const struct cof_store ops = {
     .blob_remove = op_blob_remove,
 };
 
-/* One thread uses the store, so SQLite needs no locks; and nobody asks how much memory it has. Refused once SQLite is at work, when
- * it was done before. */
-static void configure_sqlite(void)
-{
-    (void)sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
-    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-}
-
-static enum cof_err open_db(struct cof_disk_store *st, const char *dir, struct cof_diag *diag)
-{
-    char path[PATH_MAX];
-    int n = snprintf(path, sizeof path, "%s/store.db", dir);
-
-    if (n < 0 || (size_t)n >= sizeof path)
-        return cof_diag_set(diag, COF_E_USAGE, "path too long: %s", dir);
-    configure_sqlite();
-    if (sqlite3_open_v2(path, &st->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) !=
-            SQLITE_OK ||
-        sqlite3_exec(st->db,
-            "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-            "PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF; PRAGMA wal_autocheckpoint=4000;"
-            "PRAGMA secure_delete=FAST;", /* what is deleted is overwritten where its page is written anyway */
-            NULL, NULL, NULL) != SQLITE_OK ||
-        sqlite3_exec(st->db, schema, NULL, NULL, NULL) != SQLITE_OK)
-        return cof_diag_set(diag, COF_E_IO, "cannot open %s: %s", path, sqlite3_errmsg(st->db));
-    for (int i = 0; i < N_STATEMENTS; i++)
-        if (sqlite3_prepare_v3(st->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &st->statements[i], NULL) != SQLITE_OK)
-            return cof_diag_set(diag, COF_E_IO, "%s: %s", path, sqlite3_errmsg(st->db));
-    return COF_OK;
-}
-
 static enum cof_err take_lock(struct cof_disk_store *st, const char *dir, struct cof_diag *diag)
 {
     char path[PATH_MAX];
@@ -666,6 +419,29 @@ static enum cof_err take_lock(struct cof_disk_store *st, const char *dir, struct
     return COF_OK;
 }
 
+/* The log, then the bodies. What does not fit is told with the mend, and changes nothing. */
+static enum cof_err open_parts(struct cof_disk_store *st, const char *dir, const struct cof_rng *rng, struct cof_disk_store_check *check,
+                               struct cof_diag *diag)
+{
+    enum cof_err err = cof_store_db_open(&st->db, dir, rng, diag);
+
+    if (err == COF_OK)
+        err = cof_recent_init(&st->recent);
+    if (err == COF_OK)
+        err = cof_blob_files_open(&st->files, dir, rng, diag);
+    if (err != COF_OK)
+        return err;
+    err = cof_disk_store_replay(st, diag);
+    if (err != COF_OK)
+        return err;
+    err = cof_disk_store_take_stock(st, check);
+    if (err == COF_OK)
+        return err;
+    if ((sqlite3_errcode(st->db.db) & 0xff) == SQLITE_CORRUPT)
+        return cof_disk_store_damaged(diag, sqlite3_errmsg(st->db.db));
+    return cof_diag_set(diag, err, "%s cannot be checked: %s", dir, sqlite3_errmsg(st->db.db));
+}
+
 enum cof_err cof_disk_store_open(const char *dir, const struct cof_rng *rng, struct cof_disk_store_check *check,
                                  struct cof_disk_store **out, struct cof_diag *diag)
 {
@@ -680,20 +456,15 @@ enum cof_err cof_disk_store_open(const char *dir, const struct cof_rng *rng, str
     *check = (struct cof_disk_store_check){0};
     st->ops = ops;
     st->ops.ctx = st;
-    st->lock_fd = -1;
-    cof_pending_init(&st->pending);
+    st->lock_fd = st->dir_fd = -1;
+    cof_store_log_zero(&st->log);
     cof_blob_files_zero(&st->files);
     err = take_lock(st, dir, diag);
+    if (err == COF_OK && (st->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+        err = cof_diag_set(diag, COF_E_IO, "cannot open %s: %s", dir, strerror(errno));
     if (err == COF_OK)
-        err = open_db(st, dir, diag);
-    if (err == COF_OK)
-        err = cof_blob_files_open(&st->files, dir, rng, diag);
-    if (err == COF_OK && (err = cof_disk_store_take_stock(st, check)) != COF_OK) {
-        if ((sqlite3_errcode(st->db) & 0xff) == SQLITE_CORRUPT)
-            err = cof_disk_store_damaged(diag, sqlite3_errmsg(st->db));
-        else
-            (void)cof_diag_set(diag, err, "%s cannot be checked: %s", dir, sqlite3_errmsg(st->db));
-    }
+        err = open_parts(st, dir, rng, check, diag);
+    st->whole = err == COF_OK;
     if (err != COF_OK) {
         cof_disk_store_close(st);
         return err;
@@ -706,15 +477,16 @@ void cof_disk_store_close(struct cof_disk_store *st)
 {
     if (st == NULL)
         return;
-    if (st->open && st->statements[ST_UNDO] != NULL)
-        (void)sqlite3_step(st->statements[ST_UNDO]);
-    if (st->open)
-        cof_blob_files_end(&st->files, false);
-    for (int i = 0; i < N_STATEMENTS; i++)
-        (void)sqlite3_finalize(st->statements[i]);
-    (void)sqlite3_close(st->db);
+    op_abandon(st);
+    if (st->whole && cof_disk_store_settle_all(st) == COF_OK)
+        (void)cof_store_log_empty(&st->log); /* else it is read again at the next start */
+    free(st->settling.todo);
+    cof_store_log_close(&st->log);
+    cof_store_db_close(&st->db);
     cof_blob_files_close(&st->files);
-    cof_pending_done(&st->pending);
+    cof_recent_done(&st->recent);
+    if (st->dir_fd >= 0)
+        (void)close(st->dir_fd);
     if (st->lock_fd >= 0)
         (void)close(st->lock_fd);
     free(st);
@@ -722,11 +494,12 @@ void cof_disk_store_close(struct cof_disk_store *st)
 
 void cof_disk_store_stat(const struct cof_disk_store *st, struct cof_disk_store_stat *out)
 {
-    const char *name = sqlite3_db_filename(st->db, "main");
+    const char *name = sqlite3_db_filename(st->db.db, "main");
     char log[PATH_MAX];
     struct stat file;
 
-    *out = (struct cof_disk_store_stat){.n_bodies = (uint64_t)st->bodies.n, .body_bytes = (uint64_t)st->bodies.bytes};
+    *out = (struct cof_disk_store_stat){.n_bodies = (uint64_t)st->bodies.n, .body_bytes = (uint64_t)st->bodies.bytes,
+        .database_bytes = st->log.size[0] + st->log.size[1]};
     if (name != NULL && stat(name, &file) == 0)
         out->database_bytes += (uint64_t)file.st_size;
     if (name != NULL && snprintf(log, sizeof log, "%s-wal", name) < (int)sizeof log && stat(log, &file) == 0)
@@ -736,10 +509,13 @@ void cof_disk_store_stat(const struct cof_disk_store *st, struct cof_disk_store_
 enum cof_err cof_disk_store_count(struct cof_disk_store *st, const char *space, uint64_t *n)
 {
     sqlite3_stmt *stmt = NULL;
-    enum cof_err err = COF_E_IO;
+    enum cof_err err = cof_disk_store_settle_all(st);
 
-    if (sqlite3_prepare_v2(st->db, "SELECT count(*) FROM kv WHERE space = ?1", -1, &stmt, NULL) == SQLITE_OK &&
-        bind_text(stmt, 1, space) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
+    if (err != COF_OK)
+        return err;
+    err = COF_E_IO;
+    if (sqlite3_prepare_v2(st->db.db, "SELECT count(*) FROM kv WHERE space = ?1", -1, &stmt, NULL) == SQLITE_OK &&
+        sqlite3_bind_text(stmt, 1, space, -1, SQLITE_STATIC) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
         *n = (uint64_t)sqlite3_column_int64(stmt, 0);
         err = COF_OK;
     }

@@ -86,7 +86,7 @@ static enum cof_err copy_slot(struct cof_disk_store *st, const int to[COF_SLOTS_
 static enum cof_err copy_bodies(struct cof_disk_store *st, int root, const int to[COF_SLOTS_CLASSES], struct cof_diag *diag)
 {
     sqlite3_stmt *all = NULL;
-    int rc = sqlite3_prepare_v2(st->db, "SELECT id, size, body FROM blob WHERE typeof(body) <> 'blob'"
+    int rc = sqlite3_prepare_v2(st->db.db, "SELECT id, size, body FROM blob WHERE typeof(body) <> 'blob'"
         " AND id NOT IN (SELECT CAST(key AS TEXT) FROM kv WHERE space = 'lost')", -1, &all, NULL);
     enum cof_err err = COF_OK;
 
@@ -103,7 +103,7 @@ static enum cof_err copy_bodies(struct cof_disk_store *st, int root, const int t
 static enum cof_err copy_database(struct cof_disk_store *st, const char *path, struct cof_diag *diag)
 {
     sqlite3_stmt *stmt = NULL;
-    int rc = sqlite3_prepare_v2(st->db, "VACUUM INTO ?1", -1, &stmt, NULL);
+    int rc = sqlite3_prepare_v2(st->db.db, "VACUUM INTO ?1", -1, &stmt, NULL);
 
     if (rc == SQLITE_OK)
         rc = sqlite3_bind_text(stmt, 1, path, -1, SQLITE_STATIC);
@@ -111,7 +111,7 @@ static enum cof_err copy_database(struct cof_disk_store *st, const char *path, s
         rc = sqlite3_step(stmt);
     (void)sqlite3_finalize(stmt);
     if (rc != SQLITE_DONE)
-        return cof_diag_set(diag, rc == SQLITE_FULL ? COF_E_NO_SPACE : COF_E_IO, "cannot write %s: %s", path, sqlite3_errmsg(st->db));
+        return cof_diag_set(diag, rc == SQLITE_FULL ? COF_E_NO_SPACE : COF_E_IO, "cannot write %s: %s", path, sqlite3_errmsg(st->db.db));
     if (chmod(path, 0600) != 0)
         return failed(diag, "protect", path);
     return COF_OK;
@@ -140,6 +140,9 @@ enum cof_err cof_disk_store_backup(struct cof_disk_store *st, const char *target
         return cof_diag_set(diag, COF_E_STATE, "a transaction is open");
     if (snprintf(db, sizeof db, "%s/store.db", target) >= (int)sizeof db || snprintf(blobs, sizeof blobs, "%s/blobs", target) >= (int)sizeof blobs)
         return cof_diag_set(diag, COF_E_USAGE, "path too long: %s", target);
+    err = cof_disk_store_settle_all(st);
+    if (err != COF_OK)
+        return cof_diag_set(diag, err, "the log cannot be written to the database");
     err = copy_database(st, db, diag);
     if (err == COF_OK && (mkdir(blobs, 0700) != 0 || (root = open(blobs, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0))
         err = failed(diag, "make", blobs);

@@ -29,7 +29,7 @@ static enum cof_err of_rc(int rc)
 static enum cof_err check_structure(struct checking *c)
 {
     sqlite3_stmt *stmt = NULL;
-    int rc = sqlite3_prepare_v2(c->st->db, "PRAGMA integrity_check(100)", -1, &stmt, NULL);
+    int rc = sqlite3_prepare_v2(c->st->db.db, "PRAGMA integrity_check(100)", -1, &stmt, NULL);
 
     while (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
         const char *text = (const char *)sqlite3_column_text(stmt, 0);
@@ -40,7 +40,7 @@ static enum cof_err check_structure(struct checking *c)
     }
     (void)sqlite3_finalize(stmt);
     if ((rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB) {
-        tell(c, "the database is damaged", sqlite3_errmsg(c->st->db), false);
+        tell(c, "the database is damaged", sqlite3_errmsg(c->st->db.db), false);
         return COF_OK;
     }
     return of_rc(rc);
@@ -57,7 +57,7 @@ enum cof_err cof_disk_store_quick_check(struct cof_disk_store *st, struct cof_di
 {
     sqlite3_stmt *stmt = NULL;
     enum cof_err err = COF_OK;
-    int rc = sqlite3_prepare_v2(st->db, "PRAGMA quick_check(1)", -1, &stmt, NULL);
+    int rc = sqlite3_prepare_v2(st->db.db, "PRAGMA quick_check(1)", -1, &stmt, NULL);
 
     if (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
         const char *text = (const char *)sqlite3_column_text(stmt, 0);
@@ -67,7 +67,7 @@ enum cof_err cof_disk_store_quick_check(struct cof_disk_store *st, struct cof_di
             err = cof_disk_store_damaged(diag, text == NULL ? "no answer" : text);
     }
     (void)sqlite3_finalize(stmt);
-    return err == COF_OK && rc != SQLITE_OK ? cof_disk_store_damaged(diag, sqlite3_errmsg(st->db)) : err;
+    return err == COF_OK && rc != SQLITE_OK ? cof_disk_store_damaged(diag, sqlite3_errmsg(st->db.db)) : err;
 }
 
 /* Words of 32 hex digits in a record: the bodies it names. */
@@ -120,7 +120,7 @@ static bool looks_like_json(struct cof_view v)
 static enum cof_err read_records(struct checking *c)
 {
     sqlite3_stmt *all = NULL, *insert = NULL;
-    sqlite3 *db = c->st->db;
+    sqlite3 *db = c->st->db.db;
     int rc = sqlite3_exec(db, "CREATE TEMP TABLE IF NOT EXISTS named (id TEXT PRIMARY KEY) WITHOUT ROWID; DELETE FROM temp.named;", NULL, NULL, NULL);
 
     if (rc == SQLITE_OK)
@@ -193,7 +193,7 @@ static enum cof_err check_bodies(struct checking *c)
 {
     sqlite3_stmt *all = NULL;
     struct cof_disk_store *st = c->st;
-    int rc = sqlite3_prepare_v2(st->db, "SELECT id, size, body, id IN (SELECT id FROM temp.named) FROM blob", -1, &all, NULL);
+    int rc = sqlite3_prepare_v2(st->db.db, "SELECT id, size, body, id IN (SELECT id FROM temp.named) FROM blob", -1, &all, NULL);
     enum cof_err err = COF_OK;
 
     while (rc == SQLITE_OK && err == COF_OK && (rc = sqlite3_step(all)) == SQLITE_ROW) {
@@ -223,8 +223,10 @@ enum cof_err cof_disk_store_verify(struct cof_disk_store *st, bool repair, cof_d
                                    uint64_t *n_found, struct cof_diag *diag)
 {
     struct checking c = {.st = st, .repair = repair, .found = found, .ctx = ctx};
-    enum cof_err err = check_structure(&c);
+    enum cof_err err = cof_disk_store_settle_all(st);
 
+    if (err == COF_OK)
+        err = check_structure(&c);
     if (err == COF_OK && c.n == 0) { /* a damaged database is not asked further */
         err = st->ops.begin(st->ops.ctx);
         if (err == COF_OK)
@@ -237,13 +239,13 @@ enum cof_err cof_disk_store_verify(struct cof_disk_store *st, bool repair, cof_d
             st->ops.abandon(st->ops.ctx);
     }
     *n_found = c.n;
-    return err == COF_OK ? err : cof_diag_set(diag, err, "the store cannot be checked: %s", sqlite3_errmsg(st->db));
+    return err == COF_OK ? err : cof_diag_set(diag, err, "the store cannot be checked: %s", sqlite3_errmsg(st->db.db));
 }
 
 static bool names_file(void *ctx, const struct cof_blob_id *id)
 {
     struct cof_disk_store *st = ctx;
-    sqlite3_stmt *stmt = st->statements[ST_BLOB_GET];
+    sqlite3_stmt *stmt = st->db.statements[COF_DB_BODY_GET];
     bool named = sqlite3_bind_text(stmt, 1, id->text, -1, SQLITE_STATIC) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW &&
         sqlite3_column_type(stmt, 1) == SQLITE_NULL;
 
@@ -257,7 +259,7 @@ static enum cof_err count(struct cof_disk_store *st, const char *query, uint64_t
     sqlite3_stmt *stmt = NULL;
     enum cof_err err = COF_E_IO;
 
-    if (sqlite3_prepare_v2(st->db, query, -1, &stmt, NULL) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
+    if (sqlite3_prepare_v2(st->db.db, query, -1, &stmt, NULL) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
         *n = (uint64_t)sqlite3_column_int64(stmt, 0);
         err = COF_OK;
     }
@@ -270,7 +272,7 @@ static enum cof_err claim_slots(struct cof_disk_store *st, uint64_t *n_missing)
 {
     sqlite3_stmt *stmt = NULL;
     enum cof_err err = COF_OK;
-    int rc = sqlite3_prepare_v2(st->db, "SELECT body, size FROM blob WHERE typeof(body) = 'integer'", -1, &stmt, NULL);
+    int rc = sqlite3_prepare_v2(st->db.db, "SELECT body, size FROM blob WHERE typeof(body) = 'integer'", -1, &stmt, NULL);
 
     while (rc == SQLITE_OK && err == COF_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
         rc = SQLITE_OK;

@@ -1,50 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The disk store's own state, for store.c, store_check.c and store_backup.c only.
+ * The disk store's own state, for store.c, store_settle.c, store_check.c and store_backup.c only.
  */
 #ifndef COF_IO_STORE_STATE_H
 #define COF_IO_STORE_STATE_H
 
 #include "io/store.h"
 #include "io/store_blob.h"
-#include "io/store_pending.h"
-
-#include <sqlite3.h>
-
-enum statement {
-    ST_BEGIN,
-    ST_COMMIT,
-    ST_UNDO,
-    ST_SAVEPOINT,
-    ST_ROLLBACK,
-    ST_RELEASE,
-    ST_GET,
-    ST_PUT,
-    ST_REMOVE,
-    ST_SCAN_FROM,
-    ST_SCAN_AFTER,
-    ST_BLOB_PUT,
-    ST_BLOB_GET,
-    ST_BLOB_PLACE,
-    ST_BLOB_REMOVE,
-    N_STATEMENTS,
-};
+#include "io/store_db.h"
+#include "io/store_log.h"
+#include "io/store_recent.h"
 
 struct cof_body_totals {
     int64_t n, bytes;
 };
 
+/* A generation of the log that goes to the database. */
+struct cof_settling {
+    uint64_t generation;                   /* 0: none does */
+    const struct cof_recent_change **todo; /* owned */
+    size_t n, at;
+};
+
 struct cof_disk_store {
     struct cof_store ops;
     struct cof_blob_files files;
-    sqlite3 *db;
-    sqlite3_stmt *statements[N_STATEMENTS];
-    int lock_fd;
+    struct cof_store_db db;
+    struct cof_store_log log;
+    struct cof_recent recent; /* what the log has and the database does not, and what waits for commit */
+    struct cof_settling settling;
+    int lock_fd, dir_fd;
+    bool whole;        /* it was opened without a finding, so that closing may tidy up */
     bool open, dirty, dirty_at_savepoint;
-    bool asked, saved; /* a request has begun (savepoint); SQLite has a savepoint of it, and changes are made at once */
-    struct cof_pending pending; /* else they wait here */
+    size_t savepoint;  /* mark in recent */
     struct cof_body_totals bodies, bodies_at_begin, bodies_at_savepoint;
-    enum cof_err broken; /* SQLite gave the transaction up by itself: nothing more may be done in it */
 };
 
 /* The sentence for a database that is damaged, and the mend; COF_E_IO. */
@@ -52,5 +41,14 @@ enum cof_err cof_disk_store_damaged(struct cof_diag *diag, const char *finding);
 
 /* At the start: sweeps away files that nothing names, takes the slots in use, and counts what is there and what is missing. store_check.c. */
 enum cof_err cof_disk_store_take_stock(struct cof_disk_store *st, struct cof_disk_store_check *check);
+
+/* store_settle.c. At the start: what the log has and the database does not goes there. */
+COF_MUST_USE enum cof_err cof_disk_store_replay(struct cof_disk_store *st, struct cof_diag *diag);
+/* After a commit of n changes: takes some of what is due to the database. Nothing is lost when it fails; it is tried again. */
+enum cof_err cof_disk_store_settle(struct cof_disk_store *st, size_t n);
+/* Takes everything that was committed there. COF_E_STATE: something was changed since. */
+COF_MUST_USE enum cof_err cof_disk_store_settle_all(struct cof_disk_store *st);
+/* Whether the log is so long that nothing may be added before it was settled. */
+bool cof_disk_store_overdue(const struct cof_disk_store *st);
 
 #endif

@@ -429,7 +429,7 @@ static void remove_rotated(const char *data)
 
 enum cof_err cof_local_reset(const char *data, struct cof_diag *diag)
 {
-    static const char *const files[] = {"ready", "store.db", "store.db-wal", "store.db-shm", "master.key", "audit.jsonl", "audit.pem", "endpoint", "metrics", "imds", "serving"};
+    static const char *const files[] = {"ready", "store.db", "store.db-wal", "store.db-shm", "store.log-0", "store.log-1", "master.key", "audit.jsonl", "audit.pem", "endpoint", "metrics", "imds", "serving"};
     struct cof_disk_store *disk;
     char path[4096];
     enum cof_err err;

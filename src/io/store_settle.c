@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "io/store_state.h"
+
+#include <stdlib.h>
+
+#define AT_LEAST 16        /* changes after each commit while something is due */
+#define OVERDUE (4 * COF_STORE_LOG_FULL) /* bytes of log that the database could not be given */
+
+static enum cof_err on_change(void *ctx, const char *space, struct cof_view key, struct cof_view value, bool removed)
+{
+    return cof_store_db_change(ctx, space, key, value, removed);
+}
+
+enum cof_err cof_disk_store_replay(struct cof_disk_store *st, struct cof_diag *diag)
+{
+    uint64_t generation = st->db.generation;
+    struct cof_diag finding = {0};
+    enum cof_err err = cof_store_db_begin(&st->db);
+
+    if (err == COF_OK)
+        err = cof_store_log_open(&st->log, st->dir_fd, st->db.id, st->db.generation, on_change, &st->db, &generation, &finding);
+    if (err == COF_OK && generation > st->db.generation)
+        err = cof_store_db_commit(&st->db, generation);
+    else
+        cof_store_db_undo(&st->db);
+    cof_store_log_begin(&st->log, generation + 1, 0);
+    st->recent.generation = generation + 1;
+    if (err == COF_OK)
+        return COF_OK;
+    if (finding.text[0] == '\0')
+        return cof_diag_set(diag, err, "the store's log cannot be written to its database: %s", sqlite3_errmsg(st->db.db));
+    (void)cof_diag_set(diag, err, "%s", finding.text);
+    cof_diag_hint(diag, "put the data directory aside and a copy of `coffer-local backup` in its place");
+    return err;
+}
+
+bool cof_disk_store_overdue(const struct cof_disk_store *st)
+{
+    return st->log.at >= OVERDUE;
+}
+
+/* From here on the other file is written. */
+static enum cof_err start(struct cof_disk_store *st)
+{
+    enum cof_err err = cof_recent_of(&st->recent, st->log.generation, &st->settling.todo, &st->settling.n);
+
+    if (err != COF_OK)
+        return err;
+    st->settling.generation = st->log.generation;
+    st->settling.at = 0;
+    cof_store_log_begin(&st->log, st->log.generation + 1, st->log.sequence);
+    st->recent.generation = st->log.generation;
+    return COF_OK;
+}
+
+/* What has changed since is left out: the newer log has it, and the database gets it with that. */
+static enum cof_err some(struct cof_disk_store *st, size_t n)
+{
+    struct cof_settling *s = &st->settling;
+    enum cof_err err = cof_store_db_begin(&st->db);
+
+    for (; err == COF_OK && n > 0 && s->at < s->n; n--) {
+        const struct cof_recent_change *c = s->todo[s->at++];
+
+        if (c->generation <= s->generation)
+            err = cof_store_db_change(&st->db, c->space, cof_recent_key(c), cof_recent_value(c), c->removed);
+    }
+    if (err == COF_OK && s->at < s->n)
+        return COF_OK;
+    if (err == COF_OK)
+        err = cof_store_db_commit(&st->db, s->generation);
+    if (err != COF_OK) {
+        cof_store_db_undo(&st->db);
+        s->at = 0; /* from the beginning, the next time */
+        return err;
+    }
+    cof_recent_forget(&st->recent, s->generation);
+    free(s->todo);
+    *s = (struct cof_settling){0};
+    return COF_OK;
+}
+
+enum cof_err cof_disk_store_settle(struct cof_disk_store *st, size_t n)
+{
+    bool full = st->log.at >= COF_STORE_LOG_FULL;
+    enum cof_err err = COF_OK;
+
+    if (st->settling.generation != 0)
+        err = some(st, full ? SIZE_MAX : AT_LEAST + 2 * n);
+    if (err == COF_OK && full && st->settling.generation == 0)
+        err = start(st);
+    return err;
+}
+
+enum cof_err cof_disk_store_settle_all(struct cof_disk_store *st)
+{
+    enum cof_err err = cof_recent_mark(&st->recent) > 0 ? COF_E_STATE : COF_OK;
+
+    if (err == COF_OK && st->settling.generation != 0)
+        err = some(st, SIZE_MAX);
+    if (err == COF_OK && st->log.sequence > 0) {
+        err = start(st);
+        if (err == COF_OK)
+            err = some(st, SIZE_MAX);
+    }
+    return err;
+}
