@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The stand-in's store on disk (interface: src/standin/store.h). Keys and values in SQLite (WAL, synchronous=FULL);
- * blobs up to 32 KiB in it too, those up to 256 KiB in slots (store_slots.h), larger ones as files: written to blobs/tmp,
- * synced, renamed, and their directory synced before the transaction that names them. A crash leaves at worst files that
- * nothing names; opening removes them.
+ * The stand-in's store on disk (interface: src/standin/store.h). What a commit changes is one record of a log (store_log.h), synced, and
+ * is kept in memory (store_recent.h) until the database has it, too (SQLite, store_db.h), where it goes with the changes of many other
+ * commits (store_settle.c). Blobs up to 32 KiB go that way as well; those up to 256 KiB lie in slots (store_slots.h), larger
+ * ones are files: written to blobs/tmp, synced, renamed, and their directory synced before the record that names them. A crash leaves
+ * a log that is read at the next start, and at worst files that nothing names; opening removes them.
  *
- *   DIR/store.db  DIR/store.db-wal  DIR/blobs/tmp/ID  DIR/blobs/ab/ID  DIR/blobs/slots-64k ...  DIR/lock
+ *   DIR/store.log-0 and -1  DIR/store.db  DIR/store.db-wal  DIR/blobs/tmp/ID  DIR/blobs/ab/ID  DIR/blobs/slots-64k ...  DIR/lock
  */
 #ifndef COF_IO_STORE_H
 #define COF_IO_STORE_H

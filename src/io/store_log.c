@@ -152,6 +152,34 @@ static enum cof_err finish_head(struct cof_store_log *log)
     return err;
 }
 
+/* Of a record whose commit failed the bytes may be on the disk, or come there yet; the bodies that it names are let go of. So its place
+ * is made empty before anything else goes there. */
+static enum cof_err take_back(struct cof_store_log *log, unsigned which)
+{
+    static const uint8_t nothing[HEAD];
+    enum cof_err err = write_at(log->fd[which], cof_view_of(nothing, sizeof nothing), log->at);
+
+    if (err == COF_OK && fdatasync(log->fd[which]) != 0)
+        err = cof_err_from_errno(errno);
+    log->spoiled = err != COF_OK;
+    return err;
+}
+
+static enum cof_err write_record(struct cof_store_log *log, unsigned which, uint64_t end)
+{
+    enum cof_err err = write_at(log->fd[which], cof_buf_view(&log->record), log->at);
+
+    if (err == COF_OK && end > log->size[which])
+        grow(log, which, end);
+    if (err == COF_OK && fdatasync(log->fd[which]) != 0)
+        err = cof_err_from_errno(errno);
+    if (err == COF_OK)
+        return COF_OK;
+    log->spoiled = true;
+    (void)!take_back(log, which); /* else before the next one */
+    return err;
+}
+
 enum cof_err cof_store_log_commit(struct cof_store_log *log)
 {
     unsigned which = log->generation & 1;
@@ -162,12 +190,10 @@ enum cof_err cof_store_log_commit(struct cof_store_log *log)
         err = make_file(log, which);
     if (err == COF_OK && cof_buf_extend(&log->record, (size_t)(end - log->at) - log->record.len) == NULL)
         err = cof_buf_err(&log->record);
+    if (err == COF_OK && log->spoiled)
+        err = take_back(log, which);
     if (err == COF_OK)
-        err = write_at(log->fd[which], cof_buf_view(&log->record), log->at);
-    if (err == COF_OK && end > log->size[which])
-        grow(log, which, end);
-    if (err == COF_OK && fdatasync(log->fd[which]) != 0)
-        err = cof_err_from_errno(errno);
+        err = write_record(log, which, end);
     cof_buf_reset(&log->record);
     if (log->record.cap > COF_STORE_LOG_FULL)
         cof_buf_release(&log->record);

@@ -30,6 +30,7 @@ struct cof_store_log {
     uint64_t sequence;   /* of the record to come */
     uint64_t prior;      /* records of the generation before */
     uint64_t at;         /* where it goes */
+    bool spoiled;        /* a record lies there whose commit failed */
     struct cof_buf record;
 };
 

@@ -189,7 +189,7 @@ def leaks(s, between):
     for path in s.dir.rglob('*'):
         if path.is_file() and 'credentials' not in path.parts:
             data = path.read_bytes()
-            found += [f'{path.relative_to(s.dir)}: {b[:12]!r}' for b in (of_picture if path.name.startswith('store.db') else bad) if b in data] # IAM's own store knows its secrets
+            found += [f'{path.relative_to(s.dir)}: {b[:12]!r}' for b in (of_picture if path.name.startswith('store.') else bad) if b in data] # IAM's own store knows its secrets
     check('C-26 neither the picture, nor its digest, nor the result, nor a secret key is in any file, log, database or object', code == 0 and not found, f'{code} {err} {found}')
     traffic = [b for r, _, body in between.h.answers for b in of_picture if b in body or b in r.body]
     check('C-26 nor in anything that passed inside the enclave\'s own TLS', not traffic and len(between.h.answers) > 50, traffic)
