@@ -19,6 +19,7 @@
 #define UNSAVED_MAX ((size_t)1 << 20) /* over it the file is synced, so that the next row stays small */
 #define SIGN_LINES 1024
 #define SIGN_MS 60000
+#define HEAD_LAG 8192 /* records; a start after a crash reads all those that the store does not know to be in the file */
 #define SPACE "audit"
 
 static void set_mark(struct cof_audit_log *log)
@@ -236,6 +237,17 @@ static enum cof_err rotate(struct cof_audit_log *log, int64_t now_ms)
     return err == COF_OK ? cof_audit_log_reopen(log, now_ms) : err;
 }
 
+/* The store learns where the file ends. */
+static void keep_head(struct cof_audit_log *log)
+{
+    if (log->store == NULL || log->store->dirty(log->store->ctx) || log->head_kept == log->durable.next)
+        return;
+    if (log->store->begin(log->store->ctx) == COF_OK && cof_audit_log_save(log) == COF_OK)
+        cof_audit_log_saved(log, log->store->commit(log->store->ctx) == COF_OK, NULL);
+    else
+        log->store->abandon(log->store->ctx);
+}
+
 enum cof_err cof_audit_log_sync(struct cof_audit_log *log, int64_t now_ms, bool sign_now)
 {
     uint64_t n_unsigned = log->chain.next - log->signed_next;
@@ -249,6 +261,8 @@ enum cof_err cof_audit_log_sync(struct cof_audit_log *log, int64_t now_ms, bool 
     if (err == COF_OK)
         err = cof_audit_log_make_durable(log);
     set_mark(log);
+    if (err == COF_OK && log->durable.next - log->head_kept > HEAD_LAG)
+        keep_head(log);
     if (err == COF_OK && log->rotate_bytes > 0 && log->bytes >= log->rotate_bytes)
         err = rotate(log, now_ms);
     return err;
@@ -291,17 +305,6 @@ enum cof_err cof_audit_log_reopen(struct cof_audit_log *log, int64_t now_ms)
 void cof_audit_log_stat(const struct cof_audit_log *log, struct cof_audit_log_stat *out)
 {
     *out = (struct cof_audit_log_stat){log->n_records, log->bytes, log->waiting.len, log->chain};
-}
-
-/* The store learns where the file ends. */
-static void keep_head(struct cof_audit_log *log)
-{
-    if (log->store == NULL || log->store->dirty(log->store->ctx) || log->head_kept == log->durable.next)
-        return;
-    if (log->store->begin(log->store->ctx) == COF_OK && cof_audit_log_save(log) == COF_OK)
-        cof_audit_log_saved(log, log->store->commit(log->store->ctx) == COF_OK, NULL);
-    else
-        log->store->abandon(log->store->ctx);
 }
 
 void cof_audit_log_close(struct cof_audit_log *log, int64_t now_ms)

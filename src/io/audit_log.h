@@ -4,8 +4,10 @@
  * its record, at the price of no further fsync. Records of the turn of the loop that is to be committed go into the
  * store too, in the very transaction; after the commit they are written to the file. Every few seconds the file is
  * synced, and the store lets go of them. What a crash kept from the file is written again from the store at the next
- * start; a half-written line is completed from there, or, when it belongs to a request that was never answered, stays
- * and is spoken of by a TornRecord.
+ * start; a half-written line is completed from there, or, when it belongs to a request that changed nothing, stays and is
+ * spoken of by a TornRecord. A power cut may also lose bytes in the middle of what was not synced (zeros are read there): the
+ * file is cut at the first and goes on with the store's lines; what then still stands there and follows no more goes to
+ * FILE.damaged-TIME, and a TornRecord tells of it. Bytes that are neither those written nor zeros are no power cut's.
  *
  * Records of requests that changed nothing are written to the file before the answer leaves: kill -9 loses none, a
  * power cut at most those since the last sync.

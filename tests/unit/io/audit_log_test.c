@@ -7,6 +7,7 @@
 #include "io/audit_log.h"
 #include "memory_store.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -164,6 +165,124 @@ static void a_torn_line_is_told_of(void **state)
     world_done(&w);
 }
 
+static void put_zeros(off_t from, off_t to)
+{
+    int fd = open(path, O_WRONLY);
+
+    for (; from < to; from++)
+        assert_int_equal(pwrite(fd, "", 1, from), 1);
+    (void)close(fd);
+}
+
+static off_t size_now(void)
+{
+    struct stat st;
+
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_size;
+}
+
+/* A power cut may keep the file's length and lose bytes of what was not synced; where the store has them they come back. */
+static void holes_are_mended_from_the_store(void **state)
+{
+    struct world w;
+    struct cof_buf whole, now;
+    off_t synced, size;
+
+    world_init(&w);
+    commit(&w, 2);
+    assert_ok(cof_audit_log_sync(w.log, NOW, true));
+    synced = size_now();
+    commit(&w, 4);
+    size = size_now();
+    assert_true(read_file(path, &whole));
+    for (off_t at = synced; at < size; at += 61) {
+        crash(&w);
+        put_zeros(at, at + 40 < size ? at + 40 : size);
+        assert_ok(open_log(&w, 0, false));
+        assert_true(read_file(path, &now));
+        assert_int_equal(now.len, whole.len);
+        assert_memory_equal(now.data, whole.data, whole.len);
+        cof_buf_done(&now);
+    }
+    crash(&w);
+    put_zeros(synced - 40, synced); /* what was synced is no power cut's */
+    assert_int_equal(open_log(&w, 0, false), COF_E_AUTH);
+    assert_ok(open_log(&w, 0, true));
+    cof_buf_done(&whole);
+    world_done(&w);
+}
+
+/* Records of requests that changed nothing are in no commit: the store learns by itself where the file ends. */
+static void the_store_learns_where_the_file_ends(void **state)
+{
+    struct world w;
+    struct cof_buf head;
+
+    world_init(&w);
+    cof_buf_init(&head, 200);
+    for (int i = 0; i < 8200; i++) {
+        assert_ok(cof_audit_log_append(w.log, COF_LIT(RECORD)));
+        if (i % 1000 == 0)
+            assert_ok(cof_audit_log_flush(w.log));
+    }
+    assert_int_equal(w.store.ops.get(w.store.ops.ctx, "audit", COF_LIT("head"), &head), COF_E_NOT_FOUND);
+    assert_ok(cof_audit_log_sync(w.log, NOW, false));
+    assert_ok(w.store.ops.get(w.store.ops.ctx, "audit", COF_LIT("head"), &head));
+    assert_true(cof_view_starts(cof_buf_view(&head), COF_LIT("8201 "))); /* and a signature */
+    cof_buf_done(&head);
+    world_done(&w);
+}
+
+/* Where the store does not have them, a record tells of what follows the hole, and it is kept aside. */
+static void what_no_longer_follows_is_kept_aside(void **state)
+{
+    char command[300];
+    struct world w;
+    off_t first, second;
+
+    world_init(&w);
+    commit(&w, 2);
+    assert_ok(cof_audit_log_append(w.log, COF_LIT(RECORD)));
+    assert_ok(cof_audit_log_flush(w.log));
+    first = size_now();
+    for (int i = 0; i < 2; i++) {
+        assert_ok(cof_audit_log_append(w.log, COF_LIT(RECORD)));
+        assert_ok(cof_audit_log_flush(w.log));
+        second = i == 0 ? size_now() : second;
+    }
+    crash(&w);
+    put_zeros(first + 30, second - 30);
+    assert_ok(open_log(&w, 0, false));
+    assert_int_equal(check_all(&w), 4); /* two, the one before the hole, and the one that tells */
+    (void)snprintf(command, sizeof command, "grep -q '\"sequence\":5,' %s.damaged-*", path);
+    assert_int_equal(system(command), 0);
+    /* A second cut, in the middle of a mend: a torn line, and behind it the record of it, torn too. */
+    crash(&w);
+    (void)snprintf(command, sizeof command, "printf '{\"sequence\":5,\"prev\\n{\"sequence\":5,\"previousHash\":\"00' >> %s", path);
+    assert_int_equal(system(command), 0);
+    assert_ok(open_log(&w, 0, false));
+    assert_int_equal(check_all(&w), 5);
+    world_done(&w);
+}
+
+/* A record that was torn just behind an inner brace is no whole one. */
+static void a_torn_record_is_not_taken_for_a_whole_one(void **state)
+{
+    static const char nested[] = "{\"eventTime\":\"2026-11-23T20:00:00Z\",\"eventSource\":\"a\",\"eventName\":\"b\",\"c\":{\"d\":1},\"e\":2}\n";
+    struct world w;
+
+    world_init(&w);
+    commit(&w, 1);
+    assert_ok(cof_audit_log_append(w.log, cof_view_str(nested)));
+    assert_ok(cof_audit_log_flush(w.log));
+    crash(&w);
+    assert_int_equal(truncate(path, size_now() - 8), 0);
+    assert_ok(open_log(&w, 0, false));
+    assert_int_equal(check_all(&w), 2);
+    world_done(&w);
+}
+
 static void a_cut_or_altered_file_is_refused_and_put_aside_on_request(void **state)
 {
     struct world w;
@@ -238,14 +357,61 @@ static void the_chain_goes_on_in_new_files(void **state)
     world_done(&w);
 }
 
+/* The power goes after the old file was renamed and before the new one has its first record. */
+static void a_rotation_that_was_cut_goes_on(void **state)
+{
+    char old[120], other[120];
+
+    (void)snprintf(old, sizeof old, "%s/audit-0000000000000001.jsonl", dir);
+    (void)snprintf(other, sizeof other, "%s/elsewhere", dir);
+    for (int kind = 0; kind < 4; kind++) {
+        struct cof_audit_check c;
+        struct world w;
+
+        world_init(&w);
+        commit(&w, 10);
+        assert_ok(cof_audit_log_sync(w.log, NOW, true));
+        commit(&w, 2); /* the store has these, and learns where the file ended */
+        crash(&w);
+        assert_int_equal(rename(path, old), 0);
+        if (kind > 0) {
+            int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+            size_t n = kind == 1 ? 0 : kind == 2 ? 21 : 25;
+
+            assert_int_equal(write(fd, "{\"sequence\":14,\"prev\0\0\0\0", n), n);
+            (void)close(fd);
+        }
+        assert_ok(open_log(&w, 0, false));
+        cof_audit_check_init(&c, w.key);
+        assert_int_equal(check(&w, old, &c), 13);
+        assert_int_equal(check(&w, path, &c), 14);
+        assert_ok(cof_audit_check_end(&c, &w.diag));
+        commit(&w, 1);
+        crash(&w);
+        assert_int_equal(rename(path, other), 0); /* gone, and the part before it is older than what the store knows */
+        assert_int_equal(open_log(&w, 0, false), COF_E_AUTH);
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(rename(other, path), 0);
+        assert_ok(open_log(&w, 0, false));
+        world_done(&w);
+        assert_int_equal(unlink(old), 0);
+        assert_int_equal(unlink(path), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_a_crash_kept_from_the_file_comes_from_the_store, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_torn_line_is_told_of, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(holes_are_mended_from_the_store, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(the_store_learns_where_the_file_ends, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(what_no_longer_follows_is_kept_aside, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(a_torn_record_is_not_taken_for_a_whole_one, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_cut_or_altered_file_is_refused_and_put_aside_on_request, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_failed_commit_takes_its_records_back, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(the_chain_goes_on_in_new_files, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(a_rotation_that_was_cut_goes_on, make_dir, remove_dir),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

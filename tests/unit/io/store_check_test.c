@@ -170,6 +170,7 @@ static void torn_records_are_told(void **state)
     s = cof_disk_store_ops(st);
     assert_ok(s->put(s->ctx, "t", COF_LIT("whole"), COF_LIT("{\"a\":[\"}\"]}")));
     assert_ok(s->put(s->ctx, "t", COF_LIT("torn"), COF_LIT("{\"a\":[\"b\"")));
+    assert_ok(s->put(s->ctx, "sqs.body", COF_LIT("sealed"), COF_LIT("{\x9e\x01"))); /* bytes, not text */
     assert_ok(s->commit(s->ctx));
     f = look(st, true);
     assert_int_equal(f.n, 1);
