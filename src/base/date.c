@@ -95,8 +95,10 @@ void cof_date_http(int64_t ms, char out[static COF_DATE_MAX])
 {
     struct civil c = civil_of(ms);
 
-    (void)snprintf(out, COF_DATE_MAX, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT", weekdays + 3 * c.weekday, c.day,
-                   months + 3 * (c.month - 1), c.year, c.hour, c.minute, c.second);
+    paint(&c, "___, DD ___ YYYY hh:mm:ss ___", out);
+    memcpy(out, weekdays + (ptrdiff_t)3 * c.weekday, 3);
+    memcpy(out + 8, months + (ptrdiff_t)3 * (c.month - 1), 3);
+    memcpy(out + 26, "GMT", 3);
 }
 
 /* Takes n digits as a number. */

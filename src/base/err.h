@@ -10,6 +10,9 @@
 #include <stdbool.h>
 
 #define COF_MUST_USE __attribute__((warn_unused_result))
+/* Of a local variable with far more room than is mostly used, and a count of what is: its clearing at each call, by
+ * -ftrivial-auto-var-init, would be most of what the function costs. Not for what holds secrets. */
+#define COF_UNCLEARED __attribute__((uninitialized))
 #define COF_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 enum cof_class {

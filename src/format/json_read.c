@@ -158,15 +158,15 @@ static json_t *read_object(struct reader *r)
 {
     json_t *object = json_object();
     bool fine = object != NULL, end = fine && takes(r, '}');
+    size_t n = 0; /* a name that is there already adds none */
 
     while (fine && !end) {
         struct cof_view name;
         json_t *value = NULL;
         bool escaped;
 
-        fine = takes(r, '"') && scan_string(r, &name, &escaped) && !escaped &&
-            json_object_getn(object, (const char *)name.data, name.len) == NULL && takes(r, ':') && (value = read_value(r)) != NULL &&
-            json_object_setn_new_nocheck(object, (const char *)name.data, name.len, value) == 0;
+        fine = takes(r, '"') && scan_string(r, &name, &escaped) && !escaped && takes(r, ':') && (value = read_value(r)) != NULL &&
+            json_object_setn_new_nocheck(object, (const char *)name.data, name.len, value) == 0 && json_object_size(object) == ++n;
         end = fine && takes(r, '}');
         fine = fine && (end || takes(r, ','));
     }

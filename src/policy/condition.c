@@ -401,13 +401,23 @@ static enum cof_err expand_one(struct cof_view inside, const struct cof_context 
     return COF_OK;
 }
 
+bool cof_expand_asks(struct cof_view pattern, bool variables)
+{
+    return variables && cof_view_find(pattern, '$') != SIZE_MAX;
+}
+
 enum cof_err cof_expand(struct cof_view pattern, const struct cof_context *context, bool variables,
                         struct cof_expanded *out)
 {
     enum cof_err err = COF_OK;
 
+    out->plain = (struct cof_view){NULL, 0};
     cof_buf_init(&out->text, COF_EXPANDED_MAX);
     cof_buf_init(&out->mask, COF_EXPANDED_MAX);
+    if (pattern.len <= COF_EXPANDED_MAX && !cof_expand_asks(pattern, variables)) {
+        out->plain = pattern;
+        return COF_OK;
+    }
     while (err == COF_OK && pattern.len > 0) {
         size_t end = SIZE_MAX;
 
@@ -433,6 +443,8 @@ enum cof_err cof_expand(struct cof_view pattern, const struct cof_context *conte
 
 struct cof_glob cof_expanded_glob(const struct cof_expanded *expanded)
 {
+    if (expanded->plain.len > 0)
+        return (struct cof_glob){expanded->plain, NULL};
     return (struct cof_glob){cof_buf_view(&expanded->text), cof_buf_view(&expanded->mask).data};
 }
 

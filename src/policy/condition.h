@@ -83,12 +83,15 @@ COF_MUST_USE enum cof_err cof_condition_check(const struct cof_condition *cond, 
 
 /* A pattern with its policy variables replaced: ${key}, ${key, 'default'}, ${*} ${?} ${$}. */
 struct cof_expanded {
+    struct cof_view plain; /* the pattern itself, where nothing was replaced */
     struct cof_buf text;
     struct cof_buf mask;
 };
 
 #define COF_EXPANDED_MAX 8192 /* bytes after expansion */
 
+/* Whether cof_expand may look into the context; else that may be NULL. */
+bool cof_expand_asks(struct cof_view pattern, bool variables);
 /* COF_E_NOT_FOUND when a variable has no (single) value and no default: then the pattern matches nothing. out is
  * initialised in any case; call cof_expanded_done. */
 COF_MUST_USE enum cof_err cof_expand(struct cof_view pattern, const struct cof_context *context, bool variables,

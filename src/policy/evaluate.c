@@ -6,8 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The request with the keys that follow from it in front of the service's own, so that they win. */
+/* The request with the keys that follow from it in front of the service's own, so that they win. It is made when a statement
+ * first asks for it: most name another action or resource, or no condition and no variable. */
 struct full_context {
+    const struct cof_access *access;
+    bool is_made;
+    enum cof_err err; /* of making it */
     struct cof_context_value *items;
     struct cof_context context;
     struct cof_buf tag_keys;
@@ -54,11 +58,13 @@ static void add_key(struct full_context *full, struct cof_view key, const struct
 /* A key the caller has no say in must not be supplied by the context either, even where it has no value. */
 static bool is_derived(struct cof_view key)
 {
-    static const char *const derived[] = {"aws:PrincipalArn", "aws:PrincipalAccount", "aws:PrincipalType",
-        "aws:username", "aws:userid", "aws:CurrentTime", "aws:EpochTime", "aws:ResourceAccount"};
+    const struct cof_view derived[] = {COF_LIT("aws:PrincipalArn"), COF_LIT("aws:PrincipalAccount"), COF_LIT("aws:PrincipalType"),
+        COF_LIT("aws:username"), COF_LIT("aws:userid"), COF_LIT("aws:CurrentTime"), COF_LIT("aws:EpochTime"), COF_LIT("aws:ResourceAccount")};
 
+    if (!cof_view_eq_nocase(cof_view_sub(key, 0, 4), COF_LIT("aws:")))
+        return false;
     for (size_t i = 0; i < sizeof derived / sizeof derived[0]; i++)
-        if (cof_view_eq_nocase(key, cof_view_str(derived[i])))
+        if (cof_view_eq_nocase(key, derived[i]))
             return true;
     return key.len >= sizeof "aws:PrincipalTag/" - 1 &&
            cof_view_eq_nocase(cof_view_sub(key, 0, sizeof "aws:PrincipalTag/" - 1), COF_LIT("aws:PrincipalTag/"));
@@ -90,12 +96,17 @@ static void full_context_done(struct full_context *full)
     cof_buf_done(&full->tag_keys);
 }
 
-static enum cof_err full_context_init(struct full_context *full, const struct cof_access *access)
+static void full_context_init(struct full_context *full, const struct cof_access *access)
 {
+    *full = (struct full_context){.access = access};
+}
+
+static enum cof_err make(struct full_context *full)
+{
+    const struct cof_access *access = full->access;
     const struct cof_caller *caller = &access->caller;
     enum cof_err err;
 
-    *full = (struct full_context){0};
     cof_buf_init(&full->tag_keys, 65536);
     full->items = calloc(N_DERIVED + caller->n_tags + access->context.n_items, sizeof *full->items);
     if (full->items == NULL)
@@ -124,6 +135,15 @@ static enum cof_err full_context_init(struct full_context *full, const struct co
         if (!is_derived(access->context.items[i].key))
             full->items[full->context.n_items++] = access->context.items[i];
     return err;
+}
+
+static enum cof_err context_of(struct full_context *full, const struct cof_context **out)
+{
+    if (!full->is_made)
+        full->err = make(full);
+    full->is_made = true;
+    *out = &full->context;
+    return full->err;
 }
 
 /* How closely a Principal element names the caller. */
@@ -212,9 +232,11 @@ static bool names_action(const struct cof_statement *st, struct cof_view action)
 }
 
 static enum cof_err names_resource(const struct cof_policy *policy, const struct cof_statement *st,
-                                   struct cof_view resource, const struct cof_context *context, bool *out)
+                                   struct cof_view resource, struct full_context *full, bool *out)
 {
+    const struct cof_context *context = NULL;
     bool found = false;
+    enum cof_err err = COF_OK;
 
     *out = false;
     if (policy->kind == COF_POLICY_TRUST) {
@@ -223,21 +245,27 @@ static enum cof_err names_resource(const struct cof_policy *policy, const struct
     }
     for (size_t i = 0; i < st->n_resources && !found; i++) {
         struct cof_expanded e;
-        enum cof_err err = cof_expand(st->resources[i], context, policy->variables, &e);
 
+        if (context == NULL && cof_expand_asks(st->resources[i], policy->variables))
+            err = context_of(full, &context);
+        if (err != COF_OK)
+            return err;
+        err = cof_expand(st->resources[i], context, policy->variables, &e);
         found = err == COF_OK && cof_glob_match_arn(cof_expanded_glob(&e), resource);
         cof_expanded_done(&e);
         if (err != COF_OK && err != COF_E_NOT_FOUND)
             return err;
+        err = COF_OK;
     }
     *out = found != st->not_resource;
     return COF_OK;
 }
 
 static enum cof_err conditions_hold(const struct cof_policy *policy, const struct cof_statement *st,
-                                    const struct cof_context *context, bool *out)
+                                    struct full_context *full, bool *out)
 {
-    enum cof_err err = COF_OK;
+    const struct cof_context *context = NULL;
+    enum cof_err err = st->n_conditions == 0 ? COF_OK : context_of(full, &context);
 
     *out = true;
     for (size_t i = 0; i < st->n_conditions && err == COF_OK && *out; i++)
@@ -247,7 +275,7 @@ static enum cof_err conditions_hold(const struct cof_policy *policy, const struc
 
 /* What cannot be decided (memory, size) applies when it denies and does not when it allows. */
 static enum closeness applies(const struct cof_policy *policy, const struct cof_statement *st,
-                              const struct cof_access *access, const struct cof_context *context)
+                              const struct cof_access *access, struct full_context *full)
 {
     enum closeness close = policy->kind == COF_POLICY_IDENTITY ? NAMES_SELF : names_caller(st, &access->caller);
     bool yes;
@@ -255,9 +283,9 @@ static enum closeness applies(const struct cof_policy *policy, const struct cof_
 
     if (close == NAMES_NOBODY || !names_action(st, access->action))
         return NAMES_NOBODY;
-    err = names_resource(policy, st, access->resource, context, &yes);
+    err = names_resource(policy, st, access->resource, full, &yes);
     if (err == COF_OK && yes)
-        err = conditions_hold(policy, st, context, &yes);
+        err = conditions_hold(policy, st, full, &yes);
     if (err != COF_OK)
         yes = st->effect == COF_EFFECT_DENY;
     return yes ? close : NAMES_NOBODY;
@@ -267,10 +295,10 @@ bool cof_statement_applies(const struct cof_policy *policy, const struct cof_sta
                            const struct cof_access *access)
 {
     struct full_context full;
-    bool yes = statement->effect == COF_EFFECT_DENY;
+    bool yes;
 
-    if (full_context_init(&full, access) == COF_OK)
-        yes = applies(policy, statement, access, &full.context) != NAMES_NOBODY;
+    full_context_init(&full, access);
+    yes = applies(policy, statement, access, &full) != NAMES_NOBODY;
     full_context_done(&full);
     return yes;
 }
@@ -282,15 +310,14 @@ enum cof_miss cof_statement_miss(const struct cof_policy *policy, const struct c
     struct full_context full;
     bool yes = false;
 
-    if (full_context_init(&full, access) != COF_OK)
-        miss = COF_MISS_CONDITION;
-    else if (policy->kind != COF_POLICY_IDENTITY && names_caller(statement, &access->caller) == NAMES_NOBODY)
+    full_context_init(&full, access);
+    if (policy->kind != COF_POLICY_IDENTITY && names_caller(statement, &access->caller) == NAMES_NOBODY)
         miss = COF_MISS_PRINCIPAL;
     else if (!names_action(statement, access->action))
         miss = COF_MISS_ACTION;
-    else if (names_resource(policy, statement, access->resource, &full.context, &yes) == COF_OK && !yes)
+    else if (names_resource(policy, statement, access->resource, &full, &yes) == COF_OK && !yes)
         miss = COF_MISS_RESOURCE;
-    else if (applies(policy, statement, access, &full.context) != NAMES_NOBODY)
+    else if (applies(policy, statement, access, &full) != NAMES_NOBODY)
         miss = COF_MISS_NOTHING;
     full_context_done(&full);
     return miss;
@@ -299,11 +326,13 @@ enum cof_miss cof_statement_miss(const struct cof_policy *policy, const struct c
 bool cof_statement_condition_holds(const struct cof_policy *policy, const struct cof_statement *statement, size_t condition,
                                    const struct cof_access *access)
 {
+    const struct cof_context *context;
     struct full_context full;
     bool yes = false;
 
-    if (full_context_init(&full, access) != COF_OK ||
-        cof_condition_check(&statement->conditions[condition], &full.context, policy->variables, &yes) != COF_OK)
+    full_context_init(&full, access);
+    if (context_of(&full, &context) != COF_OK ||
+        cof_condition_check(&statement->conditions[condition], context, policy->variables, &yes) != COF_OK)
         yes = statement->effect == COF_EFFECT_DENY;
     full_context_done(&full);
     return yes;
@@ -312,10 +341,12 @@ bool cof_statement_condition_holds(const struct cof_policy *policy, const struct
 void cof_access_describe(const struct cof_access *access, struct cof_view key, struct cof_buf *out)
 {
     const struct cof_context_value *have = NULL;
+    const struct cof_context *context;
     struct full_context full;
 
-    if (full_context_init(&full, access) == COF_OK)
-        have = cof_context_find(&full.context, key);
+    full_context_init(&full, access);
+    if (context_of(&full, &context) == COF_OK)
+        have = cof_context_find(context, key);
     for (size_t i = 0; have != NULL && i < have->n_values; i++) {
         if (i > 0)
             cof_buf_add_str(out, ", ");
@@ -333,7 +364,7 @@ struct finding {
 };
 
 static struct finding look(const struct cof_policy *policy, const struct cof_access *access,
-                           const struct cof_context *context)
+                           struct full_context *full)
 {
     struct finding found = {SIZE_MAX, SIZE_MAX, NAMES_NOBODY};
 
@@ -343,7 +374,7 @@ static struct finding look(const struct cof_policy *policy, const struct cof_acc
 
         if (st->effect == COF_EFFECT_DENY && found.deny != SIZE_MAX)
             continue;
-        close = applies(policy, st, access, context);
+        close = applies(policy, st, access, full);
         if (close == NAMES_NOBODY)
             continue;
         if (st->effect == COF_EFFECT_DENY) {
@@ -384,7 +415,7 @@ struct findings {
 
 /* Looks everywhere; true when some Deny applies, which *denied then names. */
 static bool gather(const struct cof_policy_set *set, const struct cof_access *access,
-                   const struct cof_context *context, struct findings *f, struct cof_decision *denied)
+                   struct full_context *full, struct findings *f, struct cof_decision *denied)
 {
     const struct {
         enum cof_policy_source source;
@@ -396,14 +427,14 @@ static bool gather(const struct cof_policy_set *set, const struct cof_access *ac
 
     *f = (struct findings){.identity_allow = SIZE_MAX};
     for (size_t i = 0; i < sizeof single / sizeof single[0]; i++) {
-        *single[i].finding = look(single[i].named->policy, access, context);
+        *single[i].finding = look(single[i].named->policy, access, full);
         if (single[i].finding->deny != SIZE_MAX) {
             *denied = decide(COF_VERDICT_EXPLICIT_DENY, single[i].source, single[i].named, single[i].finding->deny);
             return true;
         }
     }
     for (size_t i = 0; i < set->n_identity; i++) {
-        struct finding found = look(set->identity[i].policy, access, context);
+        struct finding found = look(set->identity[i].policy, access, full);
 
         if (found.deny != SIZE_MAX) {
             *denied = decide(COF_VERDICT_EXPLICIT_DENY, COF_SOURCE_IDENTITY, &set->identity[i], found.deny);
@@ -468,7 +499,8 @@ struct cof_decision cof_evaluate(const struct cof_policy_set *set, const struct 
     /* Without Principal an identity policy would speak about everybody. */
     if (set->resource.policy != NULL && set->resource.policy->kind == COF_POLICY_IDENTITY)
         return decision;
-    if (full_context_init(&full, access) == COF_OK && !gather(set, access, &full.context, &f, &decision))
+    full_context_init(&full, access);
+    if (!gather(set, access, &full, &f, &decision))
         decision = weigh(set, access, &f);
     full_context_done(&full);
     return decision;

@@ -79,10 +79,29 @@ static bool take_part(struct cof_glob *p, struct cof_glob *part)
     return true;
 }
 
+/* How far both are the same, up to the pattern's first wildcard. */
+static size_t same_start(const struct cof_glob *p, struct cof_view arn, size_t *n_colons)
+{
+    size_t i = 0;
+
+    *n_colons = 0;
+    while (i < p->text.len && i < arn.len && p->text.data[i] == arn.data[i] && !wild(p, i, '*') && !wild(p, i, '?'))
+        *n_colons += p->text.data[i++] == ':';
+    return i;
+}
+
 bool cof_glob_match_arn(struct cof_glob pattern, struct cof_view arn)
 {
+    size_t n_colons, same;
+
     if (pattern.text.len == 1 && wild(&pattern, 0, '*'))
         return true;
+    same = same_start(&pattern, arn, &n_colons);
+    if (n_colons >= 5) /* only the last part is left to compare, and it begins the same */
+        return match((struct cof_glob){cof_view_sub(pattern.text, same, SIZE_MAX), pattern.mask == NULL ? NULL : pattern.mask + same},
+                     cof_view_sub(arn, same, SIZE_MAX), false);
+    if (same < pattern.text.len && !wild(&pattern, same, '*') && !wild(&pattern, same, '?'))
+        return false;
     for (int i = 0; i < 5; i++) {
         struct cof_glob part;
         struct cof_view head;

@@ -238,10 +238,18 @@ static void note(struct cof_standin_request *req, const struct cof_decision *d)
         cof_standin_audit(req, "denied_by_sid", d->sid);
 }
 
+static void name_action(struct cof_standin_request *req, const char *action)
+{
+    size_t len = strnlen(action, sizeof req->action - 1);
+
+    memcpy(req->action, action, len);
+    req->action[len] = '\0';
+}
+
 enum cof_err cof_standin_authorize(struct cof_standin *s, struct cof_standin_request *req,
     const struct cof_standin_access *access, struct cof_buf *why)
 {
-    struct cof_standin_context context = {.n = 0};
+    struct cof_standin_context context COF_UNCLEARED;
     struct base_texts texts;
     struct gathered g;
     struct cof_access a = {.caller = access->caller != NULL ? *access->caller : req->principal->caller,
@@ -251,7 +259,9 @@ enum cof_err cof_standin_authorize(struct cof_standin *s, struct cof_standin_req
         .verdict = COF_VERDICT_EXPLICIT_DENY, .policy = "a policy that cannot be read", .statement = SIZE_MAX};
     enum cof_err err;
 
-    (void)snprintf(req->action, sizeof req->action, "%s", access->action);
+    name_action(req, access->action);
+    context.n = 0;
+    context.over = false;
     add_base(req, access, &texts, &context);
     for (size_t i = 0; access->context != NULL && i < access->context->n; i++)
         cof_standin_context_add_list(&context, access->context->items[i].key, access->context->items[i].values,
@@ -279,6 +289,6 @@ enum cof_err cof_standin_authorize(struct cof_standin *s, struct cof_standin_req
 
 void cof_standin_public(struct cof_standin_request *req, const char *action)
 {
-    (void)snprintf(req->action, sizeof req->action, "%s", action);
+    name_action(req, action);
     req->authorized = true;
 }

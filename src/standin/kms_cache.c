@@ -10,8 +10,7 @@
 #define N_RECIPIENTS 16
 
 struct entry {
-    struct cof_kms_key *key; /* NULL: free */
-    struct cof_buf text;     /* what it was parsed from */
+    struct cof_kms_key *key; /* NULL: free; its record is the store's memory's */
     uint64_t used;
 };
 
@@ -55,7 +54,6 @@ enum cof_err cof_kms_cache_start(struct cof_standin *s, void **state, struct cof
 static void drop(struct entry *e)
 {
     cof_kms_key_close(e->key);
-    cof_buf_done(&e->text);
     *e = (struct entry){0};
 }
 
@@ -76,7 +74,7 @@ void cof_kms_cache_stop(struct cof_standin *s, void *state)
     free(c);
 }
 
-struct cof_kms_key *cof_kms_cache_find(struct cof_standin *s, struct cof_view id, struct cof_view text)
+struct cof_kms_key *cof_kms_cache_find(struct cof_standin *s, struct cof_view id, const struct json_t *record)
 {
     struct cache *c = cache_of(s);
 
@@ -85,7 +83,7 @@ struct cof_kms_key *cof_kms_cache_find(struct cof_standin *s, struct cof_view id
 
         if (e->key == NULL || !cof_view_eq_str(id, e->key->id))
             continue;
-        if (!cof_view_eq(text, cof_buf_view(&e->text))) {
+        if (e->key->record != record) {
             drop(e);
             return NULL;
         }
@@ -96,7 +94,7 @@ struct cof_kms_key *cof_kms_cache_find(struct cof_standin *s, struct cof_view id
     return NULL;
 }
 
-void cof_kms_cache_put(struct cof_standin *s, struct cof_kms_key *key, struct cof_buf *text)
+void cof_kms_cache_put(struct cof_standin *s, struct cof_kms_key *key)
 {
     struct cache *c = cache_of(s);
     size_t at = 0;
@@ -108,8 +106,7 @@ void cof_kms_cache_put(struct cof_standin *s, struct cof_kms_key *key, struct co
             at = i;
     drop(&c->keys[at]);
     key->refs++;
-    c->keys[at] = (struct entry){key, *text, ++c->n_uses};
-    *text = (struct cof_buf){.max = COF_KMS_RECORD_MAX}; /* moved */
+    c->keys[at] = (struct entry){key, ++c->n_uses};
 }
 
 struct cof_attest_cache *cof_kms_cache_attest(struct cof_standin *s)

@@ -14,10 +14,9 @@
 COF_MUST_USE enum cof_err cof_kms_cache_start(struct cof_standin *s, void **state, struct cof_diag *diag);
 void cof_kms_cache_stop(struct cof_standin *s, void *state);
 
-/* A reference to the key of that id made from that text, or NULL. */
-struct cof_kms_key *cof_kms_cache_find(struct cof_standin *s, struct cof_view id, struct cof_view text);
-/* Keeps a reference to it; text is moved out. */
-void cof_kms_cache_put(struct cof_standin *s, struct cof_kms_key *key, struct cof_buf *text);
+/* A reference to the key of that id made from that record, or NULL. */
+struct cof_kms_key *cof_kms_cache_find(struct cof_standin *s, struct cof_view id, const struct json_t *record);
+void cof_kms_cache_put(struct cof_standin *s, struct cof_kms_key *key); /* keeps a reference to it */
 
 /* Chains that verified; NULL without a service. */
 struct cof_attest_cache *cof_kms_cache_attest(struct cof_standin *s);

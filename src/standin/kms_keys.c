@@ -6,6 +6,7 @@
 #include "standin/kms_alias.h"
 #include "standin/kms_cache.h"
 #include "standin/kms_grants.h"
+#include "standin/memo.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -153,14 +154,17 @@ static enum cof_err new_key(const struct cof_standin *s, struct cof_view id, str
     return COF_OK;
 }
 
-static enum cof_err parse_key(struct cof_standin *s, struct cof_view id, struct cof_view text, struct cof_kms_key **out)
+/* The record is moved in. */
+static enum cof_err make_key(struct cof_standin *s, struct cof_view id, json_t *record, struct cof_kms_key **out)
 {
     enum cof_err err = new_key(s, id, out);
 
-    if (err == COF_OK)
-        err = cof_json_parse_object(text, COF_KMS_RECORD_MAX, &(*out)->record, NULL);
-    if (err == COF_OK)
-        err = read_record(*out);
+    if (err != COF_OK) {
+        json_decref(record);
+        return err;
+    }
+    (*out)->record = record;
+    err = read_record(*out);
     if (err != COF_OK) {
         cof_kms_key_close(*out);
         *out = NULL;
@@ -168,23 +172,29 @@ static enum cof_err parse_key(struct cof_standin *s, struct cof_view id, struct 
     return err;
 }
 
+/* A shared key's record is shared with the store's memory: as long as that gives the same one, the key is the same. */
 static enum cof_err load(struct cof_standin *s, struct cof_view id, bool shared, struct cof_kms_key **out)
 {
     const struct cof_store *store = cof_standin_store(s);
-    struct cof_buf text;
+    json_t *record;
     enum cof_err err;
 
     *out = NULL;
-    cof_buf_init(&text, COF_KMS_RECORD_MAX);
-    err = store->get(store->ctx, "kms.key", id, &text);
-    if (err == COF_OK && shared)
-        *out = cof_kms_cache_find(s, id, cof_buf_view(&text));
-    if (err == COF_OK && *out == NULL) {
-        err = parse_key(s, id, cof_buf_view(&text), out);
-        if (err == COF_OK && shared)
-            cof_kms_cache_put(s, *out, &text);
+    if (!shared) {
+        err = cof_record_copy(store, "kms.key", id, &record);
+        return err == COF_OK ? make_key(s, id, record, out) : err;
     }
-    cof_buf_done(&text);
+    err = cof_record_get(store, "kms.key", id, &record);
+    if (err != COF_OK)
+        return err;
+    *out = cof_kms_cache_find(s, id, record);
+    if (*out != NULL) {
+        json_decref(record);
+        return COF_OK;
+    }
+    err = make_key(s, id, record, out);
+    if (err == COF_OK)
+        cof_kms_cache_put(s, *out);
     return err;
 }
 

@@ -5,27 +5,35 @@
 #include "standin/kms_grants.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* What an attested request adds. */
+struct pcr_texts {
+    char values[COF_ATTEST_PCRS][2 * COF_ATTEST_PCR_SIZE + 1];
+    char names[COF_ATTEST_PCRS][64];
+};
 
 /* Texts that the condition context's views point to. */
 struct texts {
     struct cof_buf tag_names, context_names; /* one after another; each is filled once, since it may move while it grows */
     struct cof_view keys[COF_STANDIN_CONTEXT_MAX], aliases[COF_STANDIN_CONTEXT_MAX];
     char via[128];
-    char pcrs[COF_ATTEST_PCRS][2 * COF_ATTEST_PCR_SIZE + 1];
-    char pcr_names[COF_ATTEST_PCRS][64];
+    struct pcr_texts *pcrs; /* NULL: not attested */
 };
 
 static void texts_init(struct texts *t)
 {
     cof_buf_init(&t->tag_names, 65536);
     cof_buf_init(&t->context_names, 65536);
+    t->pcrs = NULL;
 }
 
 static void texts_done(struct texts *t)
 {
     cof_buf_done(&t->tag_names);
     cof_buf_done(&t->context_names);
+    free(t->pcrs);
 }
 
 static struct cof_view text_of(const json_t *value)
@@ -81,14 +89,19 @@ static void add_attestation(const struct cof_attest *attest, struct texts *t, st
 {
     if (attest == NULL)
         return;
+    t->pcrs = calloc(1, sizeof *t->pcrs);
+    if (t->pcrs == NULL) {
+        out->over = true;
+        return;
+    }
     for (unsigned i = 0; i < COF_ATTEST_PCRS; i++) {
         if ((attest->doc.pcr_mask >> i & 1) == 0)
             continue;
-        cof_hex_encode(attest->doc.pcrs[i].data, COF_ATTEST_PCR_SIZE, t->pcrs[i]);
-        (void)snprintf(t->pcr_names[i], sizeof t->pcr_names[i], "kms:RecipientAttestation:PCR%u", i);
-        cof_standin_context_add(out, cof_view_str(t->pcr_names[i]), cof_view_str(t->pcrs[i]));
+        cof_hex_encode(attest->doc.pcrs[i].data, COF_ATTEST_PCR_SIZE, t->pcrs->values[i]);
+        (void)snprintf(t->pcrs->names[i], sizeof t->pcrs->names[i], "kms:RecipientAttestation:PCR%u", i);
+        cof_standin_context_add(out, cof_view_str(t->pcrs->names[i]), cof_view_str(t->pcrs->values[i]));
         if (i == 0)
-            cof_standin_context_add(out, COF_LIT("kms:RecipientAttestation:ImageSha384"), cof_view_str(t->pcrs[i]));
+            cof_standin_context_add(out, COF_LIT("kms:RecipientAttestation:ImageSha384"), cof_view_str(t->pcrs->values[i]));
     }
 }
 
@@ -165,8 +178,8 @@ enum cof_err cof_kms_permit(struct cof_standin *s, struct cof_standin_request *r
 {
     struct cof_standin_access access = access_of(asking);
     struct granting granting = {.s = s, .req = req, .asking = asking};
-    struct cof_standin_context conditions;
-    struct texts t;
+    struct cof_standin_context conditions COF_UNCLEARED;
+    struct texts t COF_UNCLEARED;
     enum cof_err err;
 
     conditions.n = 0;
@@ -193,8 +206,8 @@ enum cof_err cof_kms_permit_later(struct cof_standin *s, struct cof_standin_requ
     struct cof_standin_access access = access_of(asking);
     struct cof_caller root = {.kind = COF_CALLER_ROOT, .account = cof_view_str(cof_standin_account(s))};
     char root_arn[64], action[sizeof req->action];
-    struct cof_standin_context conditions;
-    struct texts t;
+    struct cof_standin_context conditions COF_UNCLEARED;
+    struct texts t COF_UNCLEARED;
     enum cof_err err;
 
     (void)snprintf(root_arn, sizeof root_arn, "arn:aws:iam::%s:root", cof_standin_account(s));

@@ -10,13 +10,15 @@
 
 #define SETS 64 /* a power of two */
 #define WAYS 4
-#define TEXT_MAX 32768 /* longer records are not kept */
+#define TEXT_MAX ((size_t)1 << 20) /* longer values are not kept, */
+#define TEXTS_MAX ((size_t)8 << 20) /* nor more than these together */
 #define KEY_MAX 512
 
 struct entry {
     const char *space; /* the callers' literals; compared by content */
     struct cof_buf key;
-    json_t *record; /* NULL: empty */
+    json_t *record; /* NULL: empty; null: there is no such value */
+    size_t len;     /* of the value */
     uint64_t used;
 };
 
@@ -25,6 +27,7 @@ struct cof_memo {
     const struct cof_store *below;
     struct entry entries[SETS][WAYS];
     uint64_t now;
+    size_t len; /* of all that is remembered */
     bool changed; /* since the savepoint */
 };
 
@@ -53,8 +56,9 @@ void cof_record_done(json_t *record)
     json_decref(record);
 }
 
-static void forget(struct entry *e)
+static void forget(struct cof_memo *m, struct entry *e)
 {
+    m->len -= e->len;
     cof_record_done(e->record);
     cof_buf_done(&e->key);
     *e = (struct entry){.record = NULL};
@@ -65,7 +69,7 @@ static void forget_all(struct cof_memo *m)
     for (size_t i = 0; i < SETS; i++)
         for (size_t k = 0; k < WAYS; k++)
             if (m->entries[i][k].record != NULL)
-                forget(&m->entries[i][k]);
+                forget(m, &m->entries[i][k]);
 }
 
 static struct entry *set_of(struct cof_memo *m, const char *space, struct cof_view key)
@@ -90,22 +94,24 @@ static void forget_key(struct cof_memo *m, const char *space, struct cof_view ke
 
     for (size_t i = 0; i < WAYS; i++)
         if (is(&set[i], space, key))
-            forget(&set[i]);
+            forget(m, &set[i]);
     m->changed = true;
 }
 
 /* Takes the place of the one unused for longest. Without memory nothing is remembered. */
-static void remember(struct cof_memo *m, const char *space, struct cof_view key, json_t *record)
+static void remember(struct cof_memo *m, const char *space, struct cof_view key, json_t *record, size_t len)
 {
     struct entry *set = set_of(m, space, key), *place = &set[0];
 
-    if (key.len > KEY_MAX)
+    if (key.len > KEY_MAX || len > TEXT_MAX)
         return;
+    if (m->len + len > TEXTS_MAX)
+        forget_all(m);
     for (size_t i = 0; i < WAYS && place->record != NULL; i++)
         if (set[i].record == NULL || set[i].used < place->used)
             place = &set[i];
     if (place->record != NULL)
-        forget(place);
+        forget(m, place);
     cof_buf_init(&place->key, KEY_MAX);
     cof_buf_add(&place->key, key);
     if (cof_buf_err(&place->key) != COF_OK) {
@@ -114,10 +120,13 @@ static void remember(struct cof_memo *m, const char *space, struct cof_view key,
     }
     place->space = space;
     place->record = json_incref(record);
+    place->len = len;
     place->used = m->now;
+    m->len += len;
 }
 
-static enum cof_err parse(const struct cof_store *store, const char *space, struct cof_view key, json_t **out, size_t *len)
+/* The value as JSON, or as a JSON string of its bytes. */
+static enum cof_err fetch(const struct cof_store *store, const char *space, struct cof_view key, bool raw, json_t **out, size_t *len)
 {
     struct cof_buf text;
     enum cof_err err;
@@ -126,37 +135,76 @@ static enum cof_err parse(const struct cof_store *store, const char *space, stru
     cof_buf_init_secret(&text, COF_STORE_VALUE_MAX);
     err = store->get(store->ctx, space, key, &text);
     *len = text.len;
-    if (err == COF_OK)
+    if (err == COF_OK && !raw)
         err = cof_json_parse_object(cof_buf_view(&text), COF_STORE_VALUE_MAX, out, NULL);
+    else if (err == COF_OK) {
+        *out = json_stringn_nocheck(text.len == 0 ? "" : (const char *)text.data, text.len);
+        err = *out == NULL ? COF_E_MEMORY : COF_OK;
+    }
     cof_buf_done(&text);
     return err;
 }
 
-static enum cof_err memo_record(void *ctx, const char *space, struct cof_view key, json_t **out)
+static json_t *find(struct cof_memo *m, const char *space, struct cof_view key)
 {
-    struct cof_memo *m = ctx;
     struct entry *set = set_of(m, space, key);
-    size_t len;
-    enum cof_err err;
 
     m->now++;
     for (size_t i = 0; i < WAYS; i++)
         if (is(&set[i], space, key)) {
             set[i].used = m->now;
-            *out = json_incref(set[i].record);
-            return COF_OK;
+            return json_incref(set[i].record);
         }
-    err = parse(m->below, space, key, out, &len);
-    if (err == COF_OK && len <= TEXT_MAX)
-        remember(m, space, key, *out);
+    return NULL;
+}
+
+static enum cof_err memo_record(void *ctx, const char *space, struct cof_view key, json_t **out)
+{
+    struct cof_memo *m = ctx;
+    size_t len;
+    enum cof_err err;
+
+    *out = find(m, space, key);
+    if (*out != NULL)
+        return COF_OK;
+    err = fetch(m->below, space, key, false, out, &len);
+    if (err == COF_OK)
+        remember(m, space, key, *out, len);
     return err;
+}
+
+static enum cof_err memo_text(void *ctx, const char *space, struct cof_view key, json_t **out)
+{
+    struct cof_memo *m = ctx;
+    size_t len;
+    enum cof_err err = COF_OK;
+
+    *out = find(m, space, key);
+    if (*out == NULL) {
+        err = fetch(m->below, space, key, true, out, &len);
+        if (err == COF_OK)
+            remember(m, space, key, *out, len);
+        else if (err == COF_E_NOT_FOUND)
+            remember(m, space, key, json_null(), 0);
+    }
+    if (!json_is_null(*out))
+        return err;
+    *out = NULL;
+    return COF_E_NOT_FOUND;
 }
 
 enum cof_err cof_record_get(const struct cof_store *store, const char *space, struct cof_view key, json_t **out)
 {
     size_t len;
 
-    return store->record != NULL ? store->record(store->ctx, space, key, out) : parse(store, space, key, out, &len);
+    return store->record != NULL ? store->record(store->ctx, space, key, out) : fetch(store, space, key, false, out, &len);
+}
+
+enum cof_err cof_record_text(const struct cof_store *store, const char *space, struct cof_view key, json_t **out)
+{
+    size_t len;
+
+    return store->text != NULL ? store->text(store->ctx, space, key, out) : fetch(store, space, key, true, out, &len);
 }
 
 enum cof_err cof_record_copy(const struct cof_store *store, const char *space, struct cof_view key, json_t **out)
@@ -317,6 +365,7 @@ static const struct cof_store ops = {
     .blob_let_go = memo_blob_let_go,
     .blob_remove = memo_blob_remove,
     .record = memo_record,
+    .text = memo_text,
 };
 
 enum cof_err cof_memo_new(const struct cof_store *store, struct cof_memo **out)

@@ -22,6 +22,10 @@ const struct cof_store *cof_memo_store(const struct cof_memo *memo);
  * reads and parses. COF_E_NOT_FOUND, COF_E_FORMAT. */
 COF_MUST_USE enum cof_err cof_record_get(const struct cof_store *store, const char *space, struct cof_view key,
                                          struct json_t **out);
+/* The value as it is, as a JSON string; where there is none that is remembered too. For spaces that are read by this alone, under
+ * keys that not just anybody can make up. COF_E_NOT_FOUND. */
+COF_MUST_USE enum cof_err cof_record_text(const struct cof_store *store, const char *space, struct cof_view key,
+                                          struct json_t **out);
 /* Gives a shared record back that holds secrets: the last who has it wipes it. Takes NULL. */
 void cof_record_done(struct json_t *record);
 /* The caller's own, to be changed at will. */

@@ -96,7 +96,7 @@ static const char *const subresources[] = {"abac", "accelerate", "acl", "analyti
 
 static const char *subresource(const struct cof_s3_call *c)
 {
-    for (size_t i = 0; i < sizeof subresources / sizeof subresources[0]; i++)
+    for (size_t i = 0; c->req->head->query.len > 0 && i < sizeof subresources / sizeof subresources[0]; i++)
         if (cof_s3_has_param(c, subresources[i]))
             return subresources[i];
     return NULL;

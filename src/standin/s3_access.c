@@ -118,7 +118,7 @@ static enum cof_err ask(struct cof_s3_call *c, struct question *q)
 bool cof_s3_allowed(
     struct cof_s3_call *c, const char *action, bool object, const json_t *tags, bool quiet, enum cof_err *err)
 {
-    struct question q;
+    struct question q COF_UNCLEARED;
     char before[sizeof c->req->action];
     bool was = c->req->authorized;
 

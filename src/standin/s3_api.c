@@ -156,6 +156,18 @@ void cof_s3_call_done(struct cof_s3_call *c)
     *c = (struct cof_s3_call){0};
 }
 
+static enum cof_err load_policy(struct cof_s3_call *c)
+{
+    json_t *text;
+    enum cof_err err = cof_record_text(c->store, "s3.policy", cof_view_str(c->bucket), &text);
+
+    if (err != COF_OK)
+        return err == COF_E_NOT_FOUND ? COF_OK : err;
+    cof_buf_add(&c->policy, cof_view_of(json_string_value(text), json_string_length(text)));
+    json_decref(text);
+    return cof_buf_err(&c->policy);
+}
+
 bool cof_s3_load_bucket(struct cof_s3_call *c, enum cof_err *err)
 {
     struct cof_buf extra;
@@ -164,9 +176,7 @@ bool cof_s3_load_bucket(struct cof_s3_call *c, enum cof_err *err)
     *err = c->level == COF_S3_OBJECT ? cof_record_get(c->store, "s3.bucket", cof_view_str(c->bucket), &c->bucket_record) :
                                        cof_s3_bucket_get(c->store, c->bucket, &c->bucket_record);
     if (*err == COF_OK) {
-        enum cof_err found = c->store->get(c->store->ctx, "s3.policy", cof_view_str(c->bucket), &c->policy);
-
-        *err = found == COF_E_NOT_FOUND ? COF_OK : found;
+        *err = load_policy(c);
         return *err == COF_OK;
     }
     if (*err != COF_E_NOT_FOUND)

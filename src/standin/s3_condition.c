@@ -36,9 +36,13 @@ bool cof_s3_etag_listed(struct cof_view list, const char *etag)
 
 static struct cof_view named(const struct cof_s3_call *c, const char *prefix, const char *name)
 {
+    size_t prefix_len = strlen(prefix), name_len = strlen(name);
     char full[80];
 
-    (void)snprintf(full, sizeof full, "%s%s", prefix, name);
+    if (prefix_len + name_len >= sizeof full)
+        return (struct cof_view){NULL, 0};
+    memcpy(full, prefix, prefix_len);
+    memcpy(full + prefix_len, name, name_len + 1);
     return cof_s3_header(c, full);
 }
 

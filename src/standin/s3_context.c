@@ -8,26 +8,28 @@
 #include <string.h>
 
 #define TEXTS_MAX 32768
+#define NUMBERS_MAX 64 /* bytes, where neither tags nor a source have to be written out */
 
 /* Headers that policies may speak of whatever the action, by the name of their context key. */
-static const struct { const char *key, *header; } headers[] = {
-    {"s3:x-amz-server-side-encryption", "x-amz-server-side-encryption"},
-    {"s3:x-amz-server-side-encryption-aws-kms-key-id", "x-amz-server-side-encryption-aws-kms-key-id"},
-    {"s3:x-amz-server-side-encryption-customer-algorithm", "x-amz-server-side-encryption-customer-algorithm"},
-    {"s3:x-amz-acl", "x-amz-acl"},
-    {"s3:x-amz-grant-read", "x-amz-grant-read"},
-    {"s3:x-amz-grant-write", "x-amz-grant-write"},
-    {"s3:x-amz-grant-read-acp", "x-amz-grant-read-acp"},
-    {"s3:x-amz-grant-write-acp", "x-amz-grant-write-acp"},
-    {"s3:x-amz-grant-full-control", "x-amz-grant-full-control"},
-    {"s3:x-amz-content-sha256", "x-amz-content-sha256"},
-    {"s3:x-amz-metadata-directive", "x-amz-metadata-directive"},
-    {"s3:x-amz-object-ownership", "x-amz-object-ownership"},
-    {"s3:x-amz-storage-class", "x-amz-storage-class"},
-    {"s3:x-amz-website-redirect-location", "x-amz-website-redirect-location"},
-    {"s3:object-lock-legal-hold", "x-amz-object-lock-legal-hold"},
-    {"s3:if-none-match", "if-none-match"},
-    {"s3:if-match", "if-match"},
+#define HEADER(key, header) {key, header, sizeof(header) - 1}
+static const struct { const char *key, *header; size_t len; } headers[] = {
+    HEADER("s3:x-amz-server-side-encryption", "x-amz-server-side-encryption"),
+    HEADER("s3:x-amz-server-side-encryption-aws-kms-key-id", "x-amz-server-side-encryption-aws-kms-key-id"),
+    HEADER("s3:x-amz-server-side-encryption-customer-algorithm", "x-amz-server-side-encryption-customer-algorithm"),
+    HEADER("s3:x-amz-acl", "x-amz-acl"),
+    HEADER("s3:x-amz-grant-read", "x-amz-grant-read"),
+    HEADER("s3:x-amz-grant-write", "x-amz-grant-write"),
+    HEADER("s3:x-amz-grant-read-acp", "x-amz-grant-read-acp"),
+    HEADER("s3:x-amz-grant-write-acp", "x-amz-grant-write-acp"),
+    HEADER("s3:x-amz-grant-full-control", "x-amz-grant-full-control"),
+    HEADER("s3:x-amz-content-sha256", "x-amz-content-sha256"),
+    HEADER("s3:x-amz-metadata-directive", "x-amz-metadata-directive"),
+    HEADER("s3:x-amz-object-ownership", "x-amz-object-ownership"),
+    HEADER("s3:x-amz-storage-class", "x-amz-storage-class"),
+    HEADER("s3:x-amz-website-redirect-location", "x-amz-website-redirect-location"),
+    HEADER("s3:object-lock-legal-hold", "x-amz-object-lock-legal-hold"),
+    HEADER("s3:if-none-match", "if-none-match"),
+    HEADER("s3:if-match", "if-match"),
 };
 /* Parameters, of listings only: elsewhere a caller could give them for show. */
 static const struct { const char *key, *param; } list_params[] = {
@@ -38,6 +40,22 @@ static const struct { const char *key, *param; } list_params[] = {
 static void add(struct cof_s3_context *x, const char *key, struct cof_view value)
 {
     cof_standin_context_add(&x->keys, cof_view_str(key), value);
+}
+
+/* By the request's fields, which are fewer. Of several of one name the first counts, as everywhere. */
+static void add_headers(struct cof_s3_context *x, const struct cof_s3_call *c)
+{
+    const struct cof_headers *h = &c->req->head->headers;
+
+    for (size_t i = 0; i < h->n; i++) {
+        struct cof_view name = cof_headers_name(h, i), first;
+
+        for (size_t k = 0; k < COUNT(headers); k++)
+            if (headers[k].len == name.len && cof_view_eq_nocase(name, cof_view_of(headers[k].header, name.len)) &&
+                cof_headers_get(h, headers[k].header, &first) && first.data == cof_headers_value(h, i).data &&
+                cof_view_trim(first).len > 0)
+                add(x, headers[k].key, cof_view_trim(first));
+    }
 }
 
 /* What was added to texts since start, or nothing when it did not fit: then nobody is let in. */
@@ -169,14 +187,14 @@ void cof_s3_context_init(
     struct cof_s3_context *x, struct cof_s3_call *c, const char *action, const json_t *tags, bool probe)
 {
     bool lists = strcmp(action, "s3:ListBucket") == 0 || strcmp(action, "s3:ListBucketVersions") == 0;
+    bool wordy = tags != NULL || c->body_tags != NULL || cof_s3_header(c, "x-amz-tagging").len > 0 ||
+        cof_s3_header(c, "x-amz-copy-source").len > 0;
+    size_t room = wordy ? TEXTS_MAX : NUMBERS_MAX;
 
-    *x = (struct cof_s3_context){.n_tag_keys = 0};
-    cof_buf_init(&x->texts, TEXTS_MAX);
-    if (cof_buf_reserve(&x->texts, TEXTS_MAX) != COF_OK)
-        x->keys.over = true; /* nothing may move under the views */
-    for (size_t i = 0; i < COUNT(headers); i++)
-        if (cof_s3_header(c, headers[i].header).len > 0)
-            add(x, headers[i].key, cof_s3_header(c, headers[i].header));
+    x->keys.n = x->n_tag_keys = 0;
+    cof_buf_init(&x->texts, room);
+    x->keys.over = cof_buf_reserve(&x->texts, room) != COF_OK; /* nothing may move under the views */
+    add_headers(x, c);
     for (size_t i = 0; i < COUNT(list_params) && lists && !probe; i++)
         if (cof_s3_has_param(c, list_params[i].param))
             add(x, list_params[i].key, cof_s3_param(c, list_params[i].param));

@@ -92,7 +92,12 @@ json_t *cof_s3_string(struct cof_view text)
 
 void cof_s3_etag(const json_t *record, char out[static 80])
 {
-    (void)snprintf(out, 80, "\"%s\"", cof_s3_text(record, "etag"));
+    const char *etag = cof_s3_text(record, "etag");
+    size_t len = strnlen(etag, 77);
+
+    out[0] = '"';
+    memcpy(out + 1, etag, len);
+    memcpy(out + 1 + len, "\"", 2);
 }
 
 enum cof_err cof_s3_setting(const struct cof_store *store, const char *name, bool *out)

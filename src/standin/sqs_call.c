@@ -38,7 +38,7 @@ bool cof_sqs_allowed(struct cof_sqs_call *c, const char *action, const struct co
     struct cof_buf why;
     bool yes;
 
-    if (queue != NULL && !(is_owners_alone(action) && is_stranger(c)))
+    if (queue != NULL && !(is_stranger(c) && is_owners_alone(action)))
         access.resource_policy = cof_sqs_queue_policy(queue);
     cof_buf_init(&why, 16384);
     *err = cof_standin_authorize(c->s, c->req, &access, &why);

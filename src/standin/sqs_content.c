@@ -18,8 +18,23 @@ void cof_sqs_content_done(struct cof_sqs_content *content)
     *content = (struct cof_sqs_content){0};
 }
 
+/* Nothing but ASCII that is allowed: in one pass without a branch for each byte. */
+static bool is_plain(struct cof_view v)
+{
+    uint8_t bad = 0;
+
+    for (size_t i = 0; i < v.len; i++) {
+        uint8_t c = v.data[i];
+
+        bad |= (uint8_t)(c & 0x80) | (uint8_t)((c < 0x20) & (c != '\t') & (c != '\n') & (c != '\r'));
+    }
+    return bad == 0;
+}
+
 bool cof_sqs_is_text(struct cof_view v)
 {
+    if (is_plain(v))
+        return true;
     for (size_t i = 0; i < v.len; i++) {
         uint8_t c = v.data[i];
 

@@ -77,6 +77,7 @@ struct cof_store {
     /* A value parsed as JSON, out of memory where it was kept there (memo.h, cof_record_get). NULL: there is no such
      * memory here. */
     enum cof_err (*record)(void *ctx, const char *space, struct cof_view key, struct json_t **out);
+    enum cof_err (*text)(void *ctx, const char *space, struct cof_view key, struct json_t **out); /* cof_record_text; both or neither */
 };
 
 #endif

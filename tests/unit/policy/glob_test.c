@@ -6,6 +6,7 @@
 #include "testing.h"
 
 #include "policy/glob.h"
+#include "seeded.h"
 
 static bool plain(const char *pattern, const char *text)
 {
@@ -97,6 +98,48 @@ static void arns_match_part_by_part(void **state)
     assert_false(arn("arn:aws:kms:*:1:key/x", "arn:aws:kms:a:b:1:key/x"));
 }
 
+/* The definition: five parts by their colons and the rest, each matched alone. Masks hold for the part. */
+static bool arn_oracle(struct cof_glob p, struct cof_view text)
+{
+    if (p.text.len == 1 && p.text.data[0] == '*' && (p.mask == NULL || p.mask[0] != 0))
+        return true;
+    for (int i = 0; i < 5; i++) {
+        size_t a = cof_view_find(p.text, ':'), b = cof_view_find(text, ':');
+
+        if (a == SIZE_MAX || b == SIZE_MAX || !cof_glob_match((struct cof_glob){cof_view_sub(p.text, 0, a), p.mask}, cof_view_sub(text, 0, b)))
+            return false;
+        p = (struct cof_glob){cof_view_sub(p.text, a + 1, SIZE_MAX), p.mask == NULL ? NULL : p.mask + a + 1};
+        text = cof_view_sub(text, b + 1, SIZE_MAX);
+    }
+    return cof_glob_match(p, text);
+}
+
+static void arns_agree_with_the_definition(void **state)
+{
+    uint64_t seed = 3;
+    size_t n_match = 0;
+
+    for (int round = 0; round < 300000; round++) {
+        uint8_t r[3], bytes[40], mask[20], *pattern = bytes, *text = bytes + 20;
+        struct cof_glob p;
+        struct cof_view t;
+
+        (void)seeded_fill(&seed, r, sizeof r);
+        (void)seeded_fill(&seed, bytes, sizeof bytes);
+        (void)seeded_fill(&seed, mask, sizeof mask);
+        for (size_t i = 0; i < 20; i++) {
+            text[i] = (uint8_t)"a:a:a*:?"[text[i] >> 5];
+            pattern[i] = (bytes[i] & 7) != 0 ? text[i] : (uint8_t)"a:**?b:a"[bytes[i] >> 5]; /* mostly the same */
+            mask[i] = mask[i] > 60;
+        }
+        p = (struct cof_glob){cof_view_of(pattern, 20u - (r[0] & 7)), (r[1] & 1) != 0 ? mask : NULL};
+        t = cof_view_of(text, 20u - (r[2] & 7));
+        assert_int_equal(cof_glob_match_arn(p, t), arn_oracle(p, t));
+        n_match += cof_glob_match_arn(p, t);
+    }
+    assert_true(n_match > 1000);
+}
+
 static void hostile_patterns_stay_cheap(void **state)
 {
     char pattern[2001], text[4001];
@@ -119,6 +162,7 @@ int main(void)
         cmocka_unit_test(agrees_with_the_definition),
         cmocka_unit_test(masked_wildcards_are_literal),
         cmocka_unit_test(arns_match_part_by_part),
+        cmocka_unit_test(arns_agree_with_the_definition),
         cmocka_unit_test(hostile_patterns_stay_cheap),
     };
 

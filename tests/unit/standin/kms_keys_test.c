@@ -102,10 +102,11 @@ static void deletion_happens_on_its_day(void **state)
 static void refused_changes_are_undone_in_memory_too(void **state)
 {
     struct kms_fixture f;
-    const struct cof_store *store = &f.base.store.ops;
+    const struct cof_store *store;
     struct cof_kms_key *key;
 
     kms_fixture_init(&f, NULL);
+    store = cof_standin_store(f.base.s);
     assert_ok(store->savepoint(store->ctx));
     assert_ok(cof_kms_key_open_own(f.base.s, COF_LIT(KMS_KEY), f.base.now_ms, &key));
     assert_int_equal(json_object_set_new(key->record, "state", json_string("Disabled")), 0);

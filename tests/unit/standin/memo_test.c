@@ -105,6 +105,60 @@ static void a_commit_that_fails_is_undone_here_too(void **state)
     assert_int_equal(number(s, "a"), 1);
 }
 
+static const char *text_of(const struct cof_store *s, const char *key)
+{
+    static char text[64];
+    json_t *json;
+
+    (void)snprintf(text, sizeof text, "none");
+    if (cof_record_text(s, "x", cof_view_str(key), &json) == COF_OK)
+        (void)snprintf(text, sizeof text, "%s", json_string_value(json));
+    json_decref(json);
+    return text;
+}
+
+static void texts_are_remembered_and_that_there_are_none(void **state)
+{
+    const struct cof_store *s = cof_memo_store(*state);
+
+    assert_string_equal(text_of(s, "a"), "none");
+    assert_string_equal(text_of(s, "a"), "none");
+    assert_int_equal(n_gets, 1);
+    assert_ok(s->put(s->ctx, "x", COF_LIT("a"), COF_LIT("one")));
+    assert_string_equal(text_of(s, "a"), "one");
+    assert_string_equal(text_of(s, "a"), "one");
+    assert_int_equal(n_gets, 2);
+    assert_ok(s->savepoint(s->ctx));
+    assert_ok(s->put(s->ctx, "x", COF_LIT("b"), COF_LIT("two")));
+    assert_ok(s->remove(s->ctx, "x", COF_LIT("a")));
+    assert_string_equal(text_of(s, "a"), "none");
+    assert_string_equal(text_of(s, "b"), "two");
+    assert_ok(s->rollback(s->ctx));
+    assert_string_equal(text_of(s, "a"), "one");
+    assert_string_equal(text_of(s, "b"), "none");
+    assert_string_equal(text_of(&memory.ops, "a"), "one"); /* of a store without a memory */
+}
+
+/* More than is remembered in all: everything is forgotten, and read anew. */
+static void long_values_are_bounded(void **state)
+{
+    const struct cof_store *s = cof_memo_store(*state);
+    size_t len = 900000;
+    char *text = malloc(len), key[8];
+
+    memset(text, 'x', len);
+    for (int i = 0; i < 20; i++) {
+        (void)snprintf(key, sizeof key, "k%d", i);
+        assert_ok(s->put(s->ctx, "x", cof_view_str(key), cof_view_of(text, len)));
+        assert_int_equal(strlen(text_of(s, key)), 63);
+        assert_int_equal(strlen(text_of(s, key)), 63);
+        assert_int_equal(n_gets, i + 1);
+    }
+    assert_int_equal(strlen(text_of(s, "k0")), 63);
+    assert_int_equal(n_gets, 21);
+    free(text);
+}
+
 static void copies_are_the_callers(void **state)
 {
     const struct cof_store *s = cof_memo_store(*state);
@@ -154,6 +208,8 @@ int main(void)
         TEST(what_is_changed_is_read_anew),
         TEST(what_is_undone_was_never_there),
         TEST(a_commit_that_fails_is_undone_here_too),
+        TEST(texts_are_remembered_and_that_there_are_none),
+        TEST(long_values_are_bounded),
         TEST(copies_are_the_callers),
         TEST(it_is_bounded_and_never_wrong),
         TEST(without_a_memo_records_are_read),
