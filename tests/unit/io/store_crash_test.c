@@ -277,7 +277,7 @@ static void what_was_committed_is_there(void **state)
     seed = 11;
     st = open_at("store", NULL);
     s = cof_disk_store_ops(st);
-    for (int turn = 0; turn < 1500; turn++) { /* some 30 MiB of log: each file is used again */
+    for (int turn = 0; turn < 1000; turn++) { /* some 20 MiB of log: each file is used again */
         assert_ok(s->begin(s->ctx));
         for (int i = below(4) + 1; i > 0; i--)
             request(s, &now);
@@ -294,7 +294,7 @@ static void what_was_committed_is_there(void **state)
             all_is(s, &now);
         if (turn % 100 == 99)
             a_kill_leaves(&kept);
-        if (turn % 750 == 749) { /* closed in order */
+        if (turn % 500 == 499) { /* closed in order */
             assert_true(log_size("store.log-0") > 4 << 20 && log_size("store.log-1") > 4 << 20); /* both took their turns */
             cof_disk_store_close(st);
             st = open_at("store", NULL);
