@@ -17,6 +17,7 @@
 
 #define ROW_MAX ((size_t)2 << 20)
 #define UNSAVED_MAX ((size_t)1 << 20) /* over it the file is synced, so that the next row stays small */
+#define ROWS_BYTES ((size_t)1 << 20)  /* likewise, so that rows leave the store while it still has them in memory (store_recent.h) */
 #define SIGN_LINES 1024
 #define SIGN_MS 60000
 #define HEAD_LAG 8192 /* records; a start after a crash reads all those that the store does not know to be in the file */
@@ -158,8 +159,10 @@ enum cof_err cof_audit_log_save(struct cof_audit_log *log)
         (void)snprintf(key, sizeof key, "%016llx", (unsigned long long)link.sequence);
         if (err == COF_OK)
             err = log->store->put(log->store->ctx, SPACE, cof_view_str(key), lines);
-        if (err == COF_OK)
+        if (err == COF_OK) {
             log->rows[log->n_rows + log->n_adding++] = link.sequence;
+            log->adding_bytes += lines.len;
+        }
         rest = cof_view_sub(rest, lines.len, SIZE_MAX);
     }
     return err;
@@ -173,9 +176,11 @@ void cof_audit_log_saved(struct cof_audit_log *log, bool kept, uint64_t *n_dropp
         log->n_rows += log->n_adding - log->n_dropping;
         memmove(log->rows, log->rows + log->n_dropping, log->n_rows * sizeof log->rows[0]);
         log->n_adding = log->n_dropping = 0;
+        log->row_bytes += log->adding_bytes;
+        log->adding_bytes = 0;
         cof_buf_reset(&log->unsaved);
         (void)cof_audit_log_write_waiting(log); /* what is not written now is safe in the store, and tried again */
-        if (log->n_rows > COF_AUDIT_ROWS_MAX / 2)
+        if (log->n_rows > COF_AUDIT_ROWS_MAX / 2 || log->row_bytes > ROWS_BYTES)
             (void)cof_audit_log_make_durable(log);
         set_mark(log);
         return;
@@ -183,6 +188,7 @@ void cof_audit_log_saved(struct cof_audit_log *log, bool kept, uint64_t *n_dropp
     if (n_dropped != NULL)
         *n_dropped = log->chain.next - log->mark.next;
     log->n_adding = log->n_dropping = 0;
+    log->adding_bytes = 0;
     log->head_kept = log->head_before;
     log->chain = log->mark;
     cof_buf_truncate(&log->unsaved, log->mark_unsaved);
@@ -199,6 +205,7 @@ enum cof_err cof_audit_log_make_durable(struct cof_audit_log *log)
         return cof_err_from_errno(errno);
     log->synced = true;
     log->durable = log->chain;
+    log->row_bytes = 0;
     cof_buf_reset(&log->unsaved);
     return COF_OK;
 }

@@ -29,6 +29,7 @@ struct cof_audit_log {
     int64_t signed_ms;
     uint64_t head_kept, head_before;
     uint64_t rows[COF_AUDIT_ROWS_MAX]; /* the numbers of the store's rows, in order */
+    size_t row_bytes, adding_bytes; /* of the rows added since the file was last durable; of those being added */
     size_t n_rows, n_adding, n_dropping; /* of those, what the transaction that save began puts and removes */
 };
 

@@ -480,7 +480,7 @@ void cof_disk_store_close(struct cof_disk_store *st)
     op_abandon(st);
     if (st->whole && cof_disk_store_settle_all(st) == COF_OK)
         (void)cof_store_log_empty(&st->log); /* else it is read again at the next start */
-    free(st->settling.todo);
+    cof_disk_store_settling_done(st);
     cof_store_log_close(&st->log);
     cof_store_db_close(&st->db);
     cof_blob_files_close(&st->files);

@@ -2,6 +2,7 @@
 #include "io/store_state.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define AT_LEAST 16        /* changes after each commit while something is due */
 #define OVERDUE (4 * COF_STORE_LOG_FULL) /* bytes of log that the database could not be given */
@@ -48,9 +49,42 @@ static enum cof_err start(struct cof_disk_store *st)
         return err;
     st->settling.generation = st->log.generation;
     st->settling.at = 0;
+    st->settling.gap_space = NULL;
+    cof_buf_init_secret(&st->settling.gap_end, COF_STORE_KEY_MAX);
     cof_store_log_begin(&st->log, st->log.generation + 1, st->log.sequence);
     st->recent.generation = st->log.generation;
     return COF_OK;
+}
+
+/* Most of what was removed was never in the database: a message that was sent and deleted meanwhile. Changes come in order, so that one look
+ * tells of all up to the next row that is there. */
+static enum cof_err remove_row(struct cof_disk_store *st, const struct cof_recent_change *c)
+{
+    struct cof_settling *s = &st->settling;
+    struct cof_view key = cof_recent_key(c);
+    struct cof_db_cursor row;
+    enum cof_err err;
+
+    if (strcmp(c->space, COF_SPACE_BODIES) == 0)
+        return cof_store_db_change(&st->db, c->space, key, (struct cof_view){0}, true);
+    if (s->gap_space == NULL || strcmp(s->gap_space, c->space) != 0 ||
+        (!s->gap_to_end && cof_view_cmp(key, cof_buf_view(&s->gap_end)) >= 0)) {
+        err = cof_store_db_scan(&st->db, c->space, key, false, &row);
+        if (err != COF_OK)
+            return err;
+        s->gap_space = c->space;
+        s->gap_to_end = !row.more;
+        cof_buf_reset(&s->gap_end);
+        cof_buf_add(&s->gap_end, row.key);
+        cof_store_db_scan_done(&row);
+        err = cof_buf_err(&s->gap_end);
+        if (err != COF_OK)
+            return err;
+    }
+    if (s->gap_to_end || cof_view_cmp(key, cof_buf_view(&s->gap_end)) < 0)
+        return COF_OK;
+    s->gap_space = NULL;
+    return cof_store_db_change(&st->db, c->space, key, (struct cof_view){0}, true);
 }
 
 /* What has changed since is left out: the newer log has it, and the database gets it with that. */
@@ -63,7 +97,7 @@ static enum cof_err some(struct cof_disk_store *st, size_t n)
         const struct cof_recent_change *c = s->todo[s->at++];
 
         if (c->generation <= s->generation)
-            err = cof_store_db_change(&st->db, c->space, cof_recent_key(c), cof_recent_value(c), c->removed);
+            err = c->removed ? remove_row(st, c) : cof_store_db_change(&st->db, c->space, cof_recent_key(c), cof_recent_value(c), false);
     }
     if (err == COF_OK && s->at < s->n)
         return COF_OK;
@@ -72,12 +106,19 @@ static enum cof_err some(struct cof_disk_store *st, size_t n)
     if (err != COF_OK) {
         cof_store_db_undo(&st->db);
         s->at = 0; /* from the beginning, the next time */
+        s->gap_space = NULL;
         return err;
     }
     cof_recent_forget(&st->recent, s->generation);
-    free(s->todo);
-    *s = (struct cof_settling){0};
+    cof_disk_store_settling_done(st);
     return COF_OK;
+}
+
+void cof_disk_store_settling_done(struct cof_disk_store *st)
+{
+    free(st->settling.todo);
+    cof_buf_done(&st->settling.gap_end);
+    st->settling = (struct cof_settling){0};
 }
 
 enum cof_err cof_disk_store_settle(struct cof_disk_store *st, size_t n)

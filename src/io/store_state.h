@@ -20,6 +20,9 @@ struct cof_settling {
     uint64_t generation;                   /* 0: none does */
     const struct cof_recent_change **todo; /* owned */
     size_t n, at;
+    const char *gap_space; /* the database has nothing in this space from the last removal up to gap_end, or at all; NULL: not known */
+    bool gap_to_end;
+    struct cof_buf gap_end;
 };
 
 struct cof_disk_store {
@@ -48,6 +51,8 @@ COF_MUST_USE enum cof_err cof_disk_store_replay(struct cof_disk_store *st, struc
 enum cof_err cof_disk_store_settle(struct cof_disk_store *st, size_t n);
 /* Takes everything that was committed there. COF_E_STATE: something was changed since. */
 COF_MUST_USE enum cof_err cof_disk_store_settle_all(struct cof_disk_store *st);
+/* Gives up what is under way. */
+void cof_disk_store_settling_done(struct cof_disk_store *st);
 /* Whether the log is so long that nothing may be added before it was settled. */
 bool cof_disk_store_overdue(const struct cof_disk_store *st);
 

@@ -15,7 +15,7 @@
 #define KEYS 80
 #define SPACES 3
 #define BODIES 12
-#define VALUE_MAX 40000
+#define VALUE_MAX 80000
 
 static const char *const spaces[SPACES] = {"left", "middle", "right"};
 static const size_t body_sizes[] = {0, 100, 20000, 50000, 150000, 300000};
