@@ -96,21 +96,6 @@ static enum cof_err read_at(int fd, uint64_t from, size_t len, struct cof_buf *o
     return err;
 }
 
-/* The file's first line, where it is a record. */
-static enum cof_err read_first(struct cof_audit_log *log, struct cof_audit_link *first, bool *begun)
-{
-    struct cof_view line, rest;
-    struct cof_buf start;
-    enum cof_err err;
-
-    cof_buf_init(&start, COF_AUDIT_LINE_MAX + 1);
-    err = read_at(log->fd, 0, log->bytes < start.max ? (size_t)log->bytes : start.max, &start);
-    *begun = err == COF_OK && cof_view_split(cof_buf_view(&start), '\n', &line, &rest) && cof_audit_link_read(line, first) == COF_OK;
-    log->first = *begun ? first->sequence : 1;
-    cof_buf_done(&start);
-    return err;
-}
-
 /* Where the line of that number begins, looked for from the file's end. COF_E_NOT_FOUND. */
 static enum cof_err find_line(const struct cof_audit_log *log, uint64_t number, uint64_t *at)
 {
@@ -156,15 +141,19 @@ static bool is_as_known(struct cof_view *rest, const struct cof_audit_link *link
     return true;
 }
 
-/* The next record of the chain, whole: one that was torn behind an inner brace is none. */
-static bool is_next(const struct cof_audit_log *log, struct cof_view line, struct cof_audit_link *link)
+/* A whole one: what was torn behind an inner brace is none. */
+static bool is_record(struct cof_view line, struct cof_audit_link *link)
 {
     json_t *record = NULL;
-    bool whole = cof_audit_link_read(line, link) == COF_OK && link->sequence == log->chain.next &&
-        memcmp(link->previous, log->chain.hash, 32) == 0 && cof_json_parse_object(line, COF_AUDIT_LINE_MAX, &record, NULL) == COF_OK;
+    bool whole = cof_audit_link_read(line, link) == COF_OK && cof_json_parse_object(line, COF_AUDIT_LINE_MAX, &record, NULL) == COF_OK;
 
     json_decref(record);
     return whole;
+}
+
+static bool is_next(const struct cof_audit_log *log, struct cof_view line, struct cof_audit_link *link)
+{
+    return is_record(line, link) && link->sequence == log->chain.next && memcmp(link->previous, log->chain.hash, 32) == 0;
 }
 
 /* Goes through lines as far as each follows from the one before, and returns how many bytes those are. A line that is no record counts
@@ -194,6 +183,21 @@ static size_t follow(struct cof_audit_log *log, struct cof_view lines, struct co
         e->is_signed = memmem(line.data, line.len, SIGNED, sizeof SIGNED - 1) != NULL;
     }
     return good;
+}
+
+/* The file's first line, where it is a record. */
+static enum cof_err read_first(struct cof_audit_log *log, struct cof_audit_link *first, bool *begun)
+{
+    struct cof_view line, rest;
+    struct cof_buf start;
+    enum cof_err err;
+
+    cof_buf_init(&start, COF_AUDIT_LINE_MAX + 1);
+    err = read_at(log->fd, 0, log->bytes < start.max ? (size_t)log->bytes : start.max, &start);
+    *begun = err == COF_OK && cof_view_split(cof_buf_view(&start), '\n', &line, &rest) && is_record(line, first);
+    log->first = *begun ? first->sequence : 1;
+    cof_buf_done(&start);
+    return err;
 }
 
 /* Reads the file from the record on that it has for sure. COF_E_NOT_FOUND: it does not even begin, though it should have that one. */

@@ -205,11 +205,24 @@ static void holes_are_mended_from_the_store(void **state)
         assert_memory_equal(now.data, whole.data, whole.len);
         cof_buf_done(&now);
     }
+    cof_buf_done(&whole);
+    world_done(&w);
+    assert_int_equal(unlink(path), 0);
+    world_init(&w);
+    commit(&w, 3);
+    for (off_t at = 0; at < size_now(); at += 61) { /* nothing was synced yet */
+        crash(&w);
+        put_zeros(at, at + 40 < size_now() ? at + 40 : size_now());
+        assert_ok(open_log(&w, 0, false));
+        assert_int_equal(check_all(&w), 3);
+    }
+    assert_ok(cof_audit_log_sync(w.log, NOW, true));
+    synced = size_now();
+    commit(&w, 3);
     crash(&w);
     put_zeros(synced - 40, synced); /* what was synced is no power cut's */
     assert_int_equal(open_log(&w, 0, false), COF_E_AUTH);
     assert_ok(open_log(&w, 0, true));
-    cof_buf_done(&whole);
     world_done(&w);
 }
 

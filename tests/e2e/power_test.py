@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""coffer-local and power cuts. It works under powercut.so, which writes down what it does to its data folder; then, for many moments of
+that work, states are built that a disk may hold when the power goes at that moment (powercut.py says which), and coffer-local must start
+on each, hold what it had acknowledged, hold nothing by halves, and find itself in order; its audit log must verify and have a record of
+each acknowledged change. Names are lost both as POSIX allows and as ext4 does. Then the power goes again while it recovers, and while a
+data folder is set up for the first time. That all this can fail is shown by syncs that are lies.
+
+COFFER_LONG=1: ten times as many moments. COFFER_SEED: other ones."""
+import os, random, shutil, signal, sys, tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'tools'))
+import json, powercut
+from local import LOCAL, Checks
+from power_world import LIBRARY, MANIFEST, Server, World, judge_folder, run, work
+
+MANY = 10 if os.environ.get('COFFER_LONG') else 1
+SEED = int(os.environ.get('COFFER_SEED', '1'))
+ROTATE = ('--audit-rotate', '64K')
+check = Checks()
+
+
+def state_at(disk, cut, tag, i, folder):
+    """Builds one; -> how names were lost"""
+    how = ('harsh', 'journal')[i % 2]
+    disk.read_to(cut)
+    powercut.write_state(disk.state(random.Random(f'{SEED} {tag} {i}'), how), folder)
+    return how
+
+
+def moments(rng, ends, answers, n):
+    """Right after answers, anywhere, and while it closes."""
+    anywhere, closing = ends[:-1], ends[-60:]
+    return sorted([rng.choice(answers) for _ in range(n // 2)] + [rng.choice(anywhere) for _ in range(n - n // 2 - n // 10)] +
+                  [rng.choice(closing) for _ in range(n // 10)])
+
+
+def found(wrong, cut, how, i):
+    return f'cut {i} at {cut}, names {how}: ' + '; '.join(w.replace('\n', ' ')[:200] for w in wrong[:4])
+
+
+class Place:
+    """A data folder that was served once, and runs of work on copies of it."""
+
+    def __init__(self, tmp):
+        self.tmp, self.base = tmp, tmp / 'base'
+        self.manifest = tmp / 'manifest.json'
+        self.manifest.write_text(json.dumps(MANIFEST))
+        assert run(LOCAL, 'init', '-d', self.base, '-m', self.manifest)[0] == 0
+        assert Server(self.base).end() == 0
+
+    def record(self, name, how_to_end=signal.SIGTERM, after=None, base=None, work_args=(), **lie):
+        """-> world, disk, records' ends"""
+        live, log = self.tmp / name, self.tmp / f'{name}.log'
+        shutil.copytree(base or self.base, live, ignore=shutil.ignore_patterns('*.sock'))
+        server = Server(live, powercut.environment(LIBRARY, live, log, **lie), *ROTATE)
+        assert server.port != 0, server.told()
+        w = World(log, after)
+        work(w, server, f'{SEED} {name}', **dict(work_args))
+        code = server.end(how_to_end)
+        if w.failed or (how_to_end == signal.SIGTERM and code != 0):
+            check(f'{name}: the work is done', False, f'{w.failed} {code}')
+        disk = powercut.Disk(log, base or self.base)
+        return w, disk, disk.ends(), live
+
+
+def the_log_is_whole(disk, ends, live):
+    disk.read_to(ends[-1])
+    told, real = disk.whole(), powercut.read_folder(live)
+    check('what is written down makes the very folder: no call goes by, and nothing is written through memory', told == real,
+          f'{set(told) ^ set(real)} {[k for k in told if k in real and told[k] != real[k]]}')
+
+
+def cuts(place):
+    w, disk, ends, live = place.record('work', work_args={'seconds': 5, 'pause_s': 0.06})
+    the_log_is_whole(disk, ends, live)
+    disk = powercut.Disk(place.tmp / 'work.log', place.base)
+    rng, wrong, n = random.Random(f'{SEED} cuts'), [], 110 * MANY
+    again = set(rng.sample(range(n), 14 * MANY))
+    twice = []
+    for i, cut in enumerate(moments(rng, ends, w.answers(), n)):
+        folder = place.tmp / f'state{i}'
+        how = state_at(disk, cut, 'cut', i, folder)
+        if i in again:
+            shutil.copytree(folder, place.tmp / f'twice{i}')
+            twice.append((i, cut))
+        got = judge_folder(w, folder, cut, rng, check_first=i % 3 == 0, how_to_end=(signal.SIGTERM, signal.SIGKILL)[i % 5 == 4])
+        if got:
+            wrong.append(found(got, cut, how, i))
+        shutil.rmtree(folder)
+        Path(f'{folder}.stderr').unlink(missing_ok=True)
+    check(f'{n} power cuts while {len(w.answers())} changes are made and it closes: it starts, and has what it acknowledged, whole, with its records',
+          not wrong, '\n'.join([f'{len(wrong)} of {n}'] + wrong))
+    return w, twice
+
+
+def cuts_while_it_recovers(place, w, twice):
+    wrong = []
+    for i, cut in twice:
+        base, rng = place.tmp / f'twice{i}', random.Random(f'{SEED} twice {i}')
+        w2, disk, ends, live = place.record(f'again{i}', signal.SIGKILL, (w, cut), base, {'rounds': 2, 'pause_s': 0, 'prefix': f'again{i}'})
+        for j in range(2):
+            second = rng.choice((ends[:80], w2.answers())[j])
+            folder = place.tmp / f'twice{i}.{j}'
+            how = state_at(powercut.Disk(place.tmp / f'again{i}.log', base), second, f'twice {i}', j, folder)
+            got = judge_folder(w2, folder, second, rng, check_first=j == 0)
+            if got:
+                wrong.append(found(got, f'{cut} and again at {second}', how, i))
+            shutil.rmtree(folder)
+        shutil.rmtree(live)
+        shutil.rmtree(base)
+        (place.tmp / f'again{i}.log').unlink()
+    check(f'{2 * len(twice)} times the power goes again, while it recovers and soon after: the same', not wrong, '\n'.join([f'{len(wrong)}'] + wrong))
+
+
+def cuts_while_it_is_set_up(place):
+    live, log, empty = place.tmp / 'new', place.tmp / 'new.log', place.tmp / 'empty'
+    live.mkdir(), empty.mkdir()
+    code, out = run(LOCAL, 'init', '-d', live, '-m', place.manifest, env=powercut.environment(LIBRARY, live, log))
+    assert code == 0, out
+    disk, rng, wrong, n, half = powercut.Disk(log, empty), random.Random(f'{SEED} new'), [], 16 * MANY, 0
+    for i, cut in enumerate(sorted([rng.choice(disk.ends()) for _ in range(n - 4)] + disk.ends()[-4:])):
+        folder = place.tmp / f'new{i}'
+        how = state_at(disk, cut, 'new', i, folder)
+        half += not (folder / 'ready').exists()
+        code, out = run(LOCAL, 'init', '-d', folder, '-m', place.manifest)
+        got = [] if code == 0 or 'is set up already' in out else [f'init: {out}']
+        got += [] if got else judge_folder(World(log), folder, cut, rng, check_first=True)
+        if got:
+            wrong.append(found(got, cut, how, i))
+        shutil.rmtree(folder)
+    check(f'{n} power cuts while a folder is set up, {half} before its end: setting it up again, or serving it, works', not wrong and half > 3,
+          '\n'.join([f'{half} {len(wrong)} of {n}'] + wrong))
+
+
+def lies(place):
+    for lie in ('all', 'files', 'folders'):
+        w, disk, ends, live = place.record(f'lie-{lie}', work_args={'seconds': 0.7, 'pause_s': 0.01}, LIE=lie)
+        rng, seen, i = random.Random(f'{SEED} {lie}'), [], 0
+        for i, cut in enumerate(sorted(rng.sample(w.answers(), min(30, len(w.answers()))))):
+            folder = place.tmp / f'lie-{lie}.{i}'
+            state_at(disk, cut, lie, 2 * i, folder)
+            seen = judge_folder(w, folder, cut, rng, check_first=False)
+            shutil.rmtree(folder)
+            if seen:
+                break
+        check(f'syncs of {lie} are lies: cut {i + 1} finds it', seen)
+
+
+def main():
+    if not LIBRARY.exists():
+        print(f'1..0 # SKIP {LIBRARY} is not built')
+        return 0
+    room = '/dev/shm' if os.access('/dev/shm', os.W_OK) and os.statvfs('/dev/shm').f_bavail * os.statvfs('/dev/shm').f_frsize > 1 << 30 else None
+    with tempfile.TemporaryDirectory(prefix='co-', dir=room) as tmp:
+        place = Place(Path(tmp))
+        cuts_while_it_recovers(place, *cuts(place))
+        cuts_while_it_is_set_up(place)
+        lies(place)
+    return check.done()
+
+
+sys.exit(main())
