@@ -6,6 +6,7 @@
 
 #include "standin/reply.h"
 #include "standin/s3_api.h"
+#include "standin/s3_sse.h"
 #include "standin/trail.h"
 
 #include <string.h>
@@ -222,4 +223,6 @@ const struct cof_service cof_service_s3 = {
     .handle = handle,
     .stream = stream,
     .bootstrap = cof_s3_bootstrap,
+    .start = cof_s3_sse_start,
+    .stop = cof_s3_sse_stop,
 };

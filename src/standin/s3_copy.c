@@ -220,13 +220,8 @@ static enum cof_err store_copy(struct cof_s3_call *c, struct source *src, json_t
         err = cof_s3_make_etag(c, sse_record, d.md5, etag);
     if (err == COF_OK)
         err = cof_s3_intake_close(&intake, c, &kek, 1, &segment);
-    if (err == COF_OK &&
-        json_object_update_new(record,
-            json_pack("{s:I, s:s, s:I, s:O, s:[O], s:{s:s, s:o, s:s}}", "size", (json_int_t)intake.size, "etag", etag,
-                "modified", (json_int_t)c->req->now_ms, "sse", sse_record, "parts", segment, "sum", "alg",
-                cof_checksum_name(intake.sum.alg), "value", cof_s3_base64(d.sum, cof_checksum_size(intake.sum.alg)),
-                "type", "FULL_OBJECT")) != 0)
-        err = COF_E_MEMORY;
+    if (err == COF_OK)
+        err = cof_s3_describe(c, &intake, &d, etag, sse_record, segment, record);
     if (err == COF_OK)
         err = cof_s3_object_add(c, record);
     cof_s3_intake_done(&intake);

@@ -3,6 +3,7 @@
 
 #include "base/codec.h"
 #include "format/json.h"
+#include "format/json_skim.h"
 #include "standin/s3_lock.h"
 
 #include <stdio.h>
@@ -83,6 +84,16 @@ int64_t cof_s3_int(const json_t *record, const char *name)
 bool cof_s3_is(const json_t *record, const char *name)
 {
     return json_is_true(json_object_get(record, name));
+}
+
+bool cof_s3_set(json_t *record, const char *name, json_t *value)
+{
+    return json_object_setn_new_nocheck(record, name, strlen(name), value) == 0;
+}
+
+bool cof_s3_set_text(json_t *record, const char *name, struct cof_view text)
+{
+    return cof_s3_set(record, name, json_stringn_nocheck(text.len == 0 ? "" : (const char *)text.data, text.len));
 }
 
 json_t *cof_s3_string(struct cof_view text)
@@ -203,15 +214,22 @@ enum cof_err cof_s3_segments_remove(const struct cof_store *store, const json_t 
     return err;
 }
 
-static enum cof_err remove_row(struct cof_s3_call *c, const json_t *record)
+static enum cof_err remove_row(struct cof_s3_call *c, struct cof_view order)
 {
     struct cof_buf key;
     enum cof_err err;
 
     cof_buf_init(&key, COF_STORE_KEY_MAX);
-    cof_s3_key_of3(&key, c->bucket, cof_buf_view(&c->key), cof_view_str(cof_s3_text(record, "order")));
+    cof_s3_key_of3(&key, c->bucket, cof_buf_view(&c->key), order);
     err = c->store->remove(c->store->ctx, "s3.version", cof_buf_view(&key));
     cof_buf_done(&key);
+    return err;
+}
+
+static enum cof_err remove_version(struct cof_s3_call *c, const json_t *record)
+{
+    enum cof_err err = remove_row(c, cof_view_str(cof_s3_text(record, "order")));
+
     return err == COF_OK ? cof_s3_segments_remove(c->store, json_object_get(record, "parts")) : err;
 }
 
@@ -234,7 +252,7 @@ static enum cof_err set_current(struct cof_s3_call *c, const json_t *newest)
 enum cof_err cof_s3_object_erase(struct cof_s3_call *c, const json_t *record)
 {
     json_t *newest = NULL;
-    enum cof_err err = remove_row(c, record);
+    enum cof_err err = remove_version(c, record);
 
     if (err == COF_OK)
         err = cof_s3_object_newest(c, &newest);
@@ -263,46 +281,108 @@ enum cof_err cof_s3_object_update(struct cof_s3_call *c, const json_t *record)
     return err;
 }
 
-/* Later than every other version of the key, whatever the clock does. */
-static uint64_t next_order(int64_t now_ms, const json_t *newest)
+/* What a new version needs to know of the newest so far; views into its text. */
+struct newest {
+    struct cof_buf text; /* empty: there is none */
+    struct cof_view order, id, parts;
+};
+
+static bool skim_newest(void *arg, struct cof_view key, struct cof_view value)
 {
-    uint64_t order = UINT64_MAX - ((uint64_t)now_ms << 20);
+    static const char *const names[] = {"order", "id", "parts"};
+    struct newest *n = arg;
+    struct cof_view found[3];
 
-    if (newest != NULL) {
-        uint64_t last = strtoull(cof_s3_text(newest, "order"), NULL, 16);
+    (void)key;
+    cof_buf_add(&n->text, value);
+    if (!cof_json_skim(cof_buf_view(&n->text), names, found, 3) || !cof_json_skim_text(found[0], &n->order) ||
+        !cof_json_skim_text(found[1], &n->id)) {
+        cof_buf_reset(&n->text); /* damaged: the one before counts, as where it is read */
+        return true;
+    }
+    n->parts = found[2];
+    return false;
+}
 
+static enum cof_err find_newest(struct cof_s3_call *c, struct newest *out)
+{
+    struct cof_buf prefix;
+    enum cof_err err;
+
+    *out = (struct newest){.order = {NULL, 0}};
+    cof_buf_init(&out->text, COF_STORE_VALUE_MAX);
+    cof_buf_init(&prefix, COF_STORE_KEY_MAX);
+    cof_s3_key_of3(&prefix, c->bucket, cof_buf_view(&c->key), COF_LIT(""));
+    err = c->store->scan(c->store->ctx, "s3.version", cof_buf_view(&prefix), COF_LIT(""), SIZE_MAX, skim_newest, out);
+    cof_buf_done(&prefix);
+    return err == COF_OK ? cof_buf_err(&out->text) : err;
+}
+
+/* Later than every other version of the key, whatever the clock does. */
+static uint64_t next_order(int64_t now_ms, const struct newest *newest)
+{
+    uint64_t order = UINT64_MAX - ((uint64_t)now_ms << 20), last = 0;
+    uint8_t bytes[8];
+
+    if (newest->text.len > 0 && cof_hex_decode_fixed(newest->order, bytes, sizeof bytes) == COF_OK) {
+        for (size_t i = 0; i < sizeof bytes; i++)
+            last = last << 8 | bytes[i];
         if (order >= last)
             order = last - 1;
     }
     return order;
 }
 
-static enum cof_err name_version(struct cof_s3_call *c, json_t *record, const json_t *newest)
+static enum cof_err name_version(struct cof_s3_call *c, json_t *record, const struct newest *newest)
 {
-    char order[17], id[40];
-    uint8_t random[8];
-    enum cof_err err = cof_rng_fill(cof_standin_rng(c->s), random, sizeof random);
+    uint64_t order = next_order(c->req->now_ms, newest);
+    uint8_t bytes[16];
+    char id[33]; /* begins with the order, so that a listing goes on behind a version that is gone */
+    bool versioned = cof_s3_versioning_of(c) == COF_S3_VERSIONED;
+    enum cof_err err = cof_rng_fill(cof_standin_rng(c->s), bytes + 8, 8);
 
     if (err != COF_OK)
         return err;
-    (void)snprintf(order, sizeof order, "%016llx", (unsigned long long)next_order(c->req->now_ms, newest));
-    (void)snprintf(id, sizeof id, "%s", order); /* so that a listing goes on behind a version that is gone */
-    cof_hex_encode(random, sizeof random, id + 16);
-    if (cof_s3_versioning_of(c) != COF_S3_VERSIONED)
-        (void)snprintf(id, sizeof id, "null");
-    return json_object_set_new(record, "order", json_string(order)) == 0 &&
-            json_object_set_new(record, "id", json_string(id)) == 0 ?
+    for (size_t i = 8; i-- > 0; order >>= 8)
+        bytes[i] = (uint8_t)order;
+    cof_hex_encode(bytes, sizeof bytes, id);
+    return cof_s3_set_text(record, "order", cof_view_of(id, 16)) && cof_s3_set_text(record, "id", versioned ? cof_view_of(id, 32) : COF_LIT("null")) ?
         COF_OK :
         COF_E_MEMORY;
 }
 
-/* The version that one without an id replaces: mostly the newest is that. */
-static enum cof_err find_null(struct cof_s3_call *c, json_t *newest, json_t **out)
+static enum cof_err remove_segments(const struct cof_store *store, struct cof_view parts)
 {
-    if (strcmp(cof_s3_text(newest, "id"), "null") != 0)
-        return find_version(c, "null", out);
-    *out = json_incref(newest);
-    return COF_OK;
+    static const char *const names[] = {"blob"};
+    struct cof_view part, value, blob;
+    enum cof_err err = COF_OK;
+
+    while (err == COF_OK && cof_json_skim_next(&parts, &part)) {
+        struct cof_blob_id id = {{0}};
+
+        if (!cof_json_skim(part, names, &value, 1) || !cof_json_skim_text(value, &blob) || blob.len >= sizeof id.text)
+            return COF_E_FORMAT;
+        memcpy(id.text, blob.data, blob.len);
+        err = store->blob_remove(store->ctx, &id);
+    }
+    return err;
+}
+
+/* The version that one without an id replaces goes; mostly the newest is that. */
+static enum cof_err remove_null(struct cof_s3_call *c, const struct newest *newest)
+{
+    json_t *old;
+    enum cof_err err;
+
+    if (cof_view_eq_str(newest->id, "null")) {
+        err = remove_row(c, newest->order);
+        return err == COF_OK ? remove_segments(c->store, newest->parts) : err;
+    }
+    err = find_version(c, "null", &old);
+    if (err == COF_OK)
+        err = remove_version(c, old);
+    json_decref(old);
+    return err == COF_E_NOT_FOUND ? COF_OK : err;
 }
 
 /* Under its version, and, since it is the newest, as the current one. */
@@ -330,25 +410,17 @@ static enum cof_err save_newest(struct cof_s3_call *c, const json_t *record)
 
 enum cof_err cof_s3_object_add(struct cof_s3_call *c, json_t *record)
 {
-    json_t *newest = NULL, *old = NULL;
-    enum cof_err err = cof_s3_object_newest(c, &newest);
+    struct newest newest;
+    enum cof_err err = find_newest(c, &newest);
 
-    if (err == COF_E_NOT_FOUND)
-        err = COF_OK;
     if (err == COF_OK)
-        err = name_version(c, record, newest);
+        err = name_version(c, record, &newest);
     if (err == COF_OK)
         err = cof_s3_lock_preset(c, record);
-    if (err == COF_OK && cof_s3_versioning_of(c) != COF_S3_VERSIONED && newest != NULL) {
-        err = find_null(c, newest, &old);
-        if (err == COF_OK)
-            err = remove_row(c, old);
-        if (err == COF_E_NOT_FOUND)
-            err = COF_OK;
-    }
+    if (err == COF_OK && cof_s3_versioning_of(c) != COF_S3_VERSIONED && newest.text.len > 0)
+        err = remove_null(c, &newest);
     if (err == COF_OK)
         err = save_newest(c, record);
-    json_decref(newest);
-    json_decref(old);
+    cof_buf_done(&newest.text);
     return err;
 }

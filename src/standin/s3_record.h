@@ -58,6 +58,11 @@ const char *cof_s3_text(const json_t *record, const char *name);
 int64_t cof_s3_int(const json_t *record, const char *name);
 bool cof_s3_is(const json_t *record, const char *name);
 
+/* Sets a member of a record under construction; the value is taken, NULL (no memory) fails. Names and texts are UTF-8, ours or checked:
+ * json_object_set_new looks once more, and json_pack reads a format besides. */
+bool cof_s3_set(json_t *record, const char *name, json_t *value);
+bool cof_s3_set_text(json_t *record, const char *name, struct cof_view text);
+
 /* A fresh JSON string; NULL when the bytes are not UTF-8 (or memory is short). */
 json_t *cof_s3_string(struct cof_view text);
 

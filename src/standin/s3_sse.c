@@ -6,6 +6,7 @@
 #include "standin/s3_record.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define NEEDS_KEY "Requests specifying Server Side Encryption with Customer provided keys must provide "
@@ -168,11 +169,34 @@ static enum cof_err derive(struct cof_view key, const char *label, struct cof_vi
     return cof_hmac(COF_SHA256, key, parts, 2, out);
 }
 
+enum cof_err cof_s3_sse_start(struct cof_standin *s, void **state, struct cof_diag *diag)
+{
+    struct cof_secret *kek = calloc(1, sizeof *kek);
+    enum cof_err err;
+
+    (void)diag;
+    *state = kek;
+    if (kek == NULL)
+        return COF_E_MEMORY;
+    kek->len = 32;
+    err = derive(cof_secret_view(cof_standin_master_key(s)), "coffer-local S3 object keys", COF_LIT(""), kek->bytes);
+    if (err != COF_OK) {
+        cof_s3_sse_stop(s, kek);
+        *state = NULL;
+    }
+    return err;
+}
+
+void cof_s3_sse_stop(struct cof_standin *s, void *state)
+{
+    (void)s;
+    cof_secret_done(state);
+    free(state);
+}
+
 static enum cof_err own_kek(struct cof_s3_call *c, struct cof_secret *kek)
 {
-    kek->len = 32;
-    return derive(
-        cof_secret_view(cof_standin_master_key(c->s)), "coffer-local S3 object keys", COF_LIT(""), kek->bytes);
+    return cof_secret_set(kek, cof_secret_view(cof_standin_state(c->s, "s3")));
 }
 
 /* The pairs given and the one S3 adds (spec: SSE-KMS, "Encryption context": aws:s3:arn). */
@@ -299,10 +323,14 @@ bool cof_s3_sse_begin(
     static const char *const names[] = {"AES256", "AES256", "aws:kms", "SSE-C"};
     bool good;
 
-    *record = json_pack("{s:s}", "mode", names[sse->mode]);
-    *err = *record == NULL ? COF_E_MEMORY : COF_OK;
-    if (*err != COF_OK)
+    *record = json_object();
+    if (!cof_s3_set_text(*record, "mode", cof_view_str(names[sse->mode]))) {
+        json_decref(*record);
+        *record = NULL;
+        *err = COF_E_MEMORY;
         return false;
+    }
+    *err = COF_OK;
     if (sse->mode == COF_S3_SSE_KMS)
         good = begin_kms(c, sse, *record, kek, err);
     else {

@@ -24,6 +24,10 @@ struct cof_s3_sse {
     struct cof_view md5;         /* SSE-C: as given */
 };
 
+/* The service's state: the key-encryption key of SSE-S3, which is the same for all objects (cof_service's start and stop). */
+COF_MUST_USE enum cof_err cof_s3_sse_start(struct cof_standin *s, void **state, struct cof_diag *diag);
+void cof_s3_sse_stop(struct cof_standin *s, void *state);
+
 /* What a writing request asks for, the bucket's default where it asks for nothing. False: the reply holds the error. */
 bool cof_s3_sse_for_write(struct cof_s3_call *call, struct cof_s3_sse *out, enum cof_err *err);
 /* The customer's key of a reading request; copy_source: the x-amz-copy-source-... headers. mode is NONE or C. */

@@ -139,8 +139,13 @@ enum cof_err cof_s3_intake_close(
     if (err != COF_OK)
         return err;
     cof_hex_encode(wrapped, sizeof wrapped, hex);
-    *segment = json_pack("{s:i, s:I, s:s, s:s}", "n", n, "size", (json_int_t)in->size, "blob", id.text, "key", hex);
-    return *segment == NULL ? COF_E_MEMORY : COF_OK;
+    *segment = json_object();
+    if (cof_s3_set(*segment, "n", json_integer(n)) && cof_s3_set(*segment, "size", json_integer((json_int_t)in->size)) &&
+        cof_s3_set_text(*segment, "blob", cof_view_str(id.text)) && cof_s3_set_text(*segment, "key", cof_view_of(hex, sizeof hex - 1)))
+        return COF_OK;
+    json_decref(*segment);
+    *segment = NULL;
+    return COF_E_MEMORY;
 }
 
 json_t *cof_s3_base64(const uint8_t *bytes, size_t len)
@@ -271,6 +276,22 @@ static bool check_digests(struct upload *u, const struct cof_s3_digests *d)
     return good;
 }
 
+enum cof_err cof_s3_describe(const struct cof_s3_call *c, const struct cof_s3_intake *in, const struct cof_s3_digests *d, const char *etag,
+    const json_t *sse, const json_t *segment, json_t *record)
+{
+    json_t *sum = json_object(), *parts = json_array();
+    bool good = json_array_append(parts, (json_t *)(uintptr_t)segment) == 0;
+
+    /* The order of the members is that of the record's text. */
+    good = cof_s3_set(record, "size", json_integer((json_int_t)in->size)) && good;
+    good = good && cof_s3_set_text(record, "etag", cof_view_str(etag)) && cof_s3_set(record, "modified", json_integer(c->req->now_ms)) &&
+        cof_s3_set(record, "sse", json_incref((json_t *)(uintptr_t)sse)) &&
+        cof_s3_set_text(sum, "alg", cof_view_str(cof_checksum_name(in->sum.alg))) &&
+        cof_s3_set(sum, "value", cof_s3_base64(d->sum, cof_checksum_size(in->sum.alg))) && cof_s3_set_text(sum, "type", COF_LIT("FULL_OBJECT"));
+    good = cof_s3_set(record, "parts", parts) && good;
+    return cof_s3_set(record, "sum", sum) && good ? COF_OK : COF_E_MEMORY;
+}
+
 static enum cof_err end_object(struct upload *u, const struct cof_s3_digests *d)
 {
     struct cof_s3_call *c = &u->call;
@@ -284,13 +305,8 @@ static enum cof_err end_object(struct upload *u, const struct cof_s3_digests *d)
     err = cof_s3_make_etag(c, sse, d->md5, etag);
     if (err == COF_OK)
         err = cof_s3_intake_close(&u->intake, c, &kek, 1, &segment);
-    if (err == COF_OK &&
-        json_object_update_new(u->record,
-            json_pack("{s:I, s:s, s:I, s:O, s:[O], s:{s:s, s:o, s:s}}", "size", (json_int_t)u->intake.size, "etag",
-                etag, "modified", (json_int_t)c->req->now_ms, "sse", sse, "parts", segment, "sum", "alg",
-                cof_checksum_name(u->intake.sum.alg), "value",
-                cof_s3_base64(d->sum, cof_checksum_size(u->intake.sum.alg)), "type", "FULL_OBJECT")) != 0)
-        err = COF_E_MEMORY;
+    if (err == COF_OK)
+        err = cof_s3_describe(c, &u->intake, d, etag, sse, segment, u->record);
     if (err == COF_OK)
         err = cof_s3_object_add(c, u->record);
     if (err == COF_OK) {

@@ -41,6 +41,9 @@ COF_MUST_USE enum cof_err cof_s3_intake_digests(struct cof_s3_intake *in, struct
 /* Closes the blob and makes the segment's record: wrapped key, size, number n. */
 COF_MUST_USE enum cof_err cof_s3_intake_close(
     struct cof_s3_intake *in, struct cof_s3_call *call, const struct cof_secret *kek, int n, json_t **segment);
+/* Adds to the record of an object in one piece what its body was. */
+COF_MUST_USE enum cof_err cof_s3_describe(const struct cof_s3_call *call, const struct cof_s3_intake *in, const struct cof_s3_digests *digests,
+    const char *etag, const json_t *sse, const json_t *segment, json_t *record);
 /* What segment keys are bound to: "BUCKET/KEY". */
 void cof_s3_bound(const struct cof_s3_call *call, struct cof_buf *out);
 /* Base64 of a digest into a fresh JSON string. */
