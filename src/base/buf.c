@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CAP_MIN 256 /* bytes allocated at first: smaller steps copy more often than they save */
+
 void cof_buf_init(struct cof_buf *buf, size_t max)
 {
     *buf = (struct cof_buf){.max = max};
@@ -70,7 +72,7 @@ enum cof_err cof_buf_reserve(struct cof_buf *buf, size_t len)
     need = buf->len + len + 1;
     if (need <= buf->cap)
         return COF_OK;
-    cap = buf->cap < 64 ? 64 : buf->cap;
+    cap = buf->cap < CAP_MIN ? CAP_MIN : buf->cap;
     while (cap < need)
         cap = cap > SIZE_MAX / 2 ? need : cap * 2;
     if (cap > buf->max + 1)
@@ -107,11 +109,6 @@ void cof_buf_add_bytes(struct cof_buf *buf, const void *data, size_t len)
 void cof_buf_add(struct cof_buf *buf, struct cof_view v)
 {
     cof_buf_add_bytes(buf, v.data, v.len);
-}
-
-void cof_buf_add_str(struct cof_buf *buf, const char *s)
-{
-    cof_buf_add(buf, cof_view_str(s));
 }
 
 static void add_uint(struct cof_buf *buf, uint64_t n, size_t len)

@@ -36,7 +36,10 @@ const char *cof_buf_cstr(struct cof_buf *buf);
 
 void cof_buf_add(struct cof_buf *buf, struct cof_view v);
 void cof_buf_add_bytes(struct cof_buf *buf, const void *data, size_t len);
-void cof_buf_add_str(struct cof_buf *buf, const char *s);
+static inline void cof_buf_add_str(struct cof_buf *buf, const char *s) /* inline: mostly literals, whose length the compiler knows */
+{
+    cof_buf_add_bytes(buf, s, s == NULL ? 0 : strlen(s));
+}
 void cof_buf_add_u8(struct cof_buf *buf, uint8_t n);
 void cof_buf_add_u16(struct cof_buf *buf, uint16_t n);
 void cof_buf_add_u32(struct cof_buf *buf, uint32_t n);

@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include "base/date.h"
+#include "base/eight.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -17,35 +18,30 @@ static size_t utf8_len(struct cof_view v)
     return 0;
 }
 
-#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
-
 /* Whether eight bytes stand for themselves: a byte's highest bit shows in x when it is over 0x7e, and in the differences when it is
  * under 0x20, '"' or '\\'. Among eight good bytes nothing is carried or borrowed, so none is taken for a bad one. */
-static bool are_plain(const uint8_t *at)
+static bool are_plain(uint64_t x)
 {
-    uint64_t x;
-
-    memcpy(&x, at, sizeof x);
-    return ((x | (x + EACH(1)) | (x - EACH(0x20)) | ((x ^ EACH('"')) - EACH(1)) | ((x ^ EACH('\\')) - EACH(1))) & EACH(0x80)) == 0;
+    return ((x | (x + COF_EACH(1)) | (x - COF_EACH(0x20)) | ((x ^ COF_EACH('"')) - COF_EACH(1)) | ((x ^ COF_EACH('\\')) - COF_EACH(1))) &
+               COF_EACH(0x80)) == 0;
 }
 
-/* How many bytes at the front stand for themselves. */
-static size_t plain_len(struct cof_view v)
+size_t cof_json_plain_len(struct cof_view v)
 {
     size_t n = 0;
 
-    while (v.len - n >= 8 && are_plain(v.data + n))
+    while (n < v.len && are_plain(cof_eight(v, n)))
         n += 8;
     while (n < v.len && v.data[n] >= 0x20 && v.data[n] < 0x7f && v.data[n] != '"' && v.data[n] != '\\')
         n++;
-    return n;
+    return n < v.len ? n : v.len;
 }
 
 void cof_json_escape(struct cof_buf *out, struct cof_view v)
 {
     while (v.len > 0) {
         uint8_t c = v.data[0];
-        size_t n = plain_len(v);
+        size_t n = cof_json_plain_len(v);
 
         if (n > 0) {
             cof_buf_add(out, cof_view_sub(v, 0, n));

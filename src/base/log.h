@@ -26,5 +26,7 @@ void cof_log_event(const struct cof_log *log, enum cof_log_level level, const ch
 
 /* Adds v as the inside of a JSON string; bytes that are no UTF-8 become U+FFFD. */
 void cof_json_escape(struct cof_buf *out, struct cof_view v);
+/* How many bytes at the front stand for themselves there. */
+size_t cof_json_plain_len(struct cof_view v);
 
 #endif

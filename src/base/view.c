@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/view.h"
 
-static uint8_t lower(uint8_t c)
+static bool is_letter(uint8_t c)
 {
-    return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
 bool cof_view_eq_nocase(struct cof_view a, struct cof_view b)
@@ -11,7 +11,7 @@ bool cof_view_eq_nocase(struct cof_view a, struct cof_view b)
     if (a.len != b.len)
         return false;
     for (size_t i = 0; i < a.len; i++)
-        if (lower(a.data[i]) != lower(b.data[i]))
+        if (a.data[i] != b.data[i] && ((a.data[i] ^ b.data[i]) != 0x20 || !is_letter(a.data[i])))
             return false;
     return true;
 }
@@ -97,6 +97,15 @@ bool cof_view_split(struct cof_view v, uint8_t c, struct cof_view *head, struct 
     *head = cof_view_sub(v, 0, at);
     *tail = at == SIZE_MAX ? (struct cof_view){NULL, 0} : cof_view_sub(v, at + 1, SIZE_MAX);
     return at != SIZE_MAX;
+}
+
+void cof_view_copy(struct cof_view v, char *out, size_t size)
+{
+    size_t len = v.len < size ? v.len : size - 1;
+
+    if (len > 0)
+        memcpy(out, v.data, len);
+    out[len] = '\0';
 }
 
 struct cof_view cof_view_trim(struct cof_view v)

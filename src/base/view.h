@@ -61,6 +61,8 @@ static inline struct cof_view cof_view_sub(struct cof_view v, size_t offset, siz
 size_t cof_view_find(struct cof_view v, uint8_t c);
 /* Splits at the first byte c: *head before it, *tail after it. False (head = v, tail empty) when c is absent. */
 bool cof_view_split(struct cof_view v, uint8_t c, struct cof_view *head, struct cof_view *tail);
+/* As a C string of at most size - 1 bytes, what is longer cut. */
+void cof_view_copy(struct cof_view v, char *out, size_t size);
 /* Without leading and trailing spaces and tabs. */
 struct cof_view cof_view_trim(struct cof_view v);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "format/headers.h"
 
+#include "base/eight.h"
+
 #include <string.h>
 
 void cof_headers_init(struct cof_headers *h)
@@ -41,25 +43,32 @@ bool cof_is_token(struct cof_view v)
     return v.len > 0 && good != 0;
 }
 
+static bool ends_line(struct cof_view v)
+{
+    return cof_view_find(v, '\r') != SIZE_MAX || cof_view_find(v, '\n') != SIZE_MAX || cof_view_find(v, '\0') != SIZE_MAX;
+}
+
 static bool is_value(struct cof_view v)
 {
-    bool bad = false;
-
-    for (size_t i = 0; i < v.len; i++)
-        bad |= v.data[i] == '\r' || v.data[i] == '\n' || v.data[i] == '\0';
-    return !bad;
+    for (size_t i = 0; i < v.len; i += 8)
+        if (cof_eight_has_less(cof_eight(v, i), 0x20) && ends_line(cof_view_sub(v, i, 8)))
+            return false;
+    return true;
 }
 
 void cof_headers_add(struct cof_headers *h, struct cof_view name, struct cof_view value)
+{
+    if (cof_headers_err(h) == COF_OK && (!cof_is_token(name) || !is_value(value)))
+        h->err = COF_E_FORMAT;
+    cof_headers_put(h, name, value);
+}
+
+void cof_headers_put(struct cof_headers *h, struct cof_view name, struct cof_view value)
 {
     size_t at = h->bytes.len;
 
     if (cof_headers_err(h) != COF_OK)
         return;
-    if (!cof_is_token(name) || !is_value(value)) {
-        h->err = COF_E_FORMAT;
-        return;
-    }
     if (h->n == COF_HEADERS_MAX) {
         h->err = COF_E_LIMIT;
         return;
@@ -114,13 +123,11 @@ static bool is_named(const struct cof_headers *h, size_t i, struct cof_view name
            cof_view_eq_nocase(cof_headers_name(h, i), name);
 }
 
-bool cof_headers_get(const struct cof_headers *h, const char *name, struct cof_view *value)
+bool cof_headers_find(const struct cof_headers *h, struct cof_view name, struct cof_view *value)
 {
-    struct cof_view wanted = cof_view_str(name);
-
     *value = (struct cof_view){NULL, 0};
     for (size_t i = 0; i < h->n; i++)
-        if (is_named(h, i, wanted)) {
+        if (is_named(h, i, name)) {
             *value = cof_headers_value(h, i);
             return true;
         }

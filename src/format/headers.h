@@ -27,6 +27,8 @@ COF_MUST_USE enum cof_err cof_headers_err(const struct cof_headers *h);
 
 /* Adds a field. COF_E_FORMAT (remembered in err) for a name that is no token or a value with CR, LF or NUL. */
 void cof_headers_add(struct cof_headers *h, struct cof_view name, struct cof_view value);
+/* The same for a parser that has found the name a token, and the value without those three, itself. */
+void cof_headers_put(struct cof_headers *h, struct cof_view name, struct cof_view value);
 void cof_headers_add_str(struct cof_headers *h, const char *name, const char *value);
 /* Replaces every field of that name. */
 void cof_headers_set(struct cof_headers *h, const char *name, const char *value);
@@ -35,8 +37,12 @@ void cof_headers_remove(struct cof_headers *h, const char *name);
 /* The i-th field in order; views live until the next change. */
 struct cof_view cof_headers_name(const struct cof_headers *h, size_t i);
 struct cof_view cof_headers_value(const struct cof_headers *h, size_t i);
-/* The first field of that name; false (and *value empty) when there is none. */
-bool cof_headers_get(const struct cof_headers *h, const char *name, struct cof_view *value);
+/* The first field of that name; false (and *value empty) when there is none. _get is inline for the sake of literal names. */
+bool cof_headers_find(const struct cof_headers *h, struct cof_view name, struct cof_view *value);
+static inline bool cof_headers_get(const struct cof_headers *h, const char *name, struct cof_view *value)
+{
+    return cof_headers_find(h, cof_view_str(name), value);
+}
 size_t cof_headers_count(const struct cof_headers *h, const char *name);
 /* "Name: value\r\n" for each. */
 void cof_headers_write(const struct cof_headers *h, struct cof_buf *out);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "format/http1.h"
 
+#include "base/eight.h"
 #include "base/num.h"
 
 #include <string.h>
@@ -22,14 +23,24 @@ static enum cof_err take_line(struct cof_view *in, struct cof_view *line)
     return cof_view_find(*line, '\r') == SIZE_MAX ? COF_OK : COF_E_FORMAT;
 }
 
+static bool has_control_but_tab(struct cof_view v)
+{
+    for (size_t i = 0; i < v.len; i++)
+        if (v.data[i] < 0x20 && v.data[i] != '\t')
+            return true;
+    return false;
+}
+
 /* field-content: no controls but HTAB (RFC 9110 section 5.5). */
 static bool is_field_value(struct cof_view v)
 {
-    bool bad = false;
+    for (size_t i = 0; i < v.len; i += 8) {
+        uint64_t x = cof_eight(v, i);
 
-    for (size_t i = 0; i < v.len; i++)
-        bad |= (v.data[i] < 0x20 && v.data[i] != '\t') || v.data[i] == 0x7f;
-    return !bad;
+        if (cof_eight_has(x, 0x7f) || (cof_eight_has_less(x, 0x20) && has_control_but_tab(cof_view_sub(v, i, 8))))
+            return false;
+    }
+    return true;
 }
 
 static enum cof_err field_line(struct cof_view line, struct cof_headers *headers)
@@ -42,21 +53,19 @@ static enum cof_err field_line(struct cof_view line, struct cof_headers *headers
     value = cof_view_trim(value);
     if (!is_field_value(value))
         return COF_E_FORMAT;
-    cof_headers_add(headers, name, value);
+    cof_headers_put(headers, name, value);
     return cof_headers_err(headers);
 }
 
+/* The lines between the first and the empty one; head_end has seen that each ends in CRLF and holds no other CR. */
 static enum cof_err field_lines(struct cof_view in, struct cof_headers *headers)
 {
     struct cof_view line;
     enum cof_err err = COF_OK;
 
-    while (err == COF_OK && in.len > 0) {
-        err = take_line(&in, &line);
-        if (err == COF_OK && line.len > 0)
-            err = field_line(line, headers);
-    }
-    return err == COF_E_SHORT ? COF_E_FORMAT : err;
+    while (err == COF_OK && cof_view_split(in, '\n', &line, &in))
+        err = field_line(cof_view_sub(line, 0, line.len - 1), headers);
+    return err;
 }
 
 /* The length of a head at the front of in: up to and with the empty line. */
@@ -151,7 +160,10 @@ static enum cof_err common(struct cof_view in, size_t max_bytes, struct cof_http
     cof_buf_init(&head->raw, max_bytes);
     cof_headers_init(&head->headers);
     cof_buf_add(&head->raw, cof_view_sub(in, 0, len));
-    if ((err = cof_buf_err(&head->raw)) != COF_OK)
+    err = cof_buf_err(&head->raw);
+    if (err == COF_OK)
+        err = cof_buf_reserve(&head->headers.bytes, len < COF_HEADERS_BYTES_MAX ? len : COF_HEADERS_BYTES_MAX); /* for all fields at once */
+    if (err != COF_OK)
         return err;
     rest = cof_view_sub(cof_buf_view(&head->raw), 0, len - 2);
     if ((err = take_line(&rest, start)) != COF_OK)

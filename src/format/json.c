@@ -144,6 +144,16 @@ static void add_int(struct cof_buf *out, int64_t value)
 
 void cof_json_add_text(struct cof_buf *out, struct cof_view text)
 {
+    if (cof_json_plain_len(text) == text.len && cof_buf_reserve(out, text.len + 2) == COF_OK) { /* most of it: at once */
+        uint8_t *at = out->data + out->len;
+
+        *at++ = '"';
+        if (text.len > 0)
+            memcpy(at, text.data, text.len);
+        at[text.len] = '"';
+        out->len += text.len + 2;
+        return;
+    }
     cof_buf_add_u8(out, '"');
     cof_json_escape(out, text);
     cof_buf_add_u8(out, '"');

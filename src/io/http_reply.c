@@ -196,7 +196,7 @@ void cof_xchg_tls_names(const struct cof_xchg *x, const char **version, const ch
 
 void cof_xchg_peer(const struct cof_xchg *x, char out[static 64])
 {
-    (void)snprintf(out, 64, "%s", x->conn->peer);
+    cof_view_copy(cof_view_str(x->conn->peer), out, 64);
 }
 
 void cof_xchg_set_user(struct cof_xchg *x, void *user)

@@ -71,17 +71,14 @@ static void name_reply(struct cof_standin_call *c)
 /* The records leave before the reply stands: what cannot be recorded is not answered as done. */
 static enum cof_err audit(struct cof_standin_call *c)
 {
-    struct cof_buf lines;
+    struct cof_buf *lines = &c->s->lines;
     enum cof_err err;
 
     if (c->s->opts.audit == NULL || strcmp(c->req.service, "coffer") == 0) /* health and metrics are no calls of AWS's */
         return COF_OK;
-    cof_buf_init(&lines, COF_TRAIL_MAX);
-    err = cof_trail_records(c->s, &c->req, &c->reply, &lines);
-    if (err == COF_OK)
-        err = c->s->opts.audit(c->s->opts.ctx, cof_buf_view(&lines));
-    cof_buf_done(&lines);
-    return err;
+    cof_buf_reset(lines);
+    err = cof_trail_records(c->s, &c->req, &c->reply, lines);
+    return err == COF_OK ? c->s->opts.audit(c->s->opts.ctx, cof_buf_view(lines)) : err;
 }
 
 /* The reply stands. */
@@ -278,7 +275,7 @@ enum cof_err cof_standin_open(struct cof_standin *s, const struct cof_http_head 
     cof_reply_init(&c->reply);
     cof_buf_init_secret(&c->body, COF_STANDIN_BODY_MAX);
     cof_trail_init(&c->req);
-    (void)snprintf(c->source_ip, sizeof c->source_ip, "%s", peer->source_ip);
+    cof_view_copy(cof_view_str(peer->source_ip), c->source_ip, sizeof c->source_ip);
     err = cof_uuid_new(s->opts.rng, c->req.id);
     if (err != COF_OK) {
         cof_standin_close(c);

@@ -45,12 +45,11 @@ void cof_reply_set(struct cof_standin_reply *reply, int status, const char *type
 static void set_code(struct cof_standin_reply *reply, int status, const char *code, struct cof_view message)
 {
     char text[sizeof reply->error_message];
-    int len = message.len < sizeof text ? (int)message.len : (int)sizeof text - 1;
 
-    (void)snprintf(text, sizeof text, "%.*s", len, message.data == NULL ? "" : (const char *)message.data);
+    cof_view_copy(message, text, sizeof text);
     cof_reply_reset(reply); /* which may be where message comes from */
     reply->status = status;
-    (void)snprintf(reply->error_code, sizeof reply->error_code, "%s", code);
+    cof_view_copy(cof_view_str(code), reply->error_code, sizeof reply->error_code);
     memcpy(reply->error_message, text, sizeof text);
 }
 

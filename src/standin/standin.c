@@ -5,6 +5,7 @@
 #include "crypto/hash.h"
 #include "crypto/rsa.h"
 #include "standin/state.h"
+#include "standin/trail.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@ enum cof_err cof_standin_new(const struct cof_standin_opts *opts, struct cof_sta
     if (s == NULL)
         return COF_E_MEMORY;
     s->opts = *opts;
+    cof_buf_init(&s->lines, COF_TRAIL_MAX);
     if (opts->n_services > COF_STANDIN_SERVICES_MAX || opts->master_key->len != 32 ||
         strlen(opts->account) >= sizeof s->account || strlen(opts->region) >= sizeof s->region)
         goto out;
@@ -59,6 +61,7 @@ void cof_standin_free(struct cof_standin *s)
     cof_auth_keys_done(&s->signing_keys);
     cof_memo_free(s->memo);
     cof_secret_done(&s->master_key);
+    cof_buf_done(&s->lines);
     free(s);
 }
 

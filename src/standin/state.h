@@ -22,6 +22,7 @@ struct cof_standin {
     char account[16], region[32], endpoint[300];
     uint64_t n_decisions;
     void *state[COF_STANDIN_SERVICES_MAX];
+    struct cof_buf lines; /* the audit records of the call at hand */
     struct {
         uint8_t *text; /* what it was parsed from */
         size_t len;

@@ -59,7 +59,7 @@ void cof_trail_reset(struct cof_standin_request *req)
 
 void cof_trail_operation(struct cof_standin_request *req, const char *name)
 {
-    (void)snprintf(req->notes.operation, sizeof req->notes.operation, "%s", name);
+    cof_view_copy(cof_view_str(name), req->notes.operation, sizeof req->notes.operation);
 }
 
 void cof_trail_object(struct cof_standin_request *req, const char *bucket, struct cof_view key)
@@ -178,7 +178,10 @@ static void add_attributes(const struct cof_iam_principal *p, struct cof_buf *ou
 
     cof_date_iso_seconds(p->key.created_ms, date);
     cof_json_add_name(out, "attributes");
-    cof_buf_printf(out, "{\"creationDate\":\"%s\",\"mfaAuthenticated\":\"%s\"}", date, p->key.mfa_ms != 0 ? "true" : "false");
+    cof_buf_add_str(out, "{");
+    cof_json_add_member(out, "creationDate", cof_view_str(date));
+    cof_json_add_member(out, "mfaAuthenticated", p->key.mfa_ms != 0 ? COF_LIT("true") : COF_LIT("false"));
+    cof_buf_add_str(out, "}");
 }
 
 static void add_session(const struct cof_iam_principal *p, const char *account, struct cof_buf *out)
@@ -204,12 +207,13 @@ static void add_session(const struct cof_iam_principal *p, const char *account, 
 static void add_identity(const struct cof_standin *s, const struct cof_standin_request *req, const char *invoked_by, struct cof_buf *out)
 {
     const struct cof_iam_principal *p = req->principal;
-    const char *types[] = {[COF_CALLER_ANONYMOUS] = "AWSAccount", [COF_CALLER_ROOT] = "Root", [COF_CALLER_USER] = "IAMUser",
+    static const char *const types[] = {[COF_CALLER_ANONYMOUS] = "AWSAccount", [COF_CALLER_ROOT] = "Root", [COF_CALLER_USER] = "IAMUser",
         [COF_CALLER_ROLE] = "AssumedRole", [COF_CALLER_SERVICE] = "AWSService", [COF_CALLER_FEDERATED] = "WebIdentityUser"};
 
     cof_json_add_name(out, "userIdentity");
-    cof_buf_printf(out, "{\"type\":\"%s\"", p->caller.kind == COF_CALLER_ANONYMOUS && req->auth->claim.access_key_id.len > 0 ?
-        "Unknown" : types[p->caller.kind]); /* who signed, but not so that it held, is not known */
+    cof_buf_add_str(out, "{");
+    cof_json_add_member(out, "type", cof_view_str(p->caller.kind == COF_CALLER_ANONYMOUS && req->auth->claim.access_key_id.len > 0 ?
+        "Unknown" : types[p->caller.kind])); /* who signed, but not so that it held, is not known */
     if (p->caller.kind == COF_CALLER_ANONYMOUS) {
         cof_buf_add_str(out, ",\"principalId\":\"\",\"accountId\":\"anonymous\"");
     } else {
@@ -242,7 +246,8 @@ static void add_members(struct cof_buf *out, const char *name, const struct cof_
     }
 }
 
-static void add_head(const struct cof_standin *s, const struct cof_standin_request *req, const char *source, const char *event,
+/* service: "s3", of which the source is made. */
+static void add_head(const struct cof_standin *s, const struct cof_standin_request *req, const char *service, const char *event,
                      const char *invoked_by, struct cof_buf *out)
 {
     char time[COF_DATE_MAX];
@@ -253,14 +258,17 @@ static void add_head(const struct cof_standin *s, const struct cof_standin_reque
     cof_buf_add_str(out, "{\"eventVersion\":\"" COF_AUDIT_VERSION "\"");
     add_identity(s, req, invoked_by, out);
     cof_json_add_member(out, "eventTime", cof_view_str(time));
-    cof_json_add_member(out, "eventSource", cof_view_str(source));
+    cof_json_add_name(out, "eventSource");
+    cof_buf_add_str(out, "\"");
+    cof_buf_add_str(out, service);
+    cof_buf_add_str(out, ".amazonaws.com\"");
     cof_json_add_member(out, "eventName", cof_view_str(event));
     cof_json_add_member(out, "awsRegion", cof_view_str(s->region));
     cof_json_add_member(out, "sourceIPAddress", cof_view_str(invoked_by != NULL ? invoked_by : req->source_ip));
     cof_json_add_member(out, "userAgent", invoked_by != NULL ? cof_view_str(invoked_by) : cof_view_sub(agent, 0, 1024));
 }
 
-static enum cof_err add_tail(const struct cof_standin *s, const struct cof_standin_request *req, const char *resources,
+static enum cof_err add_tail(const struct cof_standin *s, const struct cof_standin_request *req, struct cof_view resources,
                              bool read_only, bool management, bool own_connection, struct cof_buf *out)
 {
     struct cof_view host = {0};
@@ -269,14 +277,16 @@ static enum cof_err add_tail(const struct cof_standin *s, const struct cof_stand
 
     cof_json_add_member(out, "requestID", cof_view_str(req->id));
     cof_json_add_member(out, "eventID", cof_view_str(id));
-    cof_buf_printf(out, ",\"readOnly\":%s", read_only ? "true" : "false");
-    if (resources[0] != '\0') {
+    cof_buf_add_str(out, read_only ? ",\"readOnly\":true" : ",\"readOnly\":false");
+    if (resources.len > 0) {
         cof_buf_add_str(out, ",\"resources\":[");
-        cof_buf_add_str(out, resources);
+        cof_buf_add(out, resources);
         cof_buf_add_str(out, "]");
     }
-    cof_buf_printf(out, ",\"eventType\":\"AwsApiCall\",\"managementEvent\":%s,\"recipientAccountId\":\"%s\",\"eventCategory\":\"%s\"",
-        management ? "true" : "false", s->account, management ? "Management" : "Data");
+    cof_buf_add_str(out, ",\"eventType\":\"AwsApiCall\"");
+    cof_buf_add_str(out, management ? ",\"managementEvent\":true" : ",\"managementEvent\":false");
+    cof_json_add_member(out, "recipientAccountId", cof_view_str(s->account));
+    cof_json_add_member(out, "eventCategory", management ? COF_LIT("Management") : COF_LIT("Data"));
     if (own_connection && req->tls) {
         (void)cof_headers_get(&req->head->headers, "host", &host);
         cof_buf_add_str(out, ",\"tlsDetails\":{");
@@ -315,6 +325,8 @@ static enum cof_err add_behalf(const struct cof_standin *s, const struct cof_sta
     char via[32], event[64];
     enum cof_err err = COF_OK;
 
+    if (rest.len == 0)
+        return COF_OK;
     (void)snprintf(via, sizeof via, "%s.amazonaws.com", req->service);
     cof_buf_init(&resource, 8192);
     cof_buf_init(&parameters, 8192);
@@ -323,17 +335,17 @@ static enum cof_err add_behalf(const struct cof_standin *s, const struct cof_sta
 
         rest = cof_view_sub(rest, 1, SIZE_MAX);
         (void)cof_view_split(action, ':', &service, &name);
-        (void)snprintf(event, sizeof event, "%.*s", (int)name.len, (const char *)name.data);
+        cof_view_copy(name, event, sizeof event);
         cof_buf_reset(&resource);
         cof_buf_reset(&parameters);
         add_resource(&resource, s->account, arn);
         cof_json_add_member(&parameters, "keyId", arn);
-        add_head(s, req, "kms.amazonaws.com", event, via, out);
+        add_head(s, req, "kms", event, via, out);
         if (!allowed)
             cof_json_add_member(out, "errorCode", COF_LIT("AccessDenied"));
         add_members(out, "requestParameters", &parameters);
         cof_buf_add_str(out, ",\"responseElements\":null");
-        err = add_tail(s, req, cof_buf_cstr(&resource), true, true, false, out);
+        err = add_tail(s, req, cof_buf_view(&resource), true, true, false, out);
     }
     cof_buf_done(&resource);
     cof_buf_done(&parameters);
@@ -344,13 +356,12 @@ enum cof_err cof_trail_records(const struct cof_standin *s, const struct cof_sta
                                const struct cof_standin_reply *reply, struct cof_buf *out)
 {
     struct cof_trail_event event;
-    struct cof_buf parameters, elements, data, resources;
+    struct cof_buf parameters, elements, data;
     enum cof_err err = add_behalf(s, req, out);
 
     cof_buf_init(&parameters, NOTES_MAX + 1024);
     cof_buf_init(&elements, NOTES_MAX);
     cof_buf_init(&data, NOTES_MAX * 3);
-    cof_buf_init(&resources, 2 * NOTES_MAX + 1);
     cof_trail_classify(req, &event);
     cof_trail_request(req, &event, &parameters);
     cof_trail_response(req, reply, &event, &elements);
@@ -360,18 +371,16 @@ enum cof_err cof_trail_records(const struct cof_standin *s, const struct cof_sta
     if (data.len > 0 && req->notes.data.len > 0)
         cof_buf_add_u8(&data, ',');
     cof_buf_add(&data, cof_buf_view(&req->notes.data));
-    cof_buf_add(&resources, cof_buf_view(&req->notes.resources));
-    add_head(s, req, event.source, event.name, NULL, out);
+    add_head(s, req, req->service[0] == '\0' ? "unknown" : req->service, event.name, NULL, out);
     add_error(reply, out);
     add_members(out, "requestParameters", &parameters);
     add_members(out, "responseElements", &elements);
     if (data.len > 0)
         add_members(out, "additionalEventData", &data);
     if (err == COF_OK)
-        err = add_tail(s, req, cof_buf_cstr(&resources), event.read_only, event.management, true, out);
+        err = add_tail(s, req, cof_buf_view(&req->notes.resources), event.read_only, event.management, true, out);
     cof_buf_done(&parameters);
     cof_buf_done(&elements);
     cof_buf_done(&data);
-    cof_buf_done(&resources);
     return err == COF_OK ? cof_buf_err(out) : err;
 }

@@ -70,14 +70,6 @@ static bool begins(const char *name, const char *prefix)
     return strncmp(name, prefix, strlen(prefix)) == 0;
 }
 
-static void set_text(char *out, size_t size, struct cof_view v)
-{
-    v = cof_view_sub(v, 0, size - 1);
-    if (v.len > 0)
-        memcpy(out, v.data, v.len);
-    out[v.len] = '\0';
-}
-
 static bool is_word(struct cof_view v)
 {
     for (size_t i = 0; i < v.len; i++)
@@ -96,12 +88,12 @@ void cof_trail_name(struct cof_standin_request *req)
         return;
     if (cof_headers_get(&req->head->headers, "x-amz-target", &target)) {
         if (cof_view_split(target, '.', &service, &name) && is_word(name))
-            set_text(out, sizeof req->notes.operation, name);
+            cof_view_copy(name, out, sizeof req->notes.operation);
         return;
     }
     cof_buf_init(&action, sizeof req->notes.operation - 1);
     if (cof_query_get(req->body.len > 0 ? req->body : req->head->query, "Action", &action) == COF_OK && is_word(cof_buf_view(&action)))
-        set_text(out, sizeof req->notes.operation, cof_buf_view(&action));
+        cof_view_copy(cof_buf_view(&action), out, sizeof req->notes.operation);
     cof_buf_done(&action);
 }
 
@@ -111,9 +103,9 @@ static void name_event(const struct cof_standin_request *req, struct cof_trail_e
     struct cof_view service, name;
 
     if (req->notes.operation[0] != '\0')
-        set_text(e->name, sizeof e->name, cof_view_str(req->notes.operation));
+        cof_view_copy(cof_view_str(req->notes.operation), e->name, sizeof e->name);
     else if (cof_view_split(cof_view_str(req->action), ':', &service, &name))
-        set_text(e->name, sizeof e->name, name);
+        cof_view_copy(name, e->name, sizeof e->name);
     else
         (void)snprintf(e->name, sizeof e->name, "%.*sRequest", (int)(req->head->method.len < 16 ? req->head->method.len : 16),
             (const char *)req->head->method.data);
@@ -126,7 +118,6 @@ void cof_trail_classify(const struct cof_standin_request *req, struct cof_trail_
 
     *e = (struct cof_trail_event){.management = true};
     name_event(req, e);
-    (void)snprintf(e->source, sizeof e->source, "%s.amazonaws.com", req->service[0] == '\0' ? "unknown" : req->service);
     e->read_only = begins(e->name, "Get") || begins(e->name, "List") || begins(e->name, "Describe") || begins(e->name, "Head");
     if (s3)
         e->management = !is_in(e->name, s3_data, COUNT(s3_data));
@@ -145,7 +136,7 @@ static void add_name(struct cof_buf *out, const char *name)
 {
     char small[64];
 
-    (void)snprintf(small, sizeof small, "%s", name);
+    cof_view_copy(cof_view_str(name), small, sizeof small);
     if (small[0] >= 'A' && small[0] <= 'Z' && strncmp(small, "X-Amz", 5) != 0)
         small[0] = (char)(small[0] + 32);
     cof_json_add_name(out, small);

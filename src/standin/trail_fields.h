@@ -9,8 +9,7 @@
 #include "standin/standin.h"
 
 struct cof_trail_event {
-    char source[48]; /* "s3.amazonaws.com" */
-    char name[64];   /* "PutObject" */
+    char name[64]; /* "PutObject" */
     bool read_only, management;
 };
 

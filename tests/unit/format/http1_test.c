@@ -212,6 +212,29 @@ static void heads_are_bounded(void **state)
     cof_buf_done(&buf);
 }
 
+/* RFC 9110 section 5.5: a value holds no controls but tabs, wherever it stands, beside whatever. */
+static void each_byte_of_a_value_is_looked_at(void **state)
+{
+    static const uint8_t beside[] = {' ', 'x', '\t', 0x7e, 0x80, 0xff};
+    struct cof_http_head head;
+    size_t used;
+
+    for (unsigned c = 0; c < 256; c++)
+        for (size_t at = 0; at < 20; at++)
+            for (size_t b = 0; b < sizeof beside; b++) {
+                char bytes[] = G "A: <12345678901234567890>\r\nB: c\r\n\r\n";
+                char *value = strchr(bytes, '<') + 1;
+                bool fine = c == '\t' || (c >= 0x20 && c != 0x7f);
+                enum cof_err err;
+
+                memset(value, beside[b], 20);
+                value[at] = (char)c;
+                err = cof_http1_request(cof_view_of(bytes, sizeof bytes - 1), MAX, &head, &used);
+                assert_int_equal(err, fine ? COF_OK : COF_E_FORMAT);
+                cof_http1_head_done(&head);
+            }
+}
+
 /* A good head cut anywhere is incomplete, and never anything else. */
 static void a_cut_head_is_incomplete(void **state)
 {
@@ -402,6 +425,7 @@ int main(void)
         cmocka_unit_test(knows_the_forms_of_targets),
         cmocka_unit_test(refuses_what_could_be_smuggled),
         cmocka_unit_test(heads_are_bounded),
+        cmocka_unit_test(each_byte_of_a_value_is_looked_at),
         cmocka_unit_test(a_cut_head_is_incomplete),
         cmocka_unit_test(takes_replies),
         cmocka_unit_test(decodes_chunks_however_they_come),
