@@ -9,13 +9,16 @@
 
 #define COF_EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* Those from `at` on; behind the end there are spaces. */
+/* Those from `at` on, a multiple of eight; where fewer are left the last eight, most of which were seen before; a text of fewer than eight
+ * is followed by spaces. */
 static inline uint64_t cof_eight(struct cof_view v, size_t at)
 {
     uint64_t x = COF_EACH(' ');
 
-    if (at < v.len)
-        memcpy(&x, v.data + at, v.len - at < sizeof x ? v.len - at : sizeof x);
+    if (v.len >= sizeof x)
+        memcpy(&x, v.data + (at <= v.len - sizeof x ? at : v.len - sizeof x), sizeof x);
+    else if (v.len > 0)
+        memcpy(&x, v.data, v.len);
     return x;
 }
 

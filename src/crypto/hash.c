@@ -25,17 +25,58 @@ static const struct {
 /* Fetched once: an implicit fetch costs more than hashing a header. They live as long as the process. */
 static EVP_MD *fetched[N_ALGS];
 static pthread_once_t fetch_once = PTHREAD_ONCE_INIT;
+static CRYPTO_THREAD_LOCAL kept;
+static bool may_keep;
+
+static void free_kept(void *ctx)
+{
+    EVP_MD_CTX_free(ctx);
+}
 
 static void fetch_all(void)
 {
     for (size_t i = 0; i < N_ALGS; i++)
         fetched[i] = EVP_MD_fetch(NULL, algs[i].name, NULL);
+    may_keep = CRYPTO_THREAD_init_local(&kept, free_kept) == 1;
 }
 
 static const EVP_MD *md(enum cof_hash_alg alg)
 {
     (void)pthread_once(&fetch_once, fetch_all);
     return (size_t)alg < N_ALGS ? fetched[alg] : NULL;
+}
+
+/* A context that has begun. SHA-256's is the thread's own and given back, since making one costs 700 instructions; it is
+ * begun anew before, so that it holds nothing of what was hashed. (One of SHA-512 would still hold its last input.) */
+static EVP_MD_CTX *take_ctx(enum cof_hash_alg alg)
+{
+    EVP_MD_CTX *ctx = alg == COF_SHA256 && may_keep ? CRYPTO_THREAD_get_local(&kept) : NULL;
+
+    if (ctx != NULL && CRYPTO_THREAD_set_local(&kept, NULL) == 1)
+        return ctx;
+    ctx = EVP_MD_CTX_new();
+    if (ctx != NULL && EVP_DigestInit_ex2(ctx, md(alg), NULL) == 1)
+        return ctx;
+    EVP_MD_CTX_free(ctx);
+    return NULL;
+}
+
+/* ok: it has begun, and nothing went wrong. */
+static void give_ctx(enum cof_hash_alg alg, EVP_MD_CTX *ctx, bool ok)
+{
+    if (!ok || alg != COF_SHA256 || !may_keep || CRYPTO_THREAD_set_local(&kept, ctx) != 1)
+        EVP_MD_CTX_free(ctx);
+}
+
+static bool add_to(EVP_MD_CTX *ctx, struct cof_view data)
+{
+    return data.len == 0 || EVP_DigestUpdate(ctx, data.data, data.len) == 1;
+}
+
+/* Writes the digest and begins anew. */
+static bool end_digest(EVP_MD_CTX *ctx, uint8_t *out)
+{
+    return EVP_DigestFinal_ex(ctx, out, NULL) == 1 && EVP_DigestInit_ex2(ctx, NULL, NULL) == 1;
 }
 
 size_t cof_hash_size(enum cof_hash_alg alg)
@@ -45,11 +86,15 @@ size_t cof_hash_size(enum cof_hash_alg alg)
 
 enum cof_err cof_hash_once(enum cof_hash_alg alg, struct cof_view data, uint8_t *out)
 {
-    const EVP_MD *m = md(alg);
+    EVP_MD_CTX *ctx;
+    bool ok;
 
-    if (m == NULL)
+    if (md(alg) == NULL)
         return COF_E_UNSUPPORTED;
-    return EVP_Digest(data.data, data.len, out, NULL, m, NULL) == 1 ? COF_OK : COF_E_MEMORY;
+    ctx = take_ctx(alg);
+    ok = ctx != NULL && add_to(ctx, data) && end_digest(ctx, out);
+    give_ctx(alg, ctx, ok);
+    return ok ? COF_OK : COF_E_MEMORY;
 }
 
 enum cof_err cof_hash_new(enum cof_hash_alg alg, struct cof_hash **out)
@@ -74,14 +119,12 @@ enum cof_err cof_hash_new(enum cof_hash_alg alg, struct cof_hash **out)
 
 enum cof_err cof_hash_update(struct cof_hash *hash, struct cof_view data)
 {
-    return data.len == 0 || EVP_DigestUpdate(hash->ctx, data.data, data.len) == 1 ? COF_OK : COF_E_BUG;
+    return add_to(hash->ctx, data) ? COF_OK : COF_E_BUG;
 }
 
 enum cof_err cof_hash_final(struct cof_hash *hash, uint8_t *out)
 {
-    if (EVP_DigestFinal_ex(hash->ctx, out, NULL) != 1)
-        return COF_E_BUG;
-    return EVP_DigestInit_ex2(hash->ctx, NULL, NULL) == 1 ? COF_OK : COF_E_MEMORY;
+    return end_digest(hash->ctx, out) ? COF_OK : COF_E_BUG;
 }
 
 enum cof_err cof_hash_peek(const struct cof_hash *hash, uint8_t *out)
@@ -102,43 +145,43 @@ void cof_hash_free(struct cof_hash *hash)
 }
 
 /* One of the two passes of RFC 2104: H(key xor pad, parts). */
-static bool hmac_pass(EVP_MD_CTX *ctx, const EVP_MD *m, const uint8_t *key, uint8_t pad, const struct cof_view *parts,
+static bool hmac_pass(EVP_MD_CTX *ctx, size_t block_size, const uint8_t *key, uint8_t pad, const struct cof_view *parts,
                       size_t n_parts, uint8_t *out)
 {
     uint8_t block[BLOCK_MAX];
-    size_t size = (size_t)EVP_MD_get_block_size(m);
     bool ok;
 
-    for (size_t i = 0; i < size; i++)
+    for (size_t i = 0; i < BLOCK_MAX; i++)
         block[i] = key[i] ^ pad;
-    ok = EVP_DigestInit_ex2(ctx, m, NULL) == 1 && EVP_DigestUpdate(ctx, block, size) == 1;
+    ok = add_to(ctx, cof_view_of(block, block_size));
     for (size_t i = 0; ok && i < n_parts; i++)
-        ok = parts[i].len == 0 || EVP_DigestUpdate(ctx, parts[i].data, parts[i].len) == 1;
+        ok = add_to(ctx, parts[i]);
     cof_wipe(block, sizeof block);
-    return ok && EVP_DigestFinal_ex(ctx, out, NULL) == 1;
+    return ok && end_digest(ctx, out);
 }
 
 /* On the library's digests rather than its HMAC, whose contexts cost twice what hashing a short input does. */
 enum cof_err cof_hmac(enum cof_hash_alg alg, struct cof_view key, const struct cof_view *parts, size_t n_parts,
                       uint8_t *out)
 {
-    const EVP_MD *m = md(alg);
     uint8_t padded[BLOCK_MAX] = {0}, inner[COF_HASH_MAX];
     struct cof_view inner_view = {inner, cof_hash_size(alg)};
+    size_t block_size;
     EVP_MD_CTX *ctx;
-    bool ok = true;
+    bool ok;
 
-    if (m == NULL)
+    if (md(alg) == NULL)
         return COF_E_UNSUPPORTED;
-    ctx = EVP_MD_CTX_new();
-    if (key.len > (size_t)EVP_MD_get_block_size(m))
-        ok = ctx != NULL && EVP_DigestInit_ex2(ctx, m, NULL) == 1 && EVP_DigestUpdate(ctx, key.data, key.len) == 1 &&
-             EVP_DigestFinal_ex(ctx, padded, NULL) == 1;
+    block_size = (size_t)EVP_MD_get_block_size(md(alg));
+    ctx = take_ctx(alg);
+    ok = ctx != NULL;
+    if (key.len > block_size)
+        ok = ok && add_to(ctx, key) && end_digest(ctx, padded);
     else if (key.len > 0)
         (void)memcpy(padded, key.data, key.len);
-    ok = ok && ctx != NULL && hmac_pass(ctx, m, padded, 0x36, parts, n_parts, inner) &&
-         hmac_pass(ctx, m, padded, 0x5c, &inner_view, 1, out);
-    EVP_MD_CTX_free(ctx);
+    ok = ok && hmac_pass(ctx, block_size, padded, 0x36, parts, n_parts, inner) &&
+         hmac_pass(ctx, block_size, padded, 0x5c, &inner_view, 1, out);
+    give_ctx(alg, ctx, ok);
     cof_wipe(padded, sizeof padded);
     cof_wipe(inner, sizeof inner);
     return ok ? COF_OK : COF_E_MEMORY;

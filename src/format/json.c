@@ -142,16 +142,30 @@ static void add_int(struct cof_buf *out, int64_t value)
     cof_buf_add_decimal(out, value < 0 ? -(uint64_t)value : (uint64_t)value);
 }
 
+/* Text that needs no escapes, as most of it does not, is written at once: here is where, or NULL. */
+static uint8_t *room_for_plain(struct cof_buf *out, struct cof_view text, size_t len)
+{
+    bool fits = out->err == COF_OK && cof_json_plain_len(text) == text.len && (len < out->cap - out->len || cof_buf_reserve(out, len) == COF_OK);
+
+    return fits ? out->data + out->len : NULL;
+}
+
+static uint8_t *put_plain(uint8_t *at, struct cof_view text)
+{
+    *at++ = '"';
+    if (text.len > 0)
+        memcpy(at, text.data, text.len);
+    at += text.len;
+    *at++ = '"';
+    return at;
+}
+
 void cof_json_add_text(struct cof_buf *out, struct cof_view text)
 {
-    if (cof_json_plain_len(text) == text.len && cof_buf_reserve(out, text.len + 2) == COF_OK) { /* most of it: at once */
-        uint8_t *at = out->data + out->len;
+    uint8_t *at = room_for_plain(out, text, text.len + 2);
 
-        *at++ = '"';
-        if (text.len > 0)
-            memcpy(at, text.data, text.len);
-        at[text.len] = '"';
-        out->len += text.len + 2;
+    if (at != NULL) {
+        out->len = (size_t)(put_plain(at, text) - out->data);
         return;
     }
     cof_buf_add_u8(out, '"');
@@ -234,9 +248,21 @@ void cof_json_add_value(struct cof_buf *out, const json_t *value)
 
 void cof_json_add_name(struct cof_buf *out, const char *name)
 {
-    if (out->len > 0 && out->data[out->len - 1] != '{' && out->data[out->len - 1] != '[')
+    bool comma = out->len > 0 && out->data[out->len - 1] != '{' && out->data[out->len - 1] != '[';
+    struct cof_view text = cof_view_str(name);
+    uint8_t *at = room_for_plain(out, text, text.len + 4);
+
+    if (at != NULL) {
+        if (comma)
+            *at++ = ',';
+        at = put_plain(at, text);
+        *at++ = ':';
+        out->len = (size_t)(at - out->data);
+        return;
+    }
+    if (comma)
         cof_buf_add_u8(out, ',');
-    cof_json_add_text(out, cof_view_str(name));
+    cof_json_add_text(out, text);
     cof_buf_add_u8(out, ':');
 }
 

@@ -14,7 +14,6 @@ struct cof_standin_call {
     struct cof_standin *s;
     const struct cof_service *service; /* NULL: nobody's */
     struct cof_standin_request req;
-    struct cof_standin_reply reply;
     struct cof_standin_sink sink;
     struct cof_known_caller *caller; /* NULL: nobody yet, or without credentials */
     struct cof_auth auth;
@@ -25,6 +24,7 @@ struct cof_standin_call {
     bool body_checked;
     bool judged;             /* faults were asked */
     struct cof_fault_effect fault;
+    struct cof_standin_reply reply; /* last, because it is large and clears itself */
 };
 
 #endif

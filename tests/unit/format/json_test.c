@@ -59,6 +59,34 @@ static void texts(void **state)
     same("{\"\\n\\\"key\\\"\":\"\x7f\"}", false);
 }
 
+/* Names and texts of each length, plain and not, into memory that has just room and that has not. */
+static void members(void **state)
+{
+    static const char *const odd[] = {"", "\"", "\\", "\n", "\xc3\xa4"}, *const written[] = {"", "\\\"", "\\\\", "\\u000a", "\xc3\xa4"};
+    char text[64], wanted[300];
+    struct cof_buf out;
+
+    (void)state;
+    for (size_t i = 0; i < 5; i++)
+        for (int len = 0; len < 40; len++) {
+            (void)snprintf(text, sizeof text, "%.*s%s", len, "0123456789012345678901234567890123456789", odd[i]);
+            (void)snprintf(wanted, sizeof wanted, "{\"%.*s%s\":\"%.*s%s\",\"b\":\"\"}", len, "0123456789012345678901234567890123456789", written[i],
+                len, "0123456789012345678901234567890123456789", written[i]);
+            for (size_t less = 0; less < 2; less++) {
+                cof_buf_init(&out, strlen(wanted) - less);
+                cof_buf_add_u8(&out, '{');
+                cof_json_add_member(&out, text, cof_view_str(text));
+                cof_json_add_member(&out, "b", (struct cof_view){0});
+                cof_buf_add_u8(&out, '}');
+                assert_int_equal(cof_buf_err(&out), less == 0 ? COF_OK : COF_E_LIMIT);
+                assert_string_equal(cof_buf_cstr(&out), less == 0 ? wanted : "");
+                cof_json_add_member(&out, text, cof_view_str(text)); /* after a failure nothing is written */
+                assert_true(cof_buf_err(&out) == COF_E_LIMIT && out.len <= out.max);
+                cof_buf_done(&out);
+            }
+        }
+}
+
 static void limits(void **state)
 {
     json_t *value = json_loads("[\"aaaaaaaaaaaaaaaaaaaa\"]", 0, NULL);
@@ -81,6 +109,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values),
         cmocka_unit_test(texts),
+        cmocka_unit_test(members),
         cmocka_unit_test(limits),
     };
 
