@@ -17,6 +17,7 @@
 
 #define ROW_MAX ((size_t)2 << 20)
 #define UNSAVED_MAX ((size_t)1 << 20) /* over it the file is synced, so that the next row stays small */
+#define UNSAVED_WAIT ((size_t)3 << 20) /* over it that is waited for */
 #define ROWS_BYTES ((size_t)1 << 20)  /* likewise, so that rows leave the store while it still has them in memory (store_recent.h) */
 #define SIGN_LINES 1024
 #define SIGN_MS 60000
@@ -97,11 +98,48 @@ enum cof_err cof_audit_log_write_waiting(struct cof_audit_log *log)
     return err;
 }
 
+/* A sync aside has ended. What was appended since it began is not durable yet. */
+static void synced_aside(struct cof_audit_log *log, enum cof_err err)
+{
+    log->syncing.busy = false;
+    if (err != COF_OK || log->syncing.chain.next <= log->durable.next)
+        return;
+    log->durable = log->syncing.chain;
+    log->synced = log->chain.next == log->durable.next && log->waiting.len == 0;
+    log->row_bytes -= log->syncing.row_bytes;
+    cof_buf_drop(&log->unsaved, log->syncing.unsaved);
+    log->mark_unsaved -= log->syncing.unsaved;
+}
+
+static void look_aside(struct cof_audit_log *log, bool wait)
+{
+    enum cof_err err;
+
+    if (log->syncing.busy && (wait ? cof_sync_aside_wait(log->aside, &err) : cof_sync_aside_look(log->aside, &err)))
+        synced_aside(log, err);
+}
+
+/* The file is synced aside, unless it is already; only what was marked is in it for good. */
+static void sync_aside(struct cof_audit_log *log)
+{
+    look_aside(log, false);
+    if (log->syncing.busy || log->waiting.len > 0 || log->synced)
+        return;
+    log->syncing.chain = log->chain;
+    log->syncing.unsaved = log->unsaved.len;
+    log->syncing.row_bytes = log->row_bytes;
+    log->syncing.busy = cof_sync_aside_start(log->aside, log->fd) == COF_OK;
+    if (!log->syncing.busy)
+        (void)cof_audit_log_make_durable(log);
+}
+
 enum cof_err cof_audit_log_flush(struct cof_audit_log *log)
 {
     enum cof_err err = cof_audit_log_write_waiting(log);
 
     if (err == COF_OK && log->unsaved.len > UNSAVED_MAX)
+        sync_aside(log);
+    if (err == COF_OK && log->unsaved.len > UNSAVED_WAIT)
         err = cof_audit_log_make_durable(log);
     set_mark(log);
     return err;
@@ -179,8 +217,11 @@ void cof_audit_log_saved(struct cof_audit_log *log, bool kept, uint64_t *n_dropp
         log->row_bytes += log->adding_bytes;
         log->adding_bytes = 0;
         cof_buf_reset(&log->unsaved);
+        log->syncing.unsaved = 0;
         (void)cof_audit_log_write_waiting(log); /* what is not written now is safe in the store, and tried again */
-        if (log->n_rows > COF_AUDIT_ROWS_MAX / 2 || log->row_bytes > ROWS_BYTES)
+        if (log->n_rows > COF_AUDIT_ROWS_MAX / 4 || log->row_bytes > ROWS_BYTES)
+            sync_aside(log);
+        if (log->n_rows > COF_AUDIT_ROWS_MAX / 2)
             (void)cof_audit_log_make_durable(log);
         set_mark(log);
         return;
@@ -197,6 +238,7 @@ void cof_audit_log_saved(struct cof_audit_log *log, bool kept, uint64_t *n_dropp
 
 enum cof_err cof_audit_log_make_durable(struct cof_audit_log *log)
 {
+    look_aside(log, true);
     if (log->waiting.len > 0)
         return COF_E_NO_SPACE;
     if (log->synced)
@@ -321,8 +363,10 @@ void cof_audit_log_close(struct cof_audit_log *log, int64_t now_ms)
     if (log->fd >= 0) {
         (void)cof_audit_log_sync(log, now_ms, true);
         keep_head(log);
+        look_aside(log, true);
         (void)close(log->fd);
     }
+    cof_sync_aside_free(log->aside);
     cof_buf_done(&log->waiting);
     cof_buf_done(&log->unsaved);
     free(log->path);

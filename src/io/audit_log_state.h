@@ -6,6 +6,7 @@
 #define COF_IO_AUDIT_LOG_STATE_H
 
 #include "io/audit_log.h"
+#include "io/sync_aside.h"
 
 #define COF_AUDIT_ROWS_MAX 4096
 
@@ -21,6 +22,12 @@ struct cof_audit_log {
     uint64_t first;                /* number of the file's first record */
     struct cof_audit_chain chain;  /* with all that was appended */
     struct cof_audit_chain durable; /* what the file has for sure */
+    struct cof_sync_aside *aside;
+    struct { /* a sync that is under way: what will be durable when it has ended */
+        bool busy;
+        struct cof_audit_chain chain;
+        size_t unsaved, row_bytes;
+    } syncing;
     struct cof_audit_chain mark;   /* where a transaction that fails goes back to */
     size_t mark_unsaved, mark_waiting;
     struct cof_buf waiting;        /* for the file */

@@ -528,7 +528,9 @@ enum cof_err cof_audit_log_open(const struct cof_audit_log_opts *opts, int64_t n
     cof_buf_init(&k.lines, WAITING_MAX);
     cof_buf_init(&e.tail, TAIL_MAX);
     log->path = strdup(opts->path);
-    err = log->path == NULL ? COF_E_MEMORY : open_file(log, diag);
+    err = log->path == NULL ? COF_E_MEMORY : cof_sync_aside_new(&log->aside);
+    if (err == COF_OK)
+        err = open_file(log, diag);
     if (err == COF_OK && log->store != NULL)
         err = log->store->scan(log->store->ctx, "audit", (struct cof_view){0}, (struct cof_view){0}, SIZE_MAX, read_row, &k);
     if (err == COF_OK && (k.bad || cof_buf_err(&k.lines) != COF_OK))
