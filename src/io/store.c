@@ -428,6 +428,8 @@ static enum cof_err open_parts(struct cof_disk_store *st, const char *dir, const
     if (err == COF_OK)
         err = cof_recent_init(&st->recent);
     if (err == COF_OK)
+        err = cof_sync_aside_new(&st->wal.aside);
+    if (err == COF_OK)
         err = cof_blob_files_open(&st->files, dir, rng, diag);
     if (err != COF_OK)
         return err;
@@ -456,7 +458,7 @@ enum cof_err cof_disk_store_open(const char *dir, const struct cof_rng *rng, str
     *check = (struct cof_disk_store_check){0};
     st->ops = ops;
     st->ops.ctx = st;
-    st->lock_fd = st->dir_fd = -1;
+    st->lock_fd = st->dir_fd = st->wal.fd = -1;
     cof_store_log_zero(&st->log);
     cof_blob_files_zero(&st->files);
     err = take_lock(st, dir, diag);
@@ -481,6 +483,9 @@ void cof_disk_store_close(struct cof_disk_store *st)
     if (st->whole && cof_disk_store_settle_all(st) == COF_OK)
         (void)cof_store_log_empty(&st->log); /* else it is read again at the next start */
     cof_disk_store_settling_done(st);
+    cof_sync_aside_free(st->wal.aside);
+    if (st->wal.fd >= 0)
+        (void)close(st->wal.fd);
     cof_store_log_close(&st->log);
     cof_store_db_close(&st->db);
     cof_blob_files_close(&st->files);

@@ -92,6 +92,11 @@ void cof_store_db_undo(struct cof_store_db *db)
     db->open = false;
 }
 
+enum cof_err cof_store_db_relax(struct cof_store_db *db)
+{
+    return cof_store_db_err(sqlite3_exec(db->db, "PRAGMA synchronous=NORMAL", NULL, NULL, NULL));
+}
+
 /* The generation is kept in the database's header (user_version), which has 31 bits for it: 8 PiB of log. */
 enum cof_err cof_store_db_commit(struct cof_store_db *db, uint64_t generation)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The disk store's database (store.c): keys and values, and which bodies there are and where they lie, in SQLite (WAL,
- * synchronous=FULL). It is changed by what was recent (store_settle.c), never by a request.
+ * The disk store's database (store.c): keys and values, and which bodies there are and where they lie, in SQLite (WAL). It is changed by
+ * what was recent (store_settle.c), never by a request.
  */
 #ifndef COF_IO_STORE_DB_H
 #define COF_IO_STORE_DB_H
@@ -44,8 +44,11 @@ void cof_store_db_close(struct cof_store_db *db); /* takes a zeroed one */
 
 /* Opens a transaction when none is. */
 COF_MUST_USE enum cof_err cof_store_db_begin(struct cof_store_db *db);
-/* Makes it durable, with everything up to that generation. */
+/* Keeps it, with everything up to that generation; durable it is unless relaxed. */
 COF_MUST_USE enum cof_err cof_store_db_commit(struct cof_store_db *db, uint64_t generation);
+/* From now on SQLite syncs its log (store.db-wal) only before it writes to the database itself: a power cut may undo the last commits,
+ * and the caller syncs the log before anything else relies on them. */
+COF_MUST_USE enum cof_err cof_store_db_relax(struct cof_store_db *db);
 void cof_store_db_undo(struct cof_store_db *db);
 /* In a transaction; bodies' rows, too. */
 COF_MUST_USE enum cof_err cof_store_db_change(

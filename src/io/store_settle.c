@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "io/file.h"
 #include "io/store_state.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define AT_LEAST 16        /* changes after each commit while something is due */
 #define OVERDUE (4 * COF_STORE_LOG_FULL) /* bytes of log that the database could not be given */
@@ -27,7 +31,7 @@ enum cof_err cof_disk_store_replay(struct cof_disk_store *st, struct cof_diag *d
     cof_store_log_begin(&st->log, generation + 1, 0);
     st->recent.generation = generation + 1;
     if (err == COF_OK)
-        return COF_OK;
+        return cof_store_db_relax(&st->db);
     if (finding.text[0] == '\0')
         return cof_diag_set(diag, err, "the store's log cannot be written to its database: %s", sqlite3_errmsg(st->db.db));
     (void)cof_diag_set(diag, err, "%s", finding.text);
@@ -40,11 +44,38 @@ bool cof_disk_store_overdue(const struct cof_disk_store *st)
     return st->log.at >= OVERDUE;
 }
 
+/* The database's own log is synced aside: nobody waits for it but the file of ours that is to be written over. */
+static void sync_database(struct cof_disk_store *st)
+{
+    if (st->wal.fd < 0) {
+        st->wal.fd = openat(st->dir_fd, "store.db-wal", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (st->wal.fd < 0 || fsync(st->dir_fd) != 0)
+            st->wal.failed = cof_err_from_errno(errno);
+    }
+    if (st->wal.failed == COF_OK)
+        st->wal.failed = cof_sync_aside_start(st->wal.aside, st->wal.fd);
+    st->wal.syncing = st->wal.failed == COF_OK;
+}
+
+/* What failed once stays so: the kernel forgets what it could not write, and a second sync would succeed. Ours has it still. */
+static enum cof_err database_synced(struct cof_disk_store *st)
+{
+    enum cof_err ended;
+
+    if (st->wal.syncing && cof_sync_aside_wait(st->wal.aside, &ended)) {
+        st->wal.syncing = false;
+        st->wal.failed = ended;
+    }
+    return st->wal.failed;
+}
+
 /* From here on the other file is written. */
 static enum cof_err start(struct cof_disk_store *st)
 {
-    enum cof_err err = cof_recent_of(&st->recent, st->log.generation, &st->settling.todo, &st->settling.n);
+    enum cof_err err = database_synced(st);
 
+    if (err == COF_OK)
+        err = cof_recent_of(&st->recent, st->log.generation, &st->settling.todo, &st->settling.n);
     if (err != COF_OK)
         return err;
     st->settling.generation = st->log.generation;
@@ -111,7 +142,8 @@ static enum cof_err some(struct cof_disk_store *st, size_t n)
     }
     cof_recent_forget(&st->recent, s->generation);
     cof_disk_store_settling_done(st);
-    return COF_OK;
+    sync_database(st);
+    return st->wal.failed;
 }
 
 void cof_disk_store_settling_done(struct cof_disk_store *st)
@@ -144,5 +176,5 @@ enum cof_err cof_disk_store_settle_all(struct cof_disk_store *st)
         if (err == COF_OK)
             err = some(st, SIZE_MAX);
     }
-    return err;
+    return err == COF_OK ? database_synced(st) : err;
 }

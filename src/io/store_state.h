@@ -10,6 +10,7 @@
 #include "io/store_db.h"
 #include "io/store_log.h"
 #include "io/store_recent.h"
+#include "io/sync_aside.h"
 
 struct cof_body_totals {
     int64_t n, bytes;
@@ -25,6 +26,14 @@ struct cof_settling {
     struct cof_buf gap_end;
 };
 
+/* The database's own log, which SQLite writes and does not sync at each commit. */
+struct cof_wal {
+    struct cof_sync_aside *aside;
+    int fd; /* for syncing; -1: not needed yet */
+    bool syncing;
+    enum cof_err failed;
+};
+
 struct cof_disk_store {
     struct cof_store ops;
     struct cof_blob_files files;
@@ -32,6 +41,7 @@ struct cof_disk_store {
     struct cof_store_log log;
     struct cof_recent recent; /* what the log has and the database does not, and what waits for commit */
     struct cof_settling settling;
+    struct cof_wal wal;
     int lock_fd, dir_fd;
     bool whole;        /* it was opened without a finding, so that closing may tidy up */
     bool open, dirty, dirty_at_savepoint;
@@ -49,7 +59,7 @@ enum cof_err cof_disk_store_take_stock(struct cof_disk_store *st, struct cof_dis
 COF_MUST_USE enum cof_err cof_disk_store_replay(struct cof_disk_store *st, struct cof_diag *diag);
 /* After a commit of n changes: takes some of what is due to the database. Nothing is lost when it fails; it is tried again. */
 enum cof_err cof_disk_store_settle(struct cof_disk_store *st, size_t n);
-/* Takes everything that was committed there. COF_E_STATE: something was changed since. */
+/* Takes everything that was committed there, for good. COF_E_STATE: something was changed since. */
 COF_MUST_USE enum cof_err cof_disk_store_settle_all(struct cof_disk_store *st);
 /* Gives up what is under way. */
 void cof_disk_store_settling_done(struct cof_disk_store *st);
