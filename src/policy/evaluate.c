@@ -3,8 +3,8 @@
 
 #include "base/date.h"
 
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* The request with the keys that follow from it in front of the service's own, so that they win. It is made when a statement
  * first asks for it: most name another action or resource, or no condition and no variable. */
@@ -16,7 +16,7 @@ struct full_context {
     struct cof_context context;
     struct cof_buf tag_keys;
     struct cof_view principal_arn, principal_account, principal_type, user_id, iso, epoch, resource_account;
-    char iso_text[COF_DATE_MAX], epoch_text[32];
+    char iso_text[COF_DATE_MAX], epoch_text[24];
 };
 
 #define N_DERIVED 8
@@ -61,10 +61,10 @@ static bool is_derived(struct cof_view key)
     const struct cof_view derived[] = {COF_LIT("aws:PrincipalArn"), COF_LIT("aws:PrincipalAccount"), COF_LIT("aws:PrincipalType"),
         COF_LIT("aws:username"), COF_LIT("aws:userid"), COF_LIT("aws:CurrentTime"), COF_LIT("aws:EpochTime"), COF_LIT("aws:ResourceAccount")};
 
-    if (!cof_view_eq_nocase(cof_view_sub(key, 0, 4), COF_LIT("aws:")))
+    if (key.len == 0 || (key.data[0] | 0x20) != 'a' || !cof_view_eq_nocase(cof_view_sub(key, 0, 4), COF_LIT("aws:")))
         return false;
     for (size_t i = 0; i < sizeof derived / sizeof derived[0]; i++)
-        if (cof_view_eq_nocase(key, derived[i]))
+        if (key.len == derived[i].len && cof_view_eq_nocase(key, derived[i]))
             return true;
     return key.len >= sizeof "aws:PrincipalTag/" - 1 &&
            cof_view_eq_nocase(cof_view_sub(key, 0, sizeof "aws:PrincipalTag/" - 1), COF_LIT("aws:PrincipalTag/"));
@@ -101,6 +101,21 @@ static void full_context_init(struct full_context *full, const struct cof_access
     *full = (struct full_context){.access = access};
 }
 
+static void write_epoch(int64_t seconds, char out[24])
+{
+    char digits[24];
+    size_t n = sizeof digits;
+    uint64_t left = seconds < 0 ? -(uint64_t)seconds : (uint64_t)seconds;
+
+    digits[--n] = '\0';
+    do
+        digits[--n] = (char)('0' + left % 10);
+    while ((left /= 10) > 0);
+    if (seconds < 0)
+        digits[--n] = '-';
+    memcpy(out, digits + n, sizeof digits - n);
+}
+
 static enum cof_err make(struct full_context *full)
 {
     const struct cof_access *access = full->access;
@@ -113,7 +128,7 @@ static enum cof_err make(struct full_context *full)
         return COF_E_MEMORY;
     full->context.items = full->items;
     cof_date_iso_seconds(access->now_ms, full->iso_text);
-    (void)snprintf(full->epoch_text, sizeof full->epoch_text, "%lld", (long long)(access->now_ms / 1000));
+    write_epoch(access->now_ms / 1000, full->epoch_text);
     full->iso = cof_view_str(full->iso_text);
     full->epoch = cof_view_str(full->epoch_text);
     full->principal_arn = principal_arn(caller);

@@ -22,20 +22,77 @@ enum cof_err cof_kms_blob_parse(struct cof_view bytes, struct cof_kms_blob *out)
     return COF_OK;
 }
 
+#define PAIRS_MAX 8 /* that are written here; jansson writes what has more, or anything to escape */
+
+struct pair {
+    struct cof_view name, value;
+};
+
+/* What JSON writes as it is. */
+static bool is_plain(struct cof_view v)
+{
+    bool special = false;
+
+    for (size_t i = 0; i < v.len; i++)
+        special |= v.data[i] < 0x20 || v.data[i] == '"' || v.data[i] == '\\';
+    return !special;
+}
+
+/* The pairs in order of their names. False: jansson's. */
+static bool sorted_pairs(const json_t *context, struct pair pairs[PAIRS_MAX], size_t *n)
+{
+    json_t *mutable = (json_t *)(uintptr_t)context, *value;
+    const char *name;
+
+    *n = 0;
+    if (json_object_size(context) > PAIRS_MAX)
+        return false;
+    json_object_foreach(mutable, name, value) {
+        struct pair p = {cof_view_str(name), cof_view_of(json_string_value(value), json_string_length(value))};
+        size_t at = (*n)++;
+
+        if (!json_is_string(value) || !is_plain(p.name) || !is_plain(p.value))
+            return false;
+        for (; at > 0 && cof_view_cmp(pairs[at - 1].name, p.name) > 0; at--)
+            pairs[at] = pairs[at - 1];
+        pairs[at] = p;
+    }
+    return true;
+}
+
+enum cof_err cof_kms_context_text(const json_t *context, struct cof_buf *out)
+{
+    struct pair pairs[PAIRS_MAX];
+    char *text;
+    size_t n;
+
+    if (json_object_size(context) == 0)
+        return COF_OK;
+    if (!sorted_pairs(context, pairs, &n)) {
+        text = json_dumps(context, JSON_COMPACT | JSON_SORT_KEYS);
+        if (text == NULL)
+            return COF_E_MEMORY;
+        cof_buf_add_str(out, text);
+        free(text);
+        return cof_buf_err(out);
+    }
+    for (size_t i = 0; i < n; i++) {
+        cof_buf_add_str(out, i == 0 ? "{\"" : ",\"");
+        cof_buf_add(out, pairs[i].name);
+        cof_buf_add_str(out, "\":\"");
+        cof_buf_add(out, pairs[i].value);
+        cof_buf_add_str(out, "\"");
+    }
+    cof_buf_add_str(out, "}");
+    return cof_buf_err(out);
+}
+
 static enum cof_err make_aad(const struct cof_kms_key *key, uint32_t version, const json_t *context, struct cof_buf *aad)
 {
-    bool has = context != NULL && json_object_size(context) > 0;
-    char *text = has ? json_dumps(context, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-
-    if (has && text == NULL)
-        return COF_E_MEMORY;
     cof_buf_add_str(aad, key->arn);
     cof_buf_add_u8(aad, 0);
     cof_buf_add_u32(aad, version);
-    if (text != NULL)
-        cof_buf_add_str(aad, text);
-    free(text);
-    return cof_buf_err(aad);
+    return cof_kms_context_text(context, aad);
 }
 
 enum cof_err cof_kms_wrap(struct cof_standin *s, struct cof_kms_key *key, const json_t *context, struct cof_view plaintext,

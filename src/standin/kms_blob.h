@@ -24,6 +24,8 @@ struct cof_kms_blob {
 /* COF_E_FORMAT when it is no blob of ours. */
 COF_MUST_USE enum cof_err cof_kms_blob_parse(struct cof_view bytes, struct cof_kms_blob *out);
 
+/* The encryption context as it is bound to a blob: compact JSON with its names in order, nothing when there is none. */
+COF_MUST_USE enum cof_err cof_kms_context_text(const json_t *context, struct cof_buf *out);
 /* context: an object of strings, or NULL. Appends the blob, under the key's current version. */
 COF_MUST_USE enum cof_err cof_kms_wrap(struct cof_standin *s, struct cof_kms_key *key, const json_t *context,
                                        struct cof_view plaintext, struct cof_buf *blob);

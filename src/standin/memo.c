@@ -8,11 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SETS 64 /* a power of two */
+#define SETS 64 /* powers of two */
+#define OBJECT_SETS 128
 #define WAYS 4
 #define TEXT_MAX ((size_t)1 << 20) /* longer values are not kept, */
 #define TEXTS_MAX ((size_t)8 << 20) /* nor more than these together */
+#define OBJECT_TEXT_MAX ((size_t)64 << 10)
+#define OBJECT_TEXTS_MAX ((size_t)2 << 20)
 #define KEY_MAX 512
+#define SEEN 1024 /* a power of two */
 
 struct entry {
     const char *space; /* the callers' literals; compared by content */
@@ -22,13 +26,30 @@ struct entry {
     uint64_t used;
 };
 
+/* Entries in sets by their keys' hash. */
+struct table {
+    struct entry (*sets)[WAYS];
+    size_t n_sets;
+    size_t text_max, texts_max;
+    size_t len; /* of all that is remembered */
+    uint32_t *seen; /* NULL: what is asked for is remembered at once; else hashes of what was asked for of late */
+};
+
 struct cof_memo {
     struct cof_store ops;
     const struct cof_store *below;
-    struct entry entries[SETS][WAYS];
+    struct table few, objects;
+    struct entry few_sets[SETS][WAYS], object_sets[OBJECT_SETS][WAYS];
+    uint32_t seen[SEEN];
     uint64_t now;
-    size_t len; /* of all that is remembered */
     bool changed; /* since the savepoint */
+};
+
+/* Where a key is, or would be. */
+struct place {
+    struct table *table;
+    struct entry *set;
+    uint32_t hash;
 };
 
 /* Strings of a record that nobody else holds. */
@@ -56,31 +77,39 @@ void cof_record_done(json_t *record)
     json_decref(record);
 }
 
-static void forget(struct cof_memo *m, struct entry *e)
+static void forget(struct table *t, struct entry *e)
 {
-    m->len -= e->len;
+    t->len -= e->len;
     cof_record_done(e->record);
     cof_buf_done(&e->key);
     *e = (struct entry){.record = NULL};
 }
 
-static void forget_all(struct cof_memo *m)
+static void forget_table(struct table *t)
 {
-    for (size_t i = 0; i < SETS; i++)
+    for (size_t i = 0; i < t->n_sets; i++)
         for (size_t k = 0; k < WAYS; k++)
-            if (m->entries[i][k].record != NULL)
-                forget(m, &m->entries[i][k]);
+            if (t->sets[i][k].record != NULL)
+                forget(t, &t->sets[i][k]);
 }
 
-static struct entry *set_of(struct cof_memo *m, const char *space, struct cof_view key)
+static void forget_all(struct cof_memo *m)
 {
+    forget_table(&m->few);
+    forget_table(&m->objects);
+}
+
+/* Objects are many, and most are read once: they have a table of their own, which takes what is asked for again. */
+static struct place place_of(struct cof_memo *m, const char *space, struct cof_view key)
+{
+    struct table *t = strcmp(space, "s3.current") == 0 ? &m->objects : &m->few;
     uint32_t h = 2166136261u; /* FNV-1a; a caller who makes keys meet only loses the memory of his own */
 
     for (; *space != '\0'; space++)
         h = (h ^ (uint8_t)*space) * 16777619u;
     for (size_t i = 0; i < key.len; i++)
         h = (h ^ key.data[i]) * 16777619u;
-    return m->entries[(h ^ h >> 16) & (SETS - 1)];
+    return (struct place){t, t->sets[(h ^ h >> 16) & (t->n_sets - 1)], h};
 }
 
 static bool is(const struct entry *e, const char *space, struct cof_view key)
@@ -90,39 +119,50 @@ static bool is(const struct entry *e, const char *space, struct cof_view key)
 
 static void forget_key(struct cof_memo *m, const char *space, struct cof_view key)
 {
-    struct entry *set = set_of(m, space, key);
+    struct place p = place_of(m, space, key);
 
     for (size_t i = 0; i < WAYS; i++)
-        if (is(&set[i], space, key))
-            forget(m, &set[i]);
+        if (is(&p.set[i], space, key))
+            forget(p.table, &p.set[i]);
     m->changed = true;
+}
+
+static bool is_wanted(const struct place *p, struct cof_view key, size_t len)
+{
+    uint32_t *seen = p->table->seen == NULL ? NULL : &p->table->seen[(p->hash ^ p->hash >> 16) & (SEEN - 1)];
+    bool again = seen == NULL || *seen == p->hash;
+
+    if (seen != NULL)
+        *seen = p->hash;
+    return again && key.len <= KEY_MAX && len <= p->table->text_max;
 }
 
 /* Takes the place of the one unused for longest. Without memory nothing is remembered. */
 static void remember(struct cof_memo *m, const char *space, struct cof_view key, json_t *record, size_t len)
 {
-    struct entry *set = set_of(m, space, key), *place = &set[0];
+    struct place p = place_of(m, space, key);
+    struct entry *e = &p.set[0];
 
-    if (key.len > KEY_MAX || len > TEXT_MAX)
+    if (!is_wanted(&p, key, len))
         return;
-    if (m->len + len > TEXTS_MAX)
-        forget_all(m);
-    for (size_t i = 0; i < WAYS && place->record != NULL; i++)
-        if (set[i].record == NULL || set[i].used < place->used)
-            place = &set[i];
-    if (place->record != NULL)
-        forget(m, place);
-    cof_buf_init(&place->key, KEY_MAX);
-    cof_buf_add(&place->key, key);
-    if (cof_buf_err(&place->key) != COF_OK) {
-        cof_buf_done(&place->key);
+    if (p.table->len + len > p.table->texts_max)
+        forget_table(p.table);
+    for (size_t i = 0; i < WAYS && e->record != NULL; i++)
+        if (p.set[i].record == NULL || p.set[i].used < e->used)
+            e = &p.set[i];
+    if (e->record != NULL)
+        forget(p.table, e);
+    cof_buf_init(&e->key, KEY_MAX);
+    cof_buf_add(&e->key, key);
+    if (cof_buf_err(&e->key) != COF_OK) {
+        cof_buf_done(&e->key);
         return;
     }
-    place->space = space;
-    place->record = json_incref(record);
-    place->len = len;
-    place->used = m->now;
-    m->len += len;
+    e->space = space;
+    e->record = json_incref(record);
+    e->len = len;
+    e->used = m->now;
+    p.table->len += len;
 }
 
 /* The value as JSON, or as a JSON string of its bytes. */
@@ -147,7 +187,7 @@ static enum cof_err fetch(const struct cof_store *store, const char *space, stru
 
 static json_t *find(struct cof_memo *m, const char *space, struct cof_view key)
 {
-    struct entry *set = set_of(m, space, key);
+    struct entry *set = place_of(m, space, key).set;
 
     m->now++;
     for (size_t i = 0; i < WAYS; i++)
@@ -378,6 +418,9 @@ enum cof_err cof_memo_new(const struct cof_store *store, struct cof_memo **out)
     m->ops = ops;
     m->ops.ctx = m;
     m->below = store;
+    m->few = (struct table){.sets = m->few_sets, .n_sets = SETS, .text_max = TEXT_MAX, .texts_max = TEXTS_MAX};
+    m->objects = (struct table){
+        .sets = m->object_sets, .n_sets = OBJECT_SETS, .text_max = OBJECT_TEXT_MAX, .texts_max = OBJECT_TEXTS_MAX, .seen = m->seen};
     return COF_OK;
 }
 

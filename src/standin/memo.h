@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A store before the store: passes everything on, and remembers records (JSON values) that were parsed, so that the keys,
- * identities, buckets and queues that every request needs are not read and parsed by each. What is put or removed is
- * forgotten at once, everything is when changes are undone; so a record is always what the store holds. Bounded; what is
- * let go of is wiped (keys' secrets are among it).
+ * identities, buckets and queues that every request needs are not read and parsed by each; of objects ("s3.current") those that
+ * are asked for again (ranges of one after another, one that many read). What is put or removed is forgotten at once, everything
+ * is when changes are undone; so a record is always what the store holds. Bounded; what is let go of is wiped (keys' secrets are
+ * among it).
  */
 #ifndef COF_STANDIN_MEMO_H
 #define COF_STANDIN_MEMO_H

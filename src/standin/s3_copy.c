@@ -187,10 +187,11 @@ static bool copy_fields(struct cof_s3_call *c, struct source *src, json_t *recor
         return false;
     if (!replace_tags && json_object_size(tags) > 0 && !may_copy_tags(c, src, tags, err))
         return false;
-    if (!replace && (json_object_set(record, "head", json_object_get(src->record, "head")) != 0 ||
-                     json_object_set(record, "meta", json_object_get(src->record, "meta")) != 0))
+    /* The source's record may be others' too. */
+    if (!replace && (json_object_set_new(record, "head", json_deep_copy(json_object_get(src->record, "head"))) != 0 ||
+                     json_object_set_new(record, "meta", json_deep_copy(json_object_get(src->record, "meta"))) != 0))
         *err = COF_E_MEMORY;
-    if (!replace_tags && tags != NULL && json_object_set(record, "tags", tags) != 0)
+    if (!replace_tags && tags != NULL && json_object_set_new(record, "tags", json_deep_copy(tags)) != 0)
         *err = COF_E_MEMORY;
     return *err == COF_OK;
 }

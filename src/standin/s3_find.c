@@ -40,7 +40,8 @@ static enum cof_err absent(struct cof_s3_call *c, struct cof_view version_id)
     return err;
 }
 
-static bool find(struct cof_s3_call *c, const char *action, struct cof_view version_id, json_t **record, enum cof_err *err)
+static bool find(
+    struct cof_s3_call *c, const char *action, struct cof_view version_id, bool shared, json_t **record, enum cof_err *err)
 {
     bool allowed;
 
@@ -48,7 +49,7 @@ static bool find(struct cof_s3_call *c, const char *action, struct cof_view vers
     *err = COF_OK;
     if (!cof_s3_version_id_ok(c, version_id))
         return false;
-    *err = cof_s3_object_get(c, version_id, record);
+    *err = shared ? cof_s3_object_read(c, version_id, record) : cof_s3_object_get(c, version_id, record);
     if (*err != COF_OK && *err != COF_E_NOT_FOUND)
         return false;
     c->object = *record;
@@ -63,7 +64,7 @@ static bool find(struct cof_s3_call *c, const char *action, struct cof_view vers
 
 bool cof_s3_find_readable(struct cof_s3_call *c, struct cof_view version_id, json_t **record, enum cof_err *err)
 {
-    return find(c, version_id.len > 0 ? "s3:GetObjectVersion" : "s3:GetObject", version_id, record, err);
+    return find(c, version_id.len > 0 ? "s3:GetObjectVersion" : "s3:GetObject", version_id, true, record, err);
 }
 
 bool cof_s3_find_version(struct cof_s3_call *c, const char *action, const char *version_action, json_t **record,
@@ -71,7 +72,7 @@ bool cof_s3_find_version(struct cof_s3_call *c, const char *action, const char *
 {
     struct cof_view version_id = cof_s3_param(c, "versionId");
 
-    if (!find(c, version_id.len > 0 ? version_action : action, version_id, record, err))
+    if (!find(c, version_id.len > 0 ? version_action : action, version_id, false, record, err))
         return false;
     if (!cof_s3_is(*record, "marker"))
         return true;

@@ -8,7 +8,7 @@
 #include "standin/s3_api.h"
 
 /* The version asked for (empty: the newest), with permission to read it. False: the reply holds the error (or *err);
- * *record may be given all the same and is the caller's. */
+ * *record may be given all the same; it is to be given back, and not to be changed. */
 bool cof_s3_find_readable(struct cof_s3_call *call, struct cof_view version_id, json_t **record, enum cof_err *err);
 
 /* The version that the parameter versionId names (without one the newest), with permission for action, or

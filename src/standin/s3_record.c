@@ -4,6 +4,7 @@
 #include "base/codec.h"
 #include "format/json.h"
 #include "format/json_skim.h"
+#include "standin/memo.h"
 #include "standin/s3_lock.h"
 
 #include <stdio.h>
@@ -177,7 +178,8 @@ static enum cof_err find_version(struct cof_s3_call *c, const char *id, json_t *
     return search.found == NULL ? COF_E_NOT_FOUND : COF_OK;
 }
 
-enum cof_err cof_s3_object_get(struct cof_s3_call *c, struct cof_view version_id, json_t **out)
+/* shared: not to be changed. */
+static enum cof_err get_version(struct cof_s3_call *c, struct cof_view version_id, bool shared, json_t **out)
 {
     char id[64];
     struct cof_buf key;
@@ -191,9 +193,19 @@ enum cof_err cof_s3_object_get(struct cof_s3_call *c, struct cof_view version_id
     }
     cof_buf_init(&key, COF_STORE_KEY_MAX);
     cof_s3_key_of(&key, c->bucket, cof_buf_view(&c->key));
-    err = cof_s3_load(c->store, "s3.current", cof_buf_view(&key), out);
+    err = shared ? cof_record_get(c->store, "s3.current", cof_buf_view(&key), out) : cof_s3_load(c->store, "s3.current", cof_buf_view(&key), out);
     cof_buf_done(&key);
     return err;
+}
+
+enum cof_err cof_s3_object_get(struct cof_s3_call *c, struct cof_view version_id, json_t **out)
+{
+    return get_version(c, version_id, false, out);
+}
+
+enum cof_err cof_s3_object_read(struct cof_s3_call *c, struct cof_view version_id, json_t **out)
+{
+    return get_version(c, version_id, true, out);
 }
 
 enum cof_err cof_s3_object_newest(struct cof_s3_call *c, json_t **out)

@@ -36,6 +36,8 @@ void cof_s3_key_of3(struct cof_buf *out, const char *bucket, struct cof_view key
 
 /* The newest version that is no delete marker; or, with a version id, that very version (marker or not). */
 COF_MUST_USE enum cof_err cof_s3_object_get(struct cof_s3_call *call, struct cof_view version_id, json_t **out);
+/* The same, not to be changed, as it may be others' too. */
+COF_MUST_USE enum cof_err cof_s3_object_read(struct cof_s3_call *call, struct cof_view version_id, json_t **out);
 /* The newest version whatever it is. */
 COF_MUST_USE enum cof_err cof_s3_object_newest(struct cof_s3_call *call, json_t **out);
 /* Adds record (whose "id" and "order" are set here) as the newest version, in the way of the bucket's versioning: what it

@@ -5,6 +5,7 @@
  */
 #include "kms_fixture.h"
 
+#include "seeded.h"
 #include "standin/kms_blob.h"
 
 static struct cof_kms_key *open_key(struct kms_fixture *f)
@@ -25,6 +26,37 @@ static enum cof_err opens(struct kms_fixture *f, struct cof_kms_key *key, const 
     assert_int_equal(plain.len, err == COF_OK ? 6 : 0);
     cof_buf_done(&plain);
     return err;
+}
+
+/* Blobs that were made are to open for ever: the text is jansson's, byte for byte. */
+static void the_context_is_bound_as_jansson_writes_it(void **state)
+{
+    static const char *const pieces[] = {"a", "b", "camera", "7", "", "\"", "\\", "/", "\x01", "\n", "\x7f", "\xc3\xa9", "\xe2\x80\xa8", " ", "aws:s3:arn"};
+    uint64_t seed = 9;
+
+    for (int round = 0; round < 20000; round++) {
+        json_t *context = json_object();
+        struct cof_buf ours;
+        uint8_t r[64];
+        char *theirs;
+
+        (void)seeded_fill(&seed, r, sizeof r);
+        for (int i = 0; i < r[0] % 11; i++) {
+            unsigned n = r[1] % 3 == 0 ? 15 : 5; /* most without anything to escape */
+            char name[40], value[40];
+
+            (void)snprintf(name, sizeof name, "%s%s", pieces[r[2 + 4 * i] % n], pieces[r[3 + 4 * i] % n]);
+            (void)snprintf(value, sizeof value, "%s%s", pieces[r[4 + 4 * i] % n], pieces[r[5 + 4 * i] % n]);
+            assert_int_equal(json_object_set_new(context, name, json_string(value)), 0);
+        }
+        cof_buf_init(&ours, 4096);
+        assert_ok(cof_kms_context_text(context, &ours));
+        theirs = json_dumps(context, JSON_COMPACT | JSON_SORT_KEYS);
+        assert_string_equal(json_object_size(context) == 0 ? "" : theirs, cof_buf_cstr(&ours));
+        free(theirs);
+        cof_buf_done(&ours);
+        json_decref(context);
+    }
 }
 
 static void altered_blobs_do_not_open(void **state)
@@ -115,6 +147,7 @@ static void a_blob_names_its_version(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_context_is_bound_as_jansson_writes_it),
         cmocka_unit_test(altered_blobs_do_not_open),
         cmocka_unit_test(blobs_are_parsed_strictly),
         cmocka_unit_test(a_blob_names_its_version),

@@ -159,6 +159,57 @@ static void long_values_are_bounded(void **state)
     free(text);
 }
 
+static int64_t object(const struct cof_store *s, const char *key)
+{
+    json_t *json = NULL;
+    int64_t n = cof_record_get(s, "s3.current", cof_view_str(key), &json) == COF_OK ? json_integer_value(json_object_get(json, "n")) : -1;
+
+    json_decref(json);
+    return n;
+}
+
+static void put_object(const struct cof_store *s, const char *key, int n)
+{
+    char text[40];
+
+    (void)snprintf(text, sizeof text, "{\"n\":%d}", n);
+    assert_ok(s->put(s->ctx, "s3.current", cof_view_str(key), cof_view_str(text)));
+}
+
+static void objects_are_remembered_when_they_are_asked_for_again(void **state)
+{
+    const struct cof_store *s = cof_memo_store(*state);
+    char key[16];
+
+    put_object(s, "a", 1);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(object(s, "a"), 1);
+    assert_int_equal(n_gets, 2);
+    put_object(s, "a", 2);
+    assert_int_equal(object(s, "a"), 2);
+    assert_ok(s->savepoint(s->ctx));
+    put_object(s, "a", 3);
+    assert_int_equal(object(s, "a"), 3);
+    assert_int_equal(object(s, "a"), 3);
+    assert_ok(s->rollback(s->ctx));
+    assert_int_equal(object(s, "a"), 2);
+    assert_ok(s->remove(s->ctx, "s3.current", COF_LIT("a")));
+    assert_int_equal(object(s, "a"), -1);
+    /* Many of them, each read once, push nothing out that is not an object. */
+    put(s, "user", 7);
+    assert_int_equal(number(s, "user"), 7);
+    for (int i = 0; i < 5000; i++) {
+        (void)snprintf(key, sizeof key, "o%d", i);
+        put_object(s, key, i);
+        assert_int_equal(object(s, key), i);
+        assert_int_equal(object(s, key), i);
+        assert_int_equal(object(s, key), i);
+    }
+    n_gets = 0;
+    assert_int_equal(number(s, "user"), 7);
+    assert_int_equal(n_gets, 0);
+}
+
 static void copies_are_the_callers(void **state)
 {
     const struct cof_store *s = cof_memo_store(*state);
@@ -210,6 +261,7 @@ int main(void)
         TEST(a_commit_that_fails_is_undone_here_too),
         TEST(texts_are_remembered_and_that_there_are_none),
         TEST(long_values_are_bounded),
+        TEST(objects_are_remembered_when_they_are_asked_for_again),
         TEST(copies_are_the_callers),
         TEST(it_is_bounded_and_never_wrong),
         TEST(without_a_memo_records_are_read),

@@ -79,6 +79,88 @@ static void a_reply_keeps_the_object_it_told_of(void **state)
     fixture_done(&f);
 }
 
+#define KEYS 3
+
+/* What each key should say. */
+struct told {
+    char body[24];
+    int meta, n_tags;
+    bool there;
+};
+
+static void assert_told(struct fixture *f, const struct told *want, int key, const char *method)
+{
+    struct cof_view value;
+    char target[16], meta[16], tags[4];
+    struct answer a;
+
+    (void)snprintf(target, sizeof target, "/bbb/k%d", key);
+    (void)snprintf(meta, sizeof meta, "%d", want->meta);
+    (void)snprintf(tags, sizeof tags, "%d", want->n_tags);
+    fixture_call(f, method, target, "", NULL, COF_LIT(""), 1, &a);
+    assert_int_equal(a.status, want->there ? 200 : 404);
+    if (want->there) {
+        assert_true(cof_headers_get(&a.headers, "x-amz-meta-v", &value) && cof_view_eq_str(value, meta));
+        assert_int_equal(cof_headers_get(&a.headers, "x-amz-tagging-count", &value), want->n_tags > 0);
+        assert_true(want->n_tags == 0 || cof_view_eq_str(value, tags));
+        assert_true(method[0] == 'H' || cof_view_eq_str(cof_buf_view(&a.body), want->body));
+    }
+    answer_done(&a);
+}
+
+static void change_object(struct fixture *f, struct told told[KEYS], unsigned what, int key, int from, int round)
+{
+    char target[32], extra[80];
+
+    (void)snprintf(target, sizeof target, "/bbb/k%d%s", key, what == 3 ? "?tagging" : "");
+    switch (what) {
+    case 0:
+    case 1:
+        told[key] = (struct told){.meta = round, .n_tags = round % 2, .there = true};
+        (void)snprintf(told[key].body, sizeof told[key].body, "body %d", round);
+        (void)snprintf(extra, sizeof extra, "x-amz-meta-v: %d%s", round, round % 2 == 1 ? "\nx-amz-tagging: a=b" : "");
+        assert_int_equal(status_of(f, "PUT", target, extra, cof_view_str(told[key].body)), 200);
+        break;
+    case 2:
+        told[key].there = false;
+        assert_int_equal(status_of(f, "DELETE", target, "", COF_LIT("")), 204);
+        break;
+    case 3:
+        told[key].n_tags = told[key].there ? 2 : told[key].n_tags;
+        assert_int_equal(status_of(f, "PUT", target, "", COF_LIT("<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag><Tag><Key>c</Key>"
+            "<Value>d</Value></Tag></TagSet></Tagging>")), told[key].there ? 200 : 404);
+        break;
+    case 4: /* refused when all was done: nothing of it stays */
+        assert_int_equal(status_of(f, "PUT", target, "x-amz-meta-v: 0\nContent-MD5: AAAAAAAAAAAAAAAAAAAAAA==", COF_LIT("x")), 400);
+        break;
+    default:
+        (void)snprintf(extra, sizeof extra, "x-amz-copy-source: bbb/k%d", from);
+        assert_int_equal(status_of(f, "PUT", target, extra, COF_LIT("")), from == key && told[from].there ? 400 : told[from].there ? 200 : 404);
+        if (told[from].there)
+            told[key] = told[from];
+        break;
+    }
+}
+
+/* What is read again is remembered, and told as it is whatever becomes of it. */
+static void what_is_remembered_is_what_is_there(void **state)
+{
+    struct told told[KEYS] = {{.there = false}};
+    uint64_t seed = 77;
+    struct fixture f;
+
+    fixture_init(&f, NULL);
+    for (int round = 1; round < 1500; round++) {
+        uint8_t r[5];
+
+        (void)test_rng_fill(&seed, r, sizeof r);
+        change_object(&f, told, r[0] % 6, r[1] % KEYS, r[2] % KEYS, round);
+        for (int i = 0; i < 1 + r[3] % 3; i++)
+            assert_told(&f, &told[r[4] % KEYS], r[4] % KEYS, i == 1 ? "HEAD" : "GET");
+    }
+    fixture_done(&f);
+}
+
 static void altered_bodies_are_noticed(void **state)
 {
     struct fixture f;
@@ -291,6 +373,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_object_comes_back),
         cmocka_unit_test(a_reply_keeps_the_object_it_told_of),
+        cmocka_unit_test(what_is_remembered_is_what_is_there),
         cmocka_unit_test(altered_bodies_are_noticed),
         cmocka_unit_test(unsigned_and_wrongly_signed_are_refused),
         cmocka_unit_test(a_refused_request_changes_nothing),
