@@ -135,7 +135,9 @@ static void refuse_fault(struct cof_standin_call *c, enum cof_err err)
 
 static void fail(struct cof_standin_call *c, enum cof_err err)
 {
-    cof_standin_audit(&c->req, "fault", cof_view_str(cof_err_name(err)));
+    if (c->failed == COF_OK) /* a second time when what came after it in its turn could not be kept */
+        cof_standin_audit(&c->req, "fault", cof_view_str(cof_err_name(err)));
+    c->failed = err;
     refuse_fault(c, err);
     finish(c);
 }
@@ -416,6 +418,11 @@ void cof_standin_end(struct cof_standin_call *c, const struct cof_headers *trail
 void cof_standin_undo(struct cof_standin_call *c, enum cof_err why)
 {
     fail(c, why);
+}
+
+enum cof_err cof_standin_call_failed(const struct cof_standin_call *c)
+{
+    return c->failed;
 }
 
 const struct cof_fault_effect *cof_standin_call_fault(const struct cof_standin_call *c)

@@ -21,6 +21,7 @@ struct cof_standin_call {
     char source_ip[64];
     enum cof_call_state state;
     enum cof_err err; /* the first failure of the body */
+    enum cof_err failed; /* why the answer is that it failed; COF_OK: it is not */
     bool body_checked;
     bool judged;             /* faults were asked */
     struct cof_fault_effect fault;

@@ -305,6 +305,8 @@ bool cof_standin_has_operation(const struct cof_standin *s, const char *service,
 struct cof_standin_reply *cof_standin_call_reply(struct cof_standin_call *call);
 /* The changes of a finished call could not be kept: its reply becomes an error of AWS's kind, with a record of its own. */
 void cof_standin_undo(struct cof_standin_call *call, enum cof_err why);
+/* What made a finished call fail that AWS would have done; COF_OK: nothing. */
+enum cof_err cof_standin_call_failed(const struct cof_standin_call *call);
 void cof_standin_close(struct cof_standin_call *call); /* takes NULL */
 
 #endif

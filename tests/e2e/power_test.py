@@ -7,11 +7,11 @@ each acknowledged change. Names are lost both as POSIX allows and as ext4 does. 
 data folder is set up for the first time. That all this can fail is shown by syncs that are lies.
 
 COFFER_LONG=1: ten times as many moments. COFFER_SEED: other ones."""
-import os, random, shutil, signal, sys, tempfile
+import json, os, random, shutil, signal, sys, tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'tools'))
-import json, powercut
+import powercut
 from local import LOCAL, Checks
 from power_world import LIBRARY, MANIFEST, Server, World, judge_folder, run, work
 

@@ -354,10 +354,10 @@ def judge_parts(w, c, cut):
     return wrong
 
 
-def judge(w, c, cut, rng, sample=4):
-    """-> what is wrong with what is served, as of the cut"""
+def judge(w, c, cut, rng, sample=4, messages=True):
+    """-> what is wrong with what is served, as of the cut; looking at messages takes them"""
     wrong = judge_objects(w, c, cut, rng, sample)
-    for part in (judge_versions, judge_messages, judge_keys, judge_parts):
+    for part in (judge_versions, *([judge_messages] if messages else []), judge_keys, judge_parts):
         wrong += part(w, c, cut)
     return wrong
 
@@ -374,7 +374,9 @@ def judge_offline(w, data, cut, check):
     if code != 0:
         wrong.append(f'audit verify: {out}')
     text = ''.join(f.read_text(errors='replace') for f in sorted(data.glob('audit*.jsonl')))
-    recorded = set(re.findall(r'"requestID":"([^"]+)"', text))
+    recorded = re.findall(r'"requestID":"([^"]+)"', text)
+    wrong += [f'request {i} has {recorded.count(i)} records' for i in set(recorded) if recorded.count(i) > 1][:3]
+    recorded = set(recorded)
     wrong += [f'request {i} was acknowledged and has no record' for i in w.acknowledged(cut) if i not in recorded][:3]
     if check:
         code, out = run(LOCAL, 'check', '-d', data)

@@ -57,6 +57,7 @@ struct server {
     struct cof_http_server *http;
     struct cof_http_server *metadata; /* NULL: not asked for */
     int64_t started_ms, started_wall_ms;
+    int64_t told_ms; /* when a failure was last spoken of */
     struct metrics *metrics;
     struct cof_metrics *counts; /* of it */
     struct cof_timer commit;
@@ -125,11 +126,25 @@ static void pump(struct exchange *e)
     cof_buf_reset(piece); /* wiped */
 }
 
+/* Why something failed, once a second: the client is told no more than AWS tells. */
+static void tell_failure(struct exchange *e)
+{
+    enum cof_err err = cof_standin_call_failed(e->call);
+    int64_t now_ms = cof_loop_now_ms(e->server->loop);
+
+    if (err == COF_OK || (e->server->told_ms != 0 && now_ms - e->server->told_ms < 1000))
+        return;
+    e->server->told_ms = now_ms;
+    (void)fprintf(stderr, "coffer-local: error: %s %s failed: %s\n", cof_standin_call_service(e->call), cof_standin_call_operation(e->call),
+        cof_err_text(err));
+}
+
 static void send_reply(struct exchange *e)
 {
     struct cof_standin_reply *reply = cof_standin_call_reply(e->call);
 
     e->answered = true;
+    tell_failure(e);
     e->server->counts->n_faults += cof_standin_call_fault(e->call)->any ? 1 : 0;
     cof_metrics_request(e->server->counts, cof_standin_call_service(e->call), cof_standin_call_operation(e->call), reply->status,
                         (uint64_t)(cof_clock_monotonic_us() - e->began_us));
