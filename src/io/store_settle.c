@@ -153,12 +153,13 @@ void cof_disk_store_settling_done(struct cof_disk_store *st)
     st->settling = (struct cof_settling){0};
 }
 
+/* Not before the newer log is half full: until then much of what was put is removed again, the audit's records above all. */
 enum cof_err cof_disk_store_settle(struct cof_disk_store *st, size_t n)
 {
     bool full = st->log.at >= COF_STORE_LOG_FULL;
     enum cof_err err = COF_OK;
 
-    if (st->settling.generation != 0)
+    if (st->settling.generation != 0 && st->log.at >= COF_STORE_LOG_FULL / 2)
         err = some(st, full ? SIZE_MAX : AT_LEAST + 2 * n);
     if (err == COF_OK && full && st->settling.generation == 0)
         err = start(st);
