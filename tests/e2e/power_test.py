@@ -82,14 +82,14 @@ def cuts(place):
     for i, cut in enumerate(moments(rng, ends, w.answers(), n)):
         folder = place.tmp / f'state{i}'
         how = state_at(disk, cut, 'cut', i, folder)
-        if i in again:
+        if i in again: # judging changes it
             shutil.copytree(folder, place.tmp / f'twice{i}')
-            twice.append((i, cut))
         got = judge_folder(w, folder, cut, rng, check_first=i % 3 == 0, how_to_end=(signal.SIGTERM, signal.SIGKILL)[i % 5 == 4])
         if got:
             wrong.append(found(got, cut, how, i))
+        elif i in again:
+            twice.append((i, cut))
         shutil.rmtree(folder)
-        Path(f'{folder}.stderr').unlink(missing_ok=True)
     check(f'{n} power cuts while {len(w.answers())} changes are made and it closes: it starts, and has what it acknowledged, whole, with its records',
           not wrong, '\n'.join([f'{len(wrong)} of {n}'] + wrong))
     return w, twice

@@ -194,14 +194,14 @@ def messages(w, c, rng, go_on, prefix=''):
     n = 0
     while go_on():
         for _ in range(3):
-            body = f'{prefix}m{n} ' + 'x' * rng.choice((10, 3000, 50_000))
+            body = f'{prefix}m{n} ' + 'x' * rng.choice((10, 3000, 180_000))
             w.do(c, ('message', body), True, lambda: c.call('sqs', 'SendMessage', QueueUrl=url, MessageBody=body))
             n += 1
-        got = c.call('sqs', 'ReceiveMessage', QueueUrl=url, MaxNumberOfMessages=2, VisibilityTimeout=0 if prefix else rng.randrange(2),
+        got = c.call('sqs', 'ReceiveMessage', QueueUrl=url, MaxNumberOfMessages=4, VisibilityTimeout=0 if prefix else rng.randrange(2),
                      AttributeNames=['ApproximateReceiveCount']) # those in flight must be to be had again when they are judged
         for m in got.get('Messages', []):
             w.receives.setdefault(m['Body'], []).append((w.now(), int(m['Attributes']['ApproximateReceiveCount'])))
-            if rng.random() < 0.7:
+            if rng.random() < 0.85:
                 w.do(c, ('message', m['Body']), None, lambda: c.call('sqs', 'DeleteMessage', QueueUrl=url, ReceiptHandle=m['ReceiptHandle']))
 
 

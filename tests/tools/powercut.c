@@ -6,7 +6,7 @@
  *   POWERCUT_FOLDER   the folder; nothing happens without
  *   POWERCUT_LOG      where to write it down: outside of the folder, a new file for each process
  *   POWERCUT_LIE      all, files or folders: syncs of those succeed and are not written down
- *   POWERCUT_NOSYNC   set: syncs are written down but not done, which is all a test needs
+ *   POWERCUT_NOSYNC   syncs are written down but not done, which is all a test needs; each takes so many microseconds
  *   POWERCUT_CONTROL  a file that may be written at any time, "KINDS ERRNO SKIP COUNT": of the calls of those kinds (w writes, g writes
  *                     that make a file larger, m makes of files and folders, s syncs) the first SKIP succeed, the next COUNT fail
  *                     (-1: all). Another text counts anew. A write that fails for want of room has written half before.
@@ -37,14 +37,14 @@
 #define API __attribute__((visibility("default")))
 #define N_NODES 65536 /* inodes; an open hash table */
 
-enum op { BASE = 'b', MAKE = 'c', NAMELESS = 'n', WRITE = 'w', SIZE = 't', ZERO = 'z', SYNC = 's', UNSYNCED = 'f', LINK = 'l', UNLINK = 'u',
-    RENAME = 'r', MAPPED = 'm', INJECTED = 'i' };
+enum op { BASE = 'b', MAKE = 'c', NAMELESS = 'n', WRITE = 'w', SIZE = 't', ZERO = 'z', BEGIN = 'S', SYNC = 's', UNSYNCED = 'f', LINK = 'l',
+    UNLINK = 'u', RENAME = 'r', MAPPED = 'm', INJECTED = 'i' };
 
 struct record {
     uint32_t size; /* of all */
     uint8_t op, is_dir;
     uint16_t name_len;
-    uint64_t dir, id, offset, len;
+    uint64_t dir, id, offset, len; /* of BEGIN, SYNC and UNSYNCED offset says which sync */
 };
 
 struct node {
@@ -58,8 +58,11 @@ static struct node nodes[N_NODES];
 static uint64_t last_id;
 static int log_fd = -1, control_fd = -1;
 static bool no_sync, lie_files, lie_folders;
+static useconds_t sync_us;
+static uint64_t n_syncs;
 static char control_text[128];
 static unsigned long n_matched;
+static int failure; /* errno of the last call that was made to fail */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* The real call. */
@@ -164,6 +167,7 @@ __attribute__((constructor)) static void begin(void)
     if (folder == NULL || log == NULL)
         return;
     no_sync = getenv("POWERCUT_NOSYNC") != NULL;
+    sync_us = no_sync ? (useconds_t)strtoul(getenv("POWERCUT_NOSYNC"), NULL, 10) : 0;
     lie_files = lie != NULL && strcmp(lie, "folders") != 0;
     lie_folders = lie != NULL && strcmp(lie, "files") != 0;
     log_fd = NEXT(open)(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -193,7 +197,7 @@ static bool fails(const char *kinds)
     if ((long)n_matched <= skip || (count >= 0 && (long)n_matched > skip + count))
         return false;
     put((struct record){.op = INJECTED, .len = (uint64_t)error}, NULL, NULL, 0);
-    errno = error;
+    errno = failure = error;
     return true;
 }
 
@@ -442,23 +446,36 @@ API int posix_fallocate64(int fd, off64_t offset, off64_t len)
     return posix_fallocate(fd, offset, len);
 }
 
+/* It covers what was written before it began. */
 static int synced(int fd, const char *call)
 {
     struct node *node = node_of_fd(fd);
+    struct record r = {.op = BEGIN};
+    bool failed, told;
     int rc = 0;
 
+    if (node == NULL)
+        return ((int (*)(int))real(call))(fd);
     (void)pthread_mutex_lock(&lock);
-    if (node != NULL && fails("s")) {
-        put((struct record){.op = UNSYNCED, .id = node->id}, NULL, NULL, 0);
-        rc = -1;
-    } else {
-        if (node == NULL || !no_sync)
-            rc = ((int (*)(int))real(call))(fd);
-        if (rc == 0 && node != NULL && !(node->is_dir ? lie_folders : lie_files))
-            put((struct record){.op = SYNC, .id = node->id}, NULL, NULL, 0);
-    }
+    r.id = node->id;
+    r.offset = ++n_syncs;
+    failed = fails("s");
+    told = failed || !(node->is_dir ? lie_folders : lie_files);
+    if (told)
+        put(r, NULL, NULL, 0);
     (void)pthread_mutex_unlock(&lock);
-    return rc;
+    if (no_sync)
+        (void)usleep(sync_us);
+    else if (!failed)
+        rc = ((int (*)(int))real(call))(fd);
+    (void)pthread_mutex_lock(&lock);
+    r.op = failed || rc != 0 ? UNSYNCED : SYNC;
+    if (told)
+        put(r, NULL, NULL, 0);
+    (void)pthread_mutex_unlock(&lock);
+    if (failed)
+        errno = failure;
+    return failed ? -1 : rc;
 }
 
 API int fsync(int fd)

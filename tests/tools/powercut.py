@@ -14,7 +14,7 @@ from pathlib import Path
 
 PAGE = 4096
 HEAD = struct.Struct('<IBBHQQQQ')
-BASE, MAKE, NAMELESS, WRITE, SIZE, ZERO, SYNC, UNSYNCED, LINK, UNLINK, RENAME, MAPPED, INJECTED = b'bcnwtzsflurmi'
+BASE, MAKE, NAMELESS, WRITE, SIZE, ZERO, BEGIN, SYNC, UNSYNCED, LINK, UNLINK, RENAME, MAPPED, INJECTED = b'bcnwtzSsflurmi'
 
 
 class File:
@@ -57,16 +57,22 @@ class File:
         if n > 0:
             self.write(seq, offset, bytes(n))
 
-    def sync(self):
-        size = len(self.now)
+    def begin(self, seq):
+        """A sync begins: -> what it will have made durable when it has ended."""
+        pages = {page: bytes(self.now[page * PAGE:(page + 1) * PAGE]) for page in self.dirty}
+        self.dirty.clear()
+        return seq, len(self.now), pages
+
+    def end(self, begun):
+        seq, size, pages = begun
         del self.kept[size:]
         self.kept.extend(bytes(size - len(self.kept)))
-        for page in self.dirty:
-            at = page * PAGE
-            self.kept[at:min(at + PAGE, size)] = self.now[at:at + PAGE]
-            self.pages.pop(page, None)
-        self.dirty.clear()
-        self.sizes.clear()
+        for page, data in pages.items():
+            self.kept[page * PAGE:page * PAGE + len(data)] = data
+            later = [piece for piece in self.pages.pop(page, ()) if piece[0] > seq]
+            if later:
+                self.pages[page] = later
+        self.sizes = [s for s in self.sizes if s[0] > seq]
 
     def seqs(self):
         return sorted({piece[0] for pieces in self.pages.values() for piece in pieces} | {seq for seq, _ in self.sizes})
@@ -119,7 +125,8 @@ class Disk:
 
     def __init__(self, log, base):
         self.log, self.at, self.seq, self.nodes, self.root, self.injected = Path(log).read_bytes(), 0, 0, {}, 0, 0
-        self.meta = [] # [[(folder id, name, id or None)]] that the journal may not have yet
+        self.syncs = {} # those under way
+        self.meta = [] # [(seq, [(folder id, name, id or None)])] that the journal may not have yet
         base = Path(base)
         paths = {}
         while self.at < len(self.log) and self.log[self.at + 4] == BASE:
@@ -177,11 +184,12 @@ class Disk:
             it.resize(seq, length)
         elif op == ZERO:
             it.zero(seq, offset, length)
+        elif op == BEGIN:
+            self.syncs[offset] = seq if it.is_dir else it.begin(seq)
         elif op == SYNC:
-            self._sync(node, it)
+            self._sync(node, it, self.syncs.pop(offset))
         elif op == UNSYNCED:
-            if not it.is_dir:
-                it.dirty.clear()
+            del self.syncs[offset]
         elif op == INJECTED:
             self.injected += 1
         else:
@@ -189,7 +197,7 @@ class Disk:
 
     def _rename(self, seq, changes):
         twin = changes[0][:2] if len(changes) == 2 else None
-        self.meta.append(changes)
+        self.meta.append((seq, changes))
         for folder, name, node in changes:
             f = self.nodes[folder]
             f.changes.append((seq, name, node, twin if node is None else None))
@@ -210,17 +218,19 @@ class Disk:
             self._set(f.kept, name, change[2])
             f.changes.remove(change)
 
-    def _sync(self, node, it):
+    def _sync(self, node, it, begun):
+        seq = begun if it.is_dir else begun[0]
         if it.is_dir:
-            for seq, _, _, twin in it.changes:
+            for at, name, which, twin in [c for c in it.changes if c[0] <= seq]:
                 if twin is not None and twin[0] != node:
-                    self._settle(*twin, seq)
-            it.kept, it.changes = dict(it.now), []
-            upto = max((i + 1 for i, changes in enumerate(self.meta) if any(c[0] == node for c in changes)), default=0)
+                    self._settle(*twin, at)
+                self._set(it.kept, name, which)
+            it.changes = [c for c in it.changes if c[0] > seq]
         else:
-            it.sync()
-            upto = max((i + 1 for i, changes in enumerate(self.meta) if any(c[2] == node for c in changes)), default=0)
-        for changes in self.meta[:upto]:
+            it.end(begun)
+        own = 0 if it.is_dir else 2 # a change concerns its folder, or its file
+        upto = max((i + 1 for i, (at, changes) in enumerate(self.meta) if at <= seq and any(c[own] == node for c in changes)), default=0)
+        for _, changes in self.meta[:upto]:
             for folder, name, which in changes:
                 self._set(self.nodes[folder].journal, name, which)
         del self.meta[:upto]
@@ -228,7 +238,7 @@ class Disk:
     def _names_journal(self, rng):
         names = {i: dict(f.journal) for i, f in self.nodes.items() if f.is_dir}
         n = rng.choice((0, len(self.meta), rng.randint(0, len(self.meta))))
-        for changes in self.meta[:n]:
+        for _, changes in self.meta[:n]:
             for folder, name, node in changes:
                 self._set(names[folder], name, node)
         return names
@@ -309,5 +319,5 @@ def read_folder(folder):
 
 def environment(library, folder, log, **more):
     """more: LIE, CONTROL ..."""
-    return dict(os.environ, LD_PRELOAD=str(library), POWERCUT_FOLDER=str(folder), POWERCUT_LOG=str(log), POWERCUT_NOSYNC='1',
+    return dict(os.environ, LD_PRELOAD=str(library), POWERCUT_FOLDER=str(folder), POWERCUT_LOG=str(log), POWERCUT_NOSYNC='300',
                 **{f'POWERCUT_{k}': str(v) for k, v in more.items()})
