@@ -2,6 +2,7 @@
 #include "format/json_read.h"
 
 #include "base/codec.h"
+#include "base/log.h"
 #include "base/num.h"
 
 #include <string.h>
@@ -39,6 +40,7 @@ static bool scan_string(struct reader *r, struct cof_view *inside, bool *escaped
     uint8_t high = 0;
 
     *escaped = false;
+    r->at += cof_json_plain_len(cof_view_of(start, (size_t)(r->end - start)));
     for (; r->at < r->end && *r->at != '"'; r->at++) {
         if (*r->at < 0x20)
             return false;

@@ -85,8 +85,13 @@ static size_t same_start(const struct cof_glob *p, struct cof_view arn, size_t *
     size_t i = 0;
 
     *n_colons = 0;
-    while (i < p->text.len && i < arn.len && p->text.data[i] == arn.data[i] && !wild(p, i, '*') && !wild(p, i, '?'))
-        *n_colons += p->text.data[i++] == ':';
+    for (; i < p->text.len && i < arn.len && p->text.data[i] == arn.data[i]; i++) {
+        uint8_t c = arn.data[i];
+
+        if ((c == '*' || c == '?') && wild(p, i, c))
+            break;
+        *n_colons += c == ':';
+    }
     return i;
 }
 

@@ -290,7 +290,9 @@ static enum cof_err say_completed(struct cof_s3_call *c, const json_t *record)
         cof_xml_element(b, name, cof_view_str(cof_s3_text(sum, "value")));
         cof_xml_element(b, "ChecksumType", cof_view_str(cof_s3_text(sum, "type")));
     }
-    cof_s3_put_headers(c, record);
+    cof_s3_put_headers(c, &(struct cof_s3_told){.etag = cof_s3_text(record, "etag"), .id = cof_s3_text(record, "id"),
+        .sse = json_object_get(record, "sse"), .alg = cof_checksum_named(cof_view_str(cof_s3_text(sum, "alg"))),
+        .sum = cof_s3_text(sum, "value"), .type = cof_s3_text(sum, "type")});
     cof_headers_remove(&c->reply->headers, "ETag");
     return cof_s3_xml_close(c, "CompleteMultipartUploadResult");
 }
@@ -370,7 +372,7 @@ enum cof_err cof_s3_complete_upload(struct cof_s3_call *c)
     err = make_record(&done, record);
     if (err != COF_OK || !promised_holds(&done, record))
         goto out;
-    err = cof_s3_object_add(c, record);
+    err = cof_s3_object_add(c, record, COF_LIT(""));
     if (err == COF_OK)
         err = cof_s3_upload_drop(c, upload, done.parts);
     if (err == COF_OK)

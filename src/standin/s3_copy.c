@@ -196,7 +196,8 @@ static bool copy_fields(struct cof_s3_call *c, struct source *src, json_t *recor
     return *err == COF_OK;
 }
 
-static enum cof_err store_copy(struct cof_s3_call *c, struct source *src, json_t *record, const struct cof_s3_sse *sse)
+static enum cof_err store_copy(
+    struct cof_s3_call *c, struct source *src, json_t *record, const struct cof_s3_sse *sse, struct cof_s3_stored *stored, json_t **sse_record)
 {
     const json_t *old_sum = json_object_get(src->record, "sum");
     struct cof_view named = cof_s3_header(c, "x-amz-checksum-algorithm");
@@ -204,11 +205,9 @@ static enum cof_err store_copy(struct cof_s3_call *c, struct source *src, json_t
     struct cof_secret kek COF_SECRET_AUTO = {0};
     struct cof_s3_intake intake = {.size = 0};
     struct cof_s3_digests d;
-    json_t *sse_record = NULL, *segment = NULL;
-    char etag[40];
     enum cof_err err;
 
-    if (!cof_s3_sse_begin(c, sse, &sse_record, &kek, &err))
+    if (!cof_s3_sse_begin(c, sse, sse_record, &kek, &err))
         return err;
     err = cof_s3_intake_init(&intake, c, alg == COF_CHECKSUM_NONE ? COF_CHECKSUM_CRC64NVME : alg, false);
     if (err == COF_OK)
@@ -218,16 +217,10 @@ static enum cof_err store_copy(struct cof_s3_call *c, struct source *src, json_t
     if (err == COF_OK)
         err = cof_s3_intake_digests(&intake, &d);
     if (err == COF_OK)
-        err = cof_s3_make_etag(c, sse_record, d.md5, etag);
+        err = cof_s3_stored_init(stored, &intake, c, &kek, &d, *sse_record);
     if (err == COF_OK)
-        err = cof_s3_intake_close(&intake, c, &kek, 1, &segment);
-    if (err == COF_OK)
-        err = cof_s3_describe(c, &intake, &d, etag, sse_record, segment, record);
-    if (err == COF_OK)
-        err = cof_s3_object_add(c, record);
+        err = cof_s3_stored_add(c, record, stored);
     cof_s3_intake_done(&intake);
-    json_decref(sse_record);
-    json_decref(segment);
     return err;
 }
 
@@ -235,7 +228,8 @@ enum cof_err cof_s3_copy_object(struct cof_s3_call *c)
 {
     struct cof_s3_sse sse = {.mode = COF_S3_SSE_NONE};
     struct source src = {.record = NULL};
-    json_t *record = json_object();
+    struct cof_s3_stored stored = {.modified_ms = 0};
+    json_t *record = json_object(), *sse_record = NULL;
     enum cof_err err = COF_OK;
 
     if (!cof_s3_allowed(c, "s3:PutObject", true, NULL, false, &err) ||
@@ -248,19 +242,21 @@ enum cof_err cof_s3_copy_object(struct cof_s3_call *c)
             "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120");
         goto out;
     }
-    err = store_copy(c, &src, record, &sse);
+    err = store_copy(c, &src, record, &sse, &stored, &sse_record);
     if (err != COF_OK || c->reply->status != 0)
         goto out;
-    say_result(c, "CopyObjectResult", cof_s3_text(record, "etag"), cof_s3_int(record, "modified"));
-    cof_s3_put_headers(c, record);
+    say_result(c, "CopyObjectResult", stored.etag, stored.modified_ms);
+    cof_s3_stored_headers(c, record, &stored);
     cof_headers_remove(&c->reply->headers, "ETag");
     sums_into_body(c);
     say_source_version(c, &src);
     err = cof_s3_xml_close(c, "CopyObjectResult");
 out:
+    cof_s3_stored_done(&stored);
     cof_s3_sse_done(&sse);
     source_done(&src);
     json_decref(record);
+    json_decref(sse_record);
     return err;
 }
 

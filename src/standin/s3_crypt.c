@@ -7,31 +7,40 @@
 #define SEALED_CHUNK (COF_S3_CHUNK + COF_GCM_TAG)
 #define RUN_CHUNKS 4 /* written together: more than the store's largest slot, and large enough for the file system */
 
-enum cof_err cof_s3_wrap(const struct cof_rng *rng, const struct cof_secret *kek, struct cof_view bound,
-    const struct cof_secret *key, uint8_t out[static COF_S3_WRAPPED])
+/* The kept context, or one in *made, which is to be freed. */
+static enum cof_err context_of(struct cof_s3_kek kek, struct cof_gcm **made, struct cof_gcm **out)
 {
-    struct cof_gcm *gcm = NULL;
-    enum cof_err err = key->len == COF_GCM_KEY ? cof_rng_fill(rng, out, COF_GCM_NONCE) : COF_E_BUG;
+    enum cof_err err = kek.kept != NULL ? COF_OK : cof_gcm_new(cof_secret_view(kek.key), made);
 
-    if (err == COF_OK)
-        err = cof_gcm_new(cof_secret_view(kek), &gcm);
-    if (err == COF_OK)
-        err = cof_gcm_seal(gcm, out, bound, cof_secret_view(key), out + COF_GCM_NONCE);
-    cof_gcm_free(gcm);
+    *out = kek.kept != NULL ? kek.kept : *made;
     return err;
 }
 
-enum cof_err cof_s3_unwrap(const struct cof_secret *kek, struct cof_view bound,
+enum cof_err cof_s3_wrap(const struct cof_rng *rng, struct cof_s3_kek kek, struct cof_view bound,
+    const struct cof_secret *key, uint8_t out[static COF_S3_WRAPPED])
+{
+    struct cof_gcm *made = NULL, *gcm;
+    enum cof_err err = key->len == COF_GCM_KEY ? cof_rng_fill(rng, out, COF_GCM_NONCE) : COF_E_BUG;
+
+    if (err == COF_OK)
+        err = context_of(kek, &made, &gcm);
+    if (err == COF_OK)
+        err = cof_gcm_seal(gcm, out, bound, cof_secret_view(key), out + COF_GCM_NONCE);
+    cof_gcm_free(made);
+    return err;
+}
+
+enum cof_err cof_s3_unwrap(struct cof_s3_kek kek, struct cof_view bound,
     const uint8_t wrapped[static COF_S3_WRAPPED], struct cof_secret *key)
 {
-    struct cof_gcm *gcm = NULL;
-    enum cof_err err = cof_gcm_new(cof_secret_view(kek), &gcm);
+    struct cof_gcm *made = NULL, *gcm;
+    enum cof_err err = context_of(kek, &made, &gcm);
 
     if (err == COF_OK)
         err = cof_gcm_open(
             gcm, wrapped, bound, cof_view_of(wrapped + COF_GCM_NONCE, COF_S3_WRAPPED - COF_GCM_NONCE), key->bytes);
     key->len = err == COF_OK ? COF_GCM_KEY : 0;
-    cof_gcm_free(gcm);
+    cof_gcm_free(made);
     return err;
 }
 

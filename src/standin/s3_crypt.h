@@ -17,10 +17,16 @@
 #define COF_S3_GATHER_MAX (4 * (COF_S3_CHUNK - COF_GCM_TAG)) /* with its tags it fits the store's largest slot */
 #define COF_S3_WRAPPED (COF_GCM_NONCE + COF_GCM_KEY + COF_GCM_TAG)
 
+/* A key-encryption key, and the context that is kept of it; NULL: one is made each time. */
+struct cof_s3_kek {
+    const struct cof_secret *key;
+    struct cof_gcm *kept;
+};
+
 /* Wraps and unwraps segment keys: 32 bytes of key, bound to a text (bucket and key). */
-COF_MUST_USE enum cof_err cof_s3_wrap(const struct cof_rng *rng, const struct cof_secret *kek, struct cof_view bound,
+COF_MUST_USE enum cof_err cof_s3_wrap(const struct cof_rng *rng, struct cof_s3_kek kek, struct cof_view bound,
                                       const struct cof_secret *key, uint8_t out[static COF_S3_WRAPPED]);
-COF_MUST_USE enum cof_err cof_s3_unwrap(const struct cof_secret *kek, struct cof_view bound,
+COF_MUST_USE enum cof_err cof_s3_unwrap(struct cof_s3_kek kek, struct cof_view bound,
                                         const uint8_t wrapped[static COF_S3_WRAPPED], struct cof_secret *key);
 
 struct cof_s3_writer {

@@ -31,7 +31,7 @@ static enum cof_err refuse(struct deletion *out, int status, const char *code, c
 static enum cof_err add_marker(struct cof_s3_call *c, struct deletion *out)
 {
     json_t *record = json_pack("{s:b, s:I, s:i}", "marker", 1, "modified", (json_int_t)c->req->now_ms, "size", 0);
-    enum cof_err err = record == NULL ? COF_E_MEMORY : cof_s3_object_add(c, record);
+    enum cof_err err = record == NULL ? COF_E_MEMORY : cof_s3_object_add(c, record, COF_LIT(""));
 
     out->marker_made = err == COF_OK;
     if (err == COF_OK)

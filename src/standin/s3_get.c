@@ -19,6 +19,7 @@
 #include <string.h>
 
 struct cof_s3_body {
+    struct cof_standin *s;
     const struct cof_store *store;
     json_t *parts; /* the segments */
     struct cof_secret kek;
@@ -33,9 +34,10 @@ struct cof_s3_body {
 
 static struct cof_blob_id blob_of(const struct cof_s3_body *b, size_t part)
 {
+    const char *text = cof_s3_text(json_array_get(b->parts, part), "blob");
     struct cof_blob_id id = {{0}};
 
-    (void)snprintf(id.text, sizeof id.text, "%s", cof_s3_text(json_array_get(b->parts, part), "blob"));
+    memcpy(id.text, text, strnlen(text, sizeof id.text - 1));
     return id;
 }
 
@@ -78,7 +80,7 @@ static enum cof_err open_part(struct cof_s3_body *b)
         return COF_E_TRUNCATED;
     err = cof_hex_decode_fixed(cof_view_str(cof_s3_text(segment, "key")), wrapped, sizeof wrapped);
     if (err == COF_OK)
-        err = cof_s3_unwrap(&b->kek, cof_buf_view(&b->bound), wrapped, &key);
+        err = cof_s3_unwrap(cof_s3_sse_kek(b->s, &b->kek), cof_buf_view(&b->bound), wrapped, &key);
     if (err == COF_OK)
         err = cof_s3_reader_init(&b->reader, b->store, &key, &id, (uint64_t)cof_s3_int(segment, "size"));
     b->has_reader = err == COF_OK;
@@ -149,6 +151,7 @@ enum cof_err cof_s3_body_new(struct cof_s3_call *c, const json_t *record, const 
     *out = NULL;
     if (b == NULL)
         return COF_E_MEMORY;
+    b->s = c->s;
     b->store = c->store;
     b->parts = json_incref(json_object_get(record, "parts"));
     b->kek = *kek;

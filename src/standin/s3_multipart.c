@@ -206,7 +206,8 @@ enum cof_err cof_s3_part_add(struct cof_s3_call *c, const json_t *upload, const 
 {
     const json_t *sse_record = json_object_get(upload, "sse");
     struct cof_secret kek COF_SECRET_AUTO = {0};
-    json_t *segment = NULL, *part = NULL, *again = NULL;
+    json_t *part = NULL, *again = NULL;
+    struct cof_s3_segment segment;
     char key[80], etag[40], quoted[80];
     enum cof_err err;
 
@@ -223,8 +224,9 @@ enum cof_err cof_s3_part_add(struct cof_s3_call *c, const json_t *upload, const 
     err = cof_s3_intake_close(intake, c, &kek, number, &segment);
     if (err != COF_OK)
         return err;
-    part = json_pack("{s:i, s:I, s:s, s:I, s:o, s:s, s:o}", "n", number, "size", (json_int_t)intake->size, "etag", etag,
-        "modified", (json_int_t)c->req->now_ms, "segment", segment, "sum_alg", cof_checksum_name(intake->sum.alg),
+    part = json_pack("{s:i, s:I, s:s, s:I, s:{s:i, s:I, s:s, s:s}, s:s, s:o}", "n", number, "size", (json_int_t)intake->size, "etag", etag,
+        "modified", (json_int_t)c->req->now_ms, "segment", "n", segment.n, "size", (json_int_t)segment.size, "blob", segment.blob.text, "key",
+        segment.key, "sum_alg", cof_checksum_name(intake->sum.alg),
         "sum", cof_s3_base64(digests->sum, cof_checksum_size(intake->sum.alg)));
     cof_s3_part_key(cof_s3_text(upload, "upload"), number, key);
     err = part == NULL ? COF_E_MEMORY : replace_part(c, key, part);

@@ -331,20 +331,18 @@ bool cof_s3_put_sum(struct cof_s3_call *c, struct cof_s3_sum *out)
     return true;
 }
 
-void cof_s3_put_headers(struct cof_s3_call *c, const json_t *record)
+void cof_s3_put_headers(struct cof_s3_call *c, const struct cof_s3_told *told)
 {
     struct cof_headers *h = &c->reply->headers;
-    const json_t *sum = json_object_get(record, "sum");
     char etag[80];
 
-    cof_s3_etag(record, etag);
+    cof_s3_quote(told->etag, etag);
     cof_headers_set(h, "ETag", etag);
     if (cof_s3_versioning_of(c) != COF_S3_UNVERSIONED)
-        cof_headers_set(h, "x-amz-version-id", cof_s3_text(record, "id"));
-    cof_s3_sse_headers(c, json_object_get(record, "sse"));
-    if (sum != NULL) {
-        cof_headers_set(
-            h, cof_s3_sum_header(cof_checksum_named(cof_view_str(cof_s3_text(sum, "alg")))), cof_s3_text(sum, "value"));
-        cof_headers_set(h, "x-amz-checksum-type", cof_s3_text(sum, "type"));
+        cof_headers_set(h, "x-amz-version-id", told->id);
+    cof_s3_sse_headers(c, told->sse);
+    if (told->alg != COF_CHECKSUM_NONE) {
+        cof_headers_set(h, cof_s3_sum_header(told->alg), told->sum);
+        cof_headers_set(h, "x-amz-checksum-type", told->type);
     }
 }

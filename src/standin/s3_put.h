@@ -29,7 +29,14 @@ bool cof_s3_sum_value_ok(enum cof_checksum_alg alg, struct cof_view value);
 /* "x-amz-checksum-crc32". */
 const char *cof_s3_sum_header(enum cof_checksum_alg alg);
 
-/* ETag, version, encryption and checksum headers of a written object. */
-void cof_s3_put_headers(struct cof_s3_call *call, const json_t *record);
+/* What the reply tells of a written object. */
+struct cof_s3_told {
+    const char *etag, *id;
+    const json_t *sse;
+    enum cof_checksum_alg alg; /* NONE: no checksum */
+    const char *sum, *type;
+};
+/* ETag, version, encryption and checksum headers. */
+void cof_s3_put_headers(struct cof_s3_call *call, const struct cof_s3_told *told);
 
 #endif

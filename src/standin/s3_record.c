@@ -102,14 +102,18 @@ json_t *cof_s3_string(struct cof_view text)
     return text.len == 0 ? json_string("") : json_stringn((const char *)text.data, text.len);
 }
 
-void cof_s3_etag(const json_t *record, char out[static 80])
+void cof_s3_quote(const char *etag, char out[static 80])
 {
-    const char *etag = cof_s3_text(record, "etag");
     size_t len = strnlen(etag, 77);
 
     out[0] = '"';
     memcpy(out + 1, etag, len);
     memcpy(out + 1 + len, "\"", 2);
+}
+
+void cof_s3_etag(const json_t *record, char out[static 80])
+{
+    cof_s3_quote(cof_s3_text(record, "etag"), out);
 }
 
 enum cof_err cof_s3_setting(const struct cof_store *store, const char *name, bool *out)
@@ -398,7 +402,7 @@ static enum cof_err remove_null(struct cof_s3_call *c, const struct newest *newe
 }
 
 /* Under its version, and, since it is the newest, as the current one. */
-static enum cof_err save_newest(struct cof_s3_call *c, const json_t *record)
+static enum cof_err save_newest(struct cof_s3_call *c, const json_t *record, struct cof_view members)
 {
     struct cof_buf key, text;
     enum cof_err err;
@@ -406,8 +410,16 @@ static enum cof_err save_newest(struct cof_s3_call *c, const json_t *record)
     cof_buf_init(&key, COF_STORE_KEY_MAX);
     cof_buf_init(&text, COF_STORE_VALUE_MAX);
     cof_s3_key_of3(&key, c->bucket, cof_buf_view(&c->key), cof_view_str(cof_s3_text(record, "order")));
+    err = cof_buf_reserve(&text, 512 + members.len);
     cof_json_add_value(&text, record);
-    err = cof_buf_err(&text);
+    if (members.len > 0) { /* before the closing brace; the record has members of its own */
+        cof_buf_truncate(&text, text.len - 1);
+        cof_buf_add_u8(&text, ',');
+        cof_buf_add(&text, members);
+        cof_buf_add_u8(&text, '}');
+    }
+    if (err == COF_OK)
+        err = cof_buf_err(&text);
     if (err == COF_OK)
         err = c->store->put(c->store->ctx, "s3.version", cof_buf_view(&key), cof_buf_view(&text));
     cof_buf_reset(&key);
@@ -420,7 +432,7 @@ static enum cof_err save_newest(struct cof_s3_call *c, const json_t *record)
     return err;
 }
 
-enum cof_err cof_s3_object_add(struct cof_s3_call *c, json_t *record)
+enum cof_err cof_s3_object_add(struct cof_s3_call *c, json_t *record, struct cof_view members)
 {
     struct newest newest;
     enum cof_err err = find_newest(c, &newest);
@@ -432,7 +444,7 @@ enum cof_err cof_s3_object_add(struct cof_s3_call *c, json_t *record)
     if (err == COF_OK && cof_s3_versioning_of(c) != COF_S3_VERSIONED && newest.text.len > 0)
         err = remove_null(c, &newest);
     if (err == COF_OK)
-        err = save_newest(c, record);
+        err = save_newest(c, record, members);
     cof_buf_done(&newest.text);
     return err;
 }

@@ -41,8 +41,8 @@ COF_MUST_USE enum cof_err cof_s3_object_read(struct cof_s3_call *call, struct co
 /* The newest version whatever it is. */
 COF_MUST_USE enum cof_err cof_s3_object_newest(struct cof_s3_call *call, json_t **out);
 /* Adds record (whose "id" and "order" are set here) as the newest version, in the way of the bucket's versioning: what it
- * replaces goes, bodies and all. */
-COF_MUST_USE enum cof_err cof_s3_object_add(struct cof_s3_call *call, json_t *record);
+ * replaces goes, bodies and all. members: more of its members, as JSON text ("a":1,"b":2), or nothing. */
+COF_MUST_USE enum cof_err cof_s3_object_add(struct cof_s3_call *call, json_t *record, struct cof_view members);
 /* Writes a changed version back. */
 COF_MUST_USE enum cof_err cof_s3_object_update(struct cof_s3_call *call, const json_t *record);
 /* Removes one version for good. */
@@ -74,6 +74,7 @@ COF_MUST_USE enum cof_err cof_s3_setting(const struct cof_store *store, const ch
 const char *cof_s3_storage_class(const json_t *record);
 
 /* "abc" with quotes, as ETag headers have it. */
+void cof_s3_quote(const char *etag, char out[static 80]);
 void cof_s3_etag(const json_t *record, char out[static 80]);
 
 #endif

@@ -99,9 +99,9 @@ static enum cof_err rewrap_segments(struct cof_s3_call *c, json_t *parts, const 
         if (err == COF_OK)
             err = cof_hex_decode_fixed(cof_view_str(cof_s3_text(segment, "key")), wrapped, sizeof wrapped);
         if (err == COF_OK)
-            err = cof_s3_unwrap(from, cof_buf_view(&bound), wrapped, &key);
+            err = cof_s3_unwrap(cof_s3_sse_kek(c->s, from), cof_buf_view(&bound), wrapped, &key);
         if (err == COF_OK)
-            err = cof_s3_wrap(cof_standin_rng(c->s), to, cof_buf_view(&bound), &key, wrapped);
+            err = cof_s3_wrap(cof_standin_rng(c->s), cof_s3_sse_kek(c->s, to), cof_buf_view(&bound), &key, wrapped);
         if (err != COF_OK)
             break;
         cof_hex_encode(wrapped, sizeof wrapped, hex);

@@ -169,19 +169,27 @@ static enum cof_err derive(struct cof_view key, const char *label, struct cof_vi
     return cof_hmac(COF_SHA256, key, parts, 2, out);
 }
 
+/* The key of SSE-S3, the same for all objects. */
+struct own {
+    struct cof_secret key;
+    struct cof_gcm *gcm;
+};
+
 enum cof_err cof_s3_sse_start(struct cof_standin *s, void **state, struct cof_diag *diag)
 {
-    struct cof_secret *kek = calloc(1, sizeof *kek);
+    struct own *own = calloc(1, sizeof *own);
     enum cof_err err;
 
     (void)diag;
-    *state = kek;
-    if (kek == NULL)
+    *state = own;
+    if (own == NULL)
         return COF_E_MEMORY;
-    kek->len = 32;
-    err = derive(cof_secret_view(cof_standin_master_key(s)), "coffer-local S3 object keys", COF_LIT(""), kek->bytes);
+    own->key.len = 32;
+    err = derive(cof_secret_view(cof_standin_master_key(s)), "coffer-local S3 object keys", COF_LIT(""), own->key.bytes);
+    if (err == COF_OK)
+        err = cof_gcm_new(cof_secret_view(&own->key), &own->gcm);
     if (err != COF_OK) {
-        cof_s3_sse_stop(s, kek);
+        cof_s3_sse_stop(s, own);
         *state = NULL;
     }
     return err;
@@ -189,14 +197,26 @@ enum cof_err cof_s3_sse_start(struct cof_standin *s, void **state, struct cof_di
 
 void cof_s3_sse_stop(struct cof_standin *s, void *state)
 {
+    struct own *own = state;
+
     (void)s;
-    cof_secret_done(state);
-    free(state);
+    cof_gcm_free(own->gcm);
+    cof_secret_done(&own->key);
+    free(own);
+}
+
+struct cof_s3_kek cof_s3_sse_kek(struct cof_standin *s, const struct cof_secret *key)
+{
+    const struct own *own = cof_standin_state(s, "s3");
+
+    return (struct cof_s3_kek){key, cof_equal_ct(cof_secret_view(&own->key), cof_secret_view(key)) ? own->gcm : NULL};
 }
 
 static enum cof_err own_kek(struct cof_s3_call *c, struct cof_secret *kek)
 {
-    return cof_secret_set(kek, cof_secret_view(cof_standin_state(c->s, "s3")));
+    const struct own *own = cof_standin_state(c->s, "s3");
+
+    return cof_secret_set(kek, cof_secret_view(&own->key));
 }
 
 /* The pairs given and the one S3 adds (spec: SSE-KMS, "Encryption context": aws:s3:arn). */

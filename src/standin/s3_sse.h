@@ -12,6 +12,7 @@
 
 #include "base/secret.h"
 #include "standin/s3_api.h"
+#include "standin/s3_crypt.h"
 
 enum cof_s3_sse_mode { COF_S3_SSE_NONE, COF_S3_SSE_S3, COF_S3_SSE_KMS, COF_S3_SSE_C };
 
@@ -24,9 +25,11 @@ struct cof_s3_sse {
     struct cof_view md5;         /* SSE-C: as given */
 };
 
-/* The service's state: the key-encryption key of SSE-S3, which is the same for all objects (cof_service's start and stop). */
+/* The service's state: the key-encryption key of SSE-S3 (cof_service's start and stop). */
 COF_MUST_USE enum cof_err cof_s3_sse_start(struct cof_standin *s, void **state, struct cof_diag *diag);
 void cof_s3_sse_stop(struct cof_standin *s, void *state);
+/* For wrapping and unwrapping; key has to stay. */
+struct cof_s3_kek cof_s3_sse_kek(struct cof_standin *s, const struct cof_secret *key);
 
 /* What a writing request asks for, the bucket's default where it asks for nothing. False: the reply holds the error. */
 bool cof_s3_sse_for_write(struct cof_s3_call *call, struct cof_s3_sse *out, enum cof_err *err);

@@ -3,6 +3,7 @@
 
 #include "base/codec.h"
 #include "base/num.h"
+#include "format/json.h"
 #include "standin/s3_chunked.h"
 #include "standin/s3_condition.h"
 #include "standin/s3_multipart.h"
@@ -121,31 +122,29 @@ void cof_s3_bound(const struct cof_s3_call *c, struct cof_buf *out)
 }
 
 enum cof_err cof_s3_intake_close(
-    struct cof_s3_intake *in, struct cof_s3_call *c, const struct cof_secret *kek, int n, json_t **segment)
+    struct cof_s3_intake *in, struct cof_s3_call *c, const struct cof_secret *kek, int n, struct cof_s3_segment *segment)
 {
-    struct cof_blob_id id;
     uint8_t wrapped[COF_S3_WRAPPED];
-    char hex[2 * COF_S3_WRAPPED + 1];
     struct cof_buf bound;
     enum cof_err err;
 
-    *segment = NULL;
+    *segment = (struct cof_s3_segment){.n = n, .size = in->size};
     cof_buf_init(&bound, 8192);
     cof_s3_bound(c, &bound);
-    err = cof_s3_wrap(cof_standin_rng(c->s), kek, cof_buf_view(&bound), &in->writer.key, wrapped);
+    err = cof_s3_wrap(cof_standin_rng(c->s), cof_s3_sse_kek(c->s, kek), cof_buf_view(&bound), &in->writer.key, wrapped);
     cof_buf_done(&bound);
-    if (err == COF_OK)
-        err = cof_s3_writer_close(&in->writer, &id);
-    if (err != COF_OK)
-        return err;
-    cof_hex_encode(wrapped, sizeof wrapped, hex);
-    *segment = json_object();
-    if (cof_s3_set(*segment, "n", json_integer(n)) && cof_s3_set(*segment, "size", json_integer((json_int_t)in->size)) &&
-        cof_s3_set_text(*segment, "blob", cof_view_str(id.text)) && cof_s3_set_text(*segment, "key", cof_view_of(hex, sizeof hex - 1)))
-        return COF_OK;
-    json_decref(*segment);
-    *segment = NULL;
-    return COF_E_MEMORY;
+    cof_hex_encode(wrapped, sizeof wrapped, segment->key);
+    return err == COF_OK ? cof_s3_writer_close(&in->writer, &segment->blob) : err;
+}
+
+static void write_segment(const struct cof_s3_segment *segment, struct cof_buf *out)
+{
+    cof_buf_add_u8(out, '{');
+    cof_json_add_member_int(out, "n", segment->n);
+    cof_json_add_member_int(out, "size", (int64_t)segment->size);
+    cof_json_add_member(out, "blob", cof_view_str(segment->blob.text));
+    cof_json_add_member(out, "key", cof_view_of(segment->key, sizeof segment->key - 1));
+    cof_buf_add_u8(out, '}');
 }
 
 json_t *cof_s3_base64(const uint8_t *bytes, size_t len)
@@ -160,7 +159,8 @@ json_t *cof_s3_base64(const uint8_t *bytes, size_t len)
     return out;
 }
 
-enum cof_err cof_s3_make_etag(struct cof_s3_call *c, const json_t *sse, const uint8_t md5[16], char out[static 40])
+/* Its MD5, or (SSE-KMS, SSE-C) 16 random bytes, as the service's is no digest then. */
+static enum cof_err make_etag(struct cof_s3_call *c, const json_t *sse, const uint8_t md5[16], char out[static 40])
 {
     uint8_t random[16];
     bool is_md5 = strcmp(cof_s3_text(sse, "mode"), "AES256") == 0;
@@ -168,6 +168,61 @@ enum cof_err cof_s3_make_etag(struct cof_s3_call *c, const json_t *sse, const ui
 
     cof_hex_encode(is_md5 ? md5 : random, 16, out);
     return err;
+}
+
+enum cof_err cof_s3_stored_init(struct cof_s3_stored *out, struct cof_s3_intake *in, struct cof_s3_call *c, const struct cof_secret *kek,
+    const struct cof_s3_digests *d, const json_t *sse)
+{
+    enum cof_err err;
+
+    *out = (struct cof_s3_stored){.modified_ms = c->req->now_ms, .sse = sse, .alg = in->sum.alg};
+    cof_buf_init(&out->sum, 256);
+    cof_base64_add(&out->sum, cof_view_of(d->sum, cof_checksum_size(in->sum.alg)));
+    err = make_etag(c, sse, d->md5, out->etag);
+    if (err == COF_OK)
+        err = cof_s3_intake_close(in, c, kek, 1, &out->segment);
+    return err == COF_OK ? cof_buf_err(&out->sum) : err;
+}
+
+void cof_s3_stored_done(struct cof_s3_stored *stored)
+{
+    cof_buf_done(&stored->sum);
+}
+
+enum cof_err cof_s3_stored_add(struct cof_s3_call *c, json_t *record, const struct cof_s3_stored *s)
+{
+    struct cof_buf members;
+    enum cof_err err;
+
+    cof_buf_init(&members, COF_STORE_VALUE_MAX);
+    err = cof_buf_reserve(&members, 512);
+    cof_json_add_member_int(&members, "size", (int64_t)s->segment.size);
+    cof_json_add_member(&members, "etag", cof_view_str(s->etag));
+    cof_json_add_member_int(&members, "modified", s->modified_ms);
+    cof_json_add_name(&members, "sse");
+    cof_json_add_value(&members, s->sse);
+    cof_json_add_name(&members, "parts");
+    cof_buf_add_u8(&members, '[');
+    write_segment(&s->segment, &members);
+    cof_buf_add_u8(&members, ']');
+    cof_json_add_name(&members, "sum");
+    cof_buf_add_u8(&members, '{');
+    cof_json_add_member(&members, "alg", cof_view_str(cof_checksum_name(s->alg)));
+    cof_json_add_member(&members, "value", cof_buf_view(&s->sum));
+    cof_json_add_member(&members, "type", COF_LIT("FULL_OBJECT"));
+    cof_buf_add_u8(&members, '}');
+    if (err == COF_OK)
+        err = cof_buf_err(&members);
+    if (err == COF_OK)
+        err = cof_s3_object_add(c, record, cof_buf_view(&members));
+    cof_buf_done(&members);
+    return err;
+}
+
+void cof_s3_stored_headers(struct cof_s3_call *c, const json_t *record, struct cof_s3_stored *s)
+{
+    cof_s3_put_headers(c, &(struct cof_s3_told){.etag = s->etag, .id = cof_s3_text(record, "id"), .sse = s->sse, .alg = s->alg,
+        .sum = cof_buf_cstr(&s->sum), .type = "FULL_OBJECT"});
 }
 
 /* One PutObject or UploadPart in progress. */
@@ -276,45 +331,25 @@ static bool check_digests(struct upload *u, const struct cof_s3_digests *d)
     return good;
 }
 
-enum cof_err cof_s3_describe(const struct cof_s3_call *c, const struct cof_s3_intake *in, const struct cof_s3_digests *d, const char *etag,
-    const json_t *sse, const json_t *segment, json_t *record)
-{
-    json_t *sum = json_object(), *parts = json_array();
-    bool good = json_array_append(parts, (json_t *)(uintptr_t)segment) == 0;
-
-    /* The order of the members is that of the record's text. */
-    good = cof_s3_set(record, "size", json_integer((json_int_t)in->size)) && good;
-    good = good && cof_s3_set_text(record, "etag", cof_view_str(etag)) && cof_s3_set(record, "modified", json_integer(c->req->now_ms)) &&
-        cof_s3_set(record, "sse", json_incref((json_t *)(uintptr_t)sse)) &&
-        cof_s3_set_text(sum, "alg", cof_view_str(cof_checksum_name(in->sum.alg))) &&
-        cof_s3_set(sum, "value", cof_s3_base64(d->sum, cof_checksum_size(in->sum.alg))) && cof_s3_set_text(sum, "type", COF_LIT("FULL_OBJECT"));
-    good = cof_s3_set(record, "parts", parts) && good;
-    return cof_s3_set(record, "sum", sum) && good ? COF_OK : COF_E_MEMORY;
-}
-
 static enum cof_err end_object(struct upload *u, const struct cof_s3_digests *d)
 {
     struct cof_s3_call *c = &u->call;
     struct cof_secret kek COF_SECRET_AUTO = {0};
-    json_t *sse = NULL, *segment = NULL;
-    char etag[40];
+    struct cof_s3_stored stored;
+    json_t *sse = NULL;
     enum cof_err err;
 
     if (!cof_s3_put_conditions(c, &err) || !cof_s3_sse_begin(c, &u->sse, &sse, &kek, &err))
         return err;
-    err = cof_s3_make_etag(c, sse, d->md5, etag);
+    err = cof_s3_stored_init(&stored, &u->intake, c, &kek, d, sse);
     if (err == COF_OK)
-        err = cof_s3_intake_close(&u->intake, c, &kek, 1, &segment);
-    if (err == COF_OK)
-        err = cof_s3_describe(c, &u->intake, d, etag, sse, segment, u->record);
-    if (err == COF_OK)
-        err = cof_s3_object_add(c, u->record);
+        err = cof_s3_stored_add(c, u->record, &stored);
     if (err == COF_OK) {
         cof_reply_set(c->reply, 200, NULL, COF_LIT(""));
-        cof_s3_put_headers(c, u->record);
+        cof_s3_stored_headers(c, u->record, &stored);
     }
+    cof_s3_stored_done(&stored);
     json_decref(sse);
-    json_decref(segment);
     return err;
 }
 

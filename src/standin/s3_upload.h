@@ -38,18 +38,36 @@ struct cof_s3_digests {
     uint8_t md5[16], sha256[32], sum[COF_CHECKSUM_MAX];
 };
 COF_MUST_USE enum cof_err cof_s3_intake_digests(struct cof_s3_intake *in, struct cof_s3_digests *out);
-/* Closes the blob and makes the segment's record: wrapped key, size, number n. */
+/* What a segment's record says. */
+struct cof_s3_segment {
+    int n;
+    uint64_t size;
+    struct cof_blob_id blob;
+    char key[2 * COF_S3_WRAPPED + 1]; /* wrapped, hex */
+};
+/* Closes the blob and makes the segment's record, number n. */
 COF_MUST_USE enum cof_err cof_s3_intake_close(
-    struct cof_s3_intake *in, struct cof_s3_call *call, const struct cof_secret *kek, int n, json_t **segment);
-/* Adds to the record of an object in one piece what its body was. */
-COF_MUST_USE enum cof_err cof_s3_describe(const struct cof_s3_call *call, const struct cof_s3_intake *in, const struct cof_s3_digests *digests,
-    const char *etag, const json_t *sse, const json_t *segment, json_t *record);
+    struct cof_s3_intake *in, struct cof_s3_call *call, const struct cof_secret *kek, int n, struct cof_s3_segment *segment);
+
+/* An object in one piece, as it was stored; views and pointers are the caller's. */
+struct cof_s3_stored {
+    struct cof_s3_segment segment;
+    char etag[40];
+    int64_t modified_ms;
+    const json_t *sse;
+    enum cof_checksum_alg alg;
+    struct cof_buf sum; /* base64 */
+};
+/* Closes the intake and fills out, which is to be done with in any case. */
+COF_MUST_USE enum cof_err cof_s3_stored_init(struct cof_s3_stored *out, struct cof_s3_intake *in, struct cof_s3_call *call,
+    const struct cof_secret *kek, const struct cof_s3_digests *digests, const json_t *sse);
+void cof_s3_stored_done(struct cof_s3_stored *stored);
+/* Adds the object: record, and beside it what stored says. */
+COF_MUST_USE enum cof_err cof_s3_stored_add(struct cof_s3_call *call, json_t *record, const struct cof_s3_stored *stored);
+/* The headers that tell of it, as cof_s3_put_headers'. */
+void cof_s3_stored_headers(struct cof_s3_call *call, const json_t *record, struct cof_s3_stored *stored);
 /* What segment keys are bound to: "BUCKET/KEY". */
 void cof_s3_bound(const struct cof_s3_call *call, struct cof_buf *out);
 /* Base64 of a digest into a fresh JSON string. */
 json_t *cof_s3_base64(const uint8_t *bytes, size_t len);
-/* The ETag of an object in one piece: its MD5, or (SSE-KMS, SSE-C) 16 random bytes, as the service's is no digest then. */
-COF_MUST_USE enum cof_err cof_s3_make_etag(
-    struct cof_s3_call *call, const json_t *sse, const uint8_t md5[16], char out[static 40]);
-
 #endif
