@@ -102,9 +102,11 @@ enum cof_err cof_audit_log_write_waiting(struct cof_audit_log *log)
 static void synced_aside(struct cof_audit_log *log, enum cof_err err)
 {
     log->syncing.busy = false;
+    log->forgotten = log->forgotten || err != COF_OK;
     if (err != COF_OK || log->syncing.chain.next <= log->durable.next)
         return;
     log->durable = log->syncing.chain;
+    log->durable_bytes = log->syncing.bytes;
     log->synced = log->chain.next == log->durable.next && log->waiting.len == 0;
     log->row_bytes -= log->syncing.row_bytes;
     cof_buf_drop(&log->unsaved, log->syncing.unsaved);
@@ -126,9 +128,10 @@ static void sync_aside(struct cof_audit_log *log)
     if (log->syncing.busy || log->waiting.len > 0 || log->synced)
         return;
     log->syncing.chain = log->chain;
+    log->syncing.bytes = log->bytes;
     log->syncing.unsaved = log->unsaved.len;
     log->syncing.row_bytes = log->row_bytes;
-    log->syncing.busy = cof_sync_aside_start(log->aside, log->fd) == COF_OK;
+    log->syncing.busy = !log->forgotten && cof_sync_aside_start(log->aside, log->fd) == COF_OK;
     if (!log->syncing.busy)
         (void)cof_audit_log_make_durable(log);
 }
@@ -236,17 +239,69 @@ void cof_audit_log_saved(struct cof_audit_log *log, bool kept, uint64_t *n_dropp
     cof_buf_truncate(&log->waiting, log->mark_waiting);
 }
 
+/* All lines that the file does not have for sure: the store has them, or they are in no transaction yet. */
+static enum cof_err lines_not_durable(const struct cof_audit_log *log, struct cof_buf *out)
+{
+    enum cof_err err = COF_OK;
+    char key[17];
+
+    for (size_t i = 0; i < log->n_rows && err == COF_OK; i++) {
+        if (log->rows[i] < log->durable.next)
+            continue;
+        (void)snprintf(key, sizeof key, "%016llx", (unsigned long long)log->rows[i]);
+        err = log->store->get(log->store->ctx, SPACE, cof_view_str(key), out);
+    }
+    cof_buf_add(out, cof_buf_view(&log->unsaved));
+    return err == COF_OK ? cof_buf_err(out) : err;
+}
+
+/* Writes them once more, over themselves, so that the next sync has something to write. */
+static enum cof_err write_again(struct cof_audit_log *log)
+{
+    int flags = fcntl(log->fd, F_GETFL);
+    uint64_t at = log->durable_bytes;
+    struct cof_view rest;
+    struct cof_buf lines;
+    enum cof_err err;
+
+    cof_buf_init(&lines, (size_t)1 << 28);
+    err = lines_not_durable(log, &lines);
+    if (err == COF_OK && (lines.len != log->bytes - at || flags < 0 || fcntl(log->fd, F_SETFL, flags & ~O_APPEND) != 0))
+        err = COF_E_IO;
+    rest = cof_buf_view(&lines);
+    while (err == COF_OK && rest.len > 0) {
+        ssize_t n = pwrite(log->fd, rest.data, rest.len, (off_t)at);
+
+        if (n <= 0 && errno != EINTR)
+            err = n == 0 ? COF_E_IO : cof_err_from_errno(errno);
+        rest = cof_view_sub(rest, n <= 0 ? 0 : (size_t)n, SIZE_MAX);
+        at += n <= 0 ? 0 : (uint64_t)n;
+    }
+    if (flags >= 0 && fcntl(log->fd, F_SETFL, flags) != 0)
+        err = COF_E_IO;
+    cof_buf_done(&lines);
+    log->forgotten = err != COF_OK;
+    return err;
+}
+
 enum cof_err cof_audit_log_make_durable(struct cof_audit_log *log)
 {
+    enum cof_err err;
+
     look_aside(log, true);
     if (log->waiting.len > 0)
         return COF_E_NO_SPACE;
     if (log->synced)
         return COF_OK;
-    if (fdatasync(log->fd) != 0)
+    if (log->forgotten && (err = write_again(log)) != COF_OK)
+        return err;
+    if (fdatasync(log->fd) != 0) {
+        log->forgotten = true;
         return cof_err_from_errno(errno);
+    }
     log->synced = true;
     log->durable = log->chain;
+    log->durable_bytes = log->bytes;
     log->row_bytes = 0;
     cof_buf_reset(&log->unsaved);
     return COF_OK;
@@ -341,7 +396,7 @@ enum cof_err cof_audit_log_reopen(struct cof_audit_log *log, int64_t now_ms)
     }
     (void)close(log->fd);
     log->fd = fd;
-    log->bytes = (uint64_t)st.st_size;
+    log->bytes = log->durable_bytes = (uint64_t)st.st_size;
     if (log->bytes > 0)
         return COF_OK; /* the same file, or one that somebody began: checking it is the next start's */
     log->first = log->chain.next;

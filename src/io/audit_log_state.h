@@ -22,10 +22,13 @@ struct cof_audit_log {
     uint64_t first;                /* number of the file's first record */
     struct cof_audit_chain chain;  /* with all that was appended */
     struct cof_audit_chain durable; /* what the file has for sure */
+    uint64_t durable_bytes;        /* where that ends */
+    bool forgotten;                /* a sync failed, and the kernel does not try again what it could not write */
     struct cof_sync_aside *aside;
     struct { /* a sync that is under way: what will be durable when it has ended */
         bool busy;
         struct cof_audit_chain chain;
+        uint64_t bytes;
         size_t unsaved, row_bytes;
     } syncing;
     struct cof_audit_chain mark;   /* where a transaction that fails goes back to */

@@ -548,6 +548,7 @@ enum cof_err cof_audit_log_open(const struct cof_audit_log_opts *opts, int64_t n
         err = cof_audit_log_make_durable(log);
     if (err == COF_OK) {
         log->durable = log->chain;
+        log->durable_bytes = log->bytes;
         log->synced = true;
         cof_buf_reset(&log->unsaved);
     }

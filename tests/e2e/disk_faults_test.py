@@ -3,7 +3,7 @@
 """coffer-local on a disk that is full or fails. powercut.so makes the Nth write, or the Nth sync, of its data folder fail, once or from then
 on: nothing is acknowledged that is not there, what is refused says why, reading goes on, and so does everything when the disk is well again.
 After each, kill -9, and power cuts at moments of that work (a sync that failed keeps nothing, and a later one does not write it again)."""
-import errno, json, os, random, shutil, signal, sys, tempfile
+import errno, json, os, random, shutil, signal, sys, tempfile, time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'tools'))
@@ -127,6 +127,22 @@ def one_after_the_other(tmp, title, kinds, number, skips, count, changes=14):
     check(f'{title}: {len(skips)} times', not wrong and injected >= len(skips), '\n'.join([counts] + wrong))
 
 
+def the_audit_log(tmp):
+    """Its sync, every two seconds, fails twice. Then it succeeds, and the store lets go of what the file should have."""
+    t = Trouble(tmp, 'audit')
+    t.changes(6)
+    t.fault('a', errno.EIO, 0, 2)
+    for i in range(4):
+        began = time.monotonic()
+        while time.monotonic() < began + 2.1:
+            t.changes(1)
+            time.sleep(0.1)
+    t.changes(6)
+    wrong = t.end('audit', n_cuts=12)
+    check('syncs of the audit log fail: what the kernel forgot is written again', not wrong and t.injected == 2 and not t.refused,
+          '\n'.join([f'{t.injected} {t.refused[:2]}'] + wrong))
+
+
 def main():
     if not LIBRARY.exists():
         print(f'1..0 # SKIP {LIBRARY} is not built')
@@ -138,6 +154,7 @@ def main():
         assert run(LOCAL, 'init', '-d', tmp / 'base', '-m', tmp / 'manifest.json')[0] == 0
         assert Server(tmp / 'base').end() == 0
         full(tmp)
+        the_audit_log(tmp)
         one_after_the_other(tmp, 'no room for one write', 'wm', errno.ENOSPC, sorted(rng.sample(range(24), min(10 * MANY, 24))), 1)
         one_after_the_other(tmp, 'one write fails', 'w', errno.EIO, sorted(rng.sample(range(24), min(6 * MANY, 24))), 1)
         one_after_the_other(tmp, 'one sync fails', 's', errno.EIO, sorted(rng.sample(range(24), min(12 * MANY, 24))), 1)

@@ -8,7 +8,7 @@
  *   POWERCUT_LIE      all, files or folders: syncs of those succeed and are not written down
  *   POWERCUT_NOSYNC   syncs are written down but not done, which is all a test needs; each takes so many microseconds
  *   POWERCUT_CONTROL  a file that may be written at any time, "KINDS ERRNO SKIP COUNT": of the calls of those kinds (w writes, g writes
- *                     that make a file larger, m makes of files and folders, s syncs) the first SKIP succeed, the next COUNT fail
+ *                     that make a file larger, m makes of files and folders, s syncs, a syncs of files that are only appended to) the first SKIP succeed, the next COUNT fail
  *                     (-1: all). Another text counts anew. A write that fails for want of room has written half before.
  *
  * A record: struct record, then its name (renames: two, a slash between), then its bytes. A program that is judged by the log must
@@ -459,7 +459,7 @@ static int synced(int fd, const char *call)
     (void)pthread_mutex_lock(&lock);
     r.id = node->id;
     r.offset = ++n_syncs;
-    failed = fails("s");
+    failed = fails((fcntl(fd, F_GETFL) & O_APPEND) != 0 ? "sa" : "s");
     told = failed || !(node->is_dir ? lie_folders : lie_files);
     if (told)
         put(r, NULL, NULL, 0);
