@@ -43,6 +43,9 @@ COF_MUST_USE enum cof_err cof_disk_store_quick_check(struct cof_disk_store *stor
  * synced. Files of bodies are linked where they can be, since they never change. */
 COF_MUST_USE enum cof_err cof_disk_store_backup(struct cof_disk_store *store, const char *target, struct cof_diag *diag);
 
+/* There is time: the database gets what it does not have yet, and memory is given back. Nothing is lost when that fails. */
+void cof_disk_store_rest(struct cof_disk_store *store);
+
 struct cof_disk_store_stat {
     uint64_t database_bytes, n_bodies, body_bytes; /* database: with its log; small bodies are in it, too */
 };

@@ -196,12 +196,18 @@ enum cof_err cof_store_log_commit(struct cof_store_log *log)
         err = write_record(log, which, end);
     cof_buf_reset(&log->record);
     if (log->record.cap > COF_STORE_LOG_FULL)
-        cof_buf_release(&log->record);
+        cof_store_log_release(log);
     if (err != COF_OK)
         return err;
     log->at = end;
     log->sequence++;
     return COF_OK;
+}
+
+void cof_store_log_release(struct cof_store_log *log)
+{
+    cof_buf_reset(&log->record);
+    cof_buf_release(&log->record);
 }
 
 enum cof_err cof_store_log_empty(struct cof_store_log *log)

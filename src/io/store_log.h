@@ -46,6 +46,8 @@ void cof_store_log_close(struct cof_store_log *log);
 /* The next is the first record of the generation; prior: how many the one before has that the database does not have. */
 void cof_store_log_begin(struct cof_store_log *log, uint64_t generation, uint64_t prior);
 
+/* Gives back the memory that records are put together in. */
+void cof_store_log_release(struct cof_store_log *log);
 /* The database has everything: nothing is left in the files. */
 enum cof_err cof_store_log_empty(struct cof_store_log *log);
 

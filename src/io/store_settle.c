@@ -179,3 +179,12 @@ enum cof_err cof_disk_store_settle_all(struct cof_disk_store *st)
     }
     return err == COF_OK ? database_synced(st) : err;
 }
+
+void cof_disk_store_rest(struct cof_disk_store *st)
+{
+    if (st->open)
+        return;
+    (void)!cof_disk_store_settle_all(st);
+    cof_store_log_release(&st->log);
+    (void)sqlite3_db_release_memory(st->db.db);
+}

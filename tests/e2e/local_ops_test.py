@@ -637,6 +637,50 @@ def a_database_that_was_not_closed_in_order_is_checked(folder):
     assert told == 1
 
 
+@test
+def a_damaged_log_is_refused_and_named(folder):
+    """Records of the store's log that others follow were acknowledged: they are not left out."""
+    sv = Server(folder).start()
+    s3 = sv.client('s3')
+    for i in range(5):
+        s3.put_object(Bucket='bbb', Key=f'k{i}', Body=os.urandom(2000))
+    sv.end(signal.SIGKILL)
+    log = max(sv.data.glob('store.log-*'), key=lambda p: len(p.read_bytes().rstrip(b'\0')))
+    whole = log.read_bytes()
+    log.write_bytes(whole[:100] + bytes([whole[100] ^ 1]) + whole[101:])
+    p = sv.run('serve', '--listen', 'tcp:127.0.0.1:0', check=False)
+    assert p.returncode == 1 and f'{log.name} is damaged at byte 0' in p.stderr and 'coffer-local backup' in p.stderr, p.stderr
+    p = sv.run('check', '--repair', check=False)
+    assert p.returncode == 1 and log.name in p.stderr, p.stderr # nor is it mended by leaving them out
+    log.write_bytes(whole)
+    sv.popen = {'stderr': subprocess.DEVNULL}
+    s3 = sv.start().client('s3')
+    assert all(s3.get_object(Bucket='bbb', Key=f'k{i}')['ContentLength'] == 2000 for i in range(5))
+    sv.end()
+
+
+@test
+def memory_is_given_back_after_work(folder):
+    sv = Server(folder).start()
+    s3 = sv.client('s3')
+    body = os.urandom(30000)
+
+    def resident():
+        return next(int(line.split()[1]) for line in Path(f'/proc/{sv.p.pid}/status').read_text().splitlines() if line.startswith('VmRSS'))
+
+    before = resident()
+    for i in range(400):
+        s3.put_object(Bucket='bbb', Key=f'k{i}', Body=body)
+    worked = resident()
+    assert worked > before + 4096, (before, worked)
+    until = time.monotonic() + 20
+    while resident() > before + 2048 and time.monotonic() < until:
+        time.sleep(0.2)
+    assert resident() <= before + 2048, (before, worked, resident())
+    assert s3.get_object(Bucket='bbb', Key='k7')['Body'].read() == body
+    sv.end()
+
+
 def main():
     print(f'1..{len(TESTS)}')
     failed = 0

@@ -19,6 +19,7 @@
 #include "standin/fault.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,6 +64,8 @@ struct server {
     struct cof_timer commit;
     struct cof_timer work; /* what services do of themselves */
     struct cof_timer sync; /* of the audit log */
+    struct cof_timer rest; /* nothing was recorded for a while */
+    bool active;           /* since rest was armed */
     struct cof_timer stop; /* the end of waiting for open exchanges */
     bool draining;         /* it is to stop */
     size_t n_exchanges;
@@ -191,6 +194,7 @@ static void arm_commit(struct server *sv)
 /* The audit log is synced and signed a while after it grew. */
 static void arm_sync(struct server *sv)
 {
+    sv->active = true;
     if (!sv->sync.armed && cof_loop_arm(sv->loop, &sv->sync, AUDIT_SYNC_MS) != COF_OK)
         sv->sync.armed = false; /* the next record tries again */
 }
@@ -377,8 +381,24 @@ static void on_sync(struct cof_timer *timer)
         cof_loop_disarm(sv->loop, &sv->commit);
         on_commit(&sv->commit);
     }
-    if (cof_audit_log_sync(sv->local->audit, cof_clock_wall_ms(), false) != COF_OK || !cof_audit_log_is_synced(sv->local->audit))
+    if (cof_audit_log_sync(sv->local->audit, cof_clock_wall_ms(), false) != COF_OK || !cof_audit_log_is_synced(sv->local->audit)) {
         arm_sync(sv);
+        return;
+    }
+    sv->active = false;
+    if (!sv->rest.armed && cof_loop_arm(sv->loop, &sv->rest, AUDIT_SYNC_MS) != COF_OK)
+        sv->rest.armed = false;
+}
+
+/* Nobody came since the log was synced: what memory the work has taken is given back. */
+static void on_rest(struct cof_timer *timer)
+{
+    struct server *sv = OWNER(timer, struct server, rest);
+
+    if (sv->active)
+        return; /* the next sync arms it again */
+    cof_disk_store_rest(sv->local->disk);
+    (void)malloc_trim(0);
 }
 
 static void on_called(void *ctx)
@@ -696,7 +716,7 @@ static void read_off(void *ctx, struct cof_metrics_now *out)
 
 enum cof_err cof_local_serve(struct cof_local *local, const struct cof_local_config *config, struct cof_diag *diag)
 {
-    struct server sv = {.local = local, .commit = {.fire = on_commit}, .work = {.fire = on_work}, .sync = {.fire = on_sync}, .stop = {.fire = on_stop},
+    struct server sv = {.local = local, .commit = {.fire = on_commit}, .work = {.fire = on_work}, .sync = {.fire = on_sync}, .rest = {.fire = on_rest}, .stop = {.fire = on_stop},
         .signals = {.fd = -1}};
     struct enclaves *enclaves = NULL;
     struct admin *admin = NULL;
