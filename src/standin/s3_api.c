@@ -114,13 +114,23 @@ static bool take_key(struct cof_s3_call *c, struct cof_view raw)
     return true;
 }
 
+static uint64_t lengths_absent(const struct cof_headers *h)
+{
+    uint64_t present = 0;
+
+    for (size_t i = 0; i < h->n; i++)
+        present |= (uint64_t)1 << (h->field[i].name_len & 63);
+    return ~present;
+}
+
 bool cof_s3_call_init(
     struct cof_s3_call *c, struct cof_standin *s, struct cof_standin_request *req, struct cof_standin_reply *reply)
 {
     struct cof_view path = req->head->path, bucket = virtual_bucket(req->head), rest;
 
     *c = (struct cof_s3_call){
-        .s = s, .store = cof_standin_store(s), .req = req, .reply = reply, .level = COF_S3_SERVICE};
+        .s = s, .store = cof_standin_store(s), .req = req, .reply = reply, .level = COF_S3_SERVICE,
+        .no_such_len = lengths_absent(&req->head->headers)};
     cof_buf_init(&c->key, 4 * COF_S3_KEY_MAX);
     cof_buf_init(&c->scratch, COF_S3_SCRATCH_MAX);
     cof_buf_init(&c->policy, COF_POLICY_SIZE_MAX);
@@ -202,6 +212,8 @@ struct cof_view cof_s3_header(const struct cof_s3_call *c, const char *name)
 {
     struct cof_view value;
 
+    if ((c->no_such_len >> (strlen(name) & 63) & 1) != 0)
+        return (struct cof_view){NULL, 0};
     return cof_headers_get(&c->req->head->headers, name, &value) ? cof_view_trim(value) : (struct cof_view){NULL, 0};
 }
 

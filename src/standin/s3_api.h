@@ -42,6 +42,8 @@ struct cof_s3_call {
     int64_t lock_days;
     const struct cof_xml_node *body_tags;
     struct cof_buf policy;  /* the bucket's, or empty */
+    /* A bit for each length (modulo 64) that no field's name of the request has: some fifty fields are asked for, few are there. */
+    uint64_t no_such_len;
 };
 
 struct cof_s3_op {

@@ -108,7 +108,7 @@ const struct cof_standin_opts *cof_standin_options(const struct cof_standin *s)
 void *cof_standin_state(const struct cof_standin *s, const char *service)
 {
     for (size_t i = 0; i < s->opts.n_services; i++)
-        if (strcmp(s->opts.services[i]->name, service) == 0)
+        if (s->opts.services[i]->name[0] == service[0] && strcmp(s->opts.services[i]->name, service) == 0)
             return s->state[i];
     return NULL;
 }

@@ -60,7 +60,7 @@ static const char *const s3_elements[] = {"x-amz-server-side-encryption", "x-amz
 static bool is_in(const char *name, const char *const *list, size_t n)
 {
     for (size_t i = 0; i < n && list[i] != NULL; i++)
-        if (strcmp(name, list[i]) == 0)
+        if (name[0] == list[i][0] && strcmp(name, list[i]) == 0)
             return true;
     return false;
 }
