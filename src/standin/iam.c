@@ -102,9 +102,12 @@ enum cof_err cof_iam_record(const struct cof_store *store, enum cof_iam_kind kin
                             struct cof_view name, json_t **out)
 {
     struct cof_buf key;
-    enum cof_err err = key_of(account, name, &key);
+    enum cof_err err;
 
     *out = NULL;
+    if (account.len == 0) /* the key is the name */
+        return cof_view_find(name, '/') == SIZE_MAX ? cof_record_get(store, space_of(kind), name, out) : COF_E_NOT_FOUND;
+    err = key_of(account, name, &key);
     if (err == COF_OK)
         err = cof_record_get(store, space_of(kind), cof_buf_view(&key), out);
     cof_buf_done(&key);

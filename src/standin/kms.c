@@ -102,6 +102,8 @@ static enum cof_err run(struct cof_kms_call *c)
 {
     enum cof_err err = check(c);
 
+    if (err == COF_OK)
+        err = cof_buf_reserve(&c->out, 480);
     cof_buf_add_str(&c->out, "{");
     if (err == COF_OK)
         err = c->op->run(c);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define BLOB_VERSION 2
+#define AAD_ROOM 240 /* bytes, for an ARN and a few pairs without growing */
 
 enum cof_err cof_kms_blob_parse(struct cof_view bytes, struct cof_kms_blob *out)
 {
@@ -106,7 +107,9 @@ enum cof_err cof_kms_wrap(struct cof_standin *s, struct cof_kms_key *key, const 
     if (key->spec->kind != COF_KMS_SYMMETRIC)
         return COF_E_USAGE;
     cof_buf_init(&aad, 65536);
-    err = cof_kms_key_unlock(s, key, version);
+    err = cof_buf_reserve(&aad, AAD_ROOM);
+    if (err == COF_OK)
+        err = cof_kms_key_unlock(s, key, version);
     if (err == COF_OK)
         err = make_aad(key, (uint32_t)version, context, &aad);
     if (err == COF_OK)
@@ -138,7 +141,9 @@ enum cof_err cof_kms_unwrap(struct cof_standin *s, struct cof_kms_key *key, cons
         !cof_view_eq_str(blob.key_id, key->id) || blob.version >= key->n_versions)
         return COF_E_AUTH;
     cof_buf_init(&aad, 65536);
-    err = cof_kms_key_unlock(s, key, blob.version);
+    err = cof_buf_reserve(&aad, AAD_ROOM);
+    if (err == COF_OK)
+        err = cof_kms_key_unlock(s, key, blob.version);
     if (err == COF_OK)
         err = make_aad(key, blob.version, context, &aad);
     if (err == COF_OK) {

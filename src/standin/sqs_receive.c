@@ -199,6 +199,8 @@ static enum cof_err take(struct cof_sqs_call *c, size_t most, int64_t visibility
                               "The maximum number of in flight messages is reached: too many messages of %s were received and not deleted.",
                               c->queue->name);
     for (size_t i = 0; i < *n; i++) {
+        if (err == COF_OK)
+            err = cof_buf_reserve(&c->out, messages[i].content.len + 384); /* at once, where little is escaped */
         if (i > 0)
             cof_buf_add_str(&c->out, ",");
         if (err == COF_OK && c->refusal.code == COF_SQS_FINE)

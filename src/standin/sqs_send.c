@@ -30,9 +30,11 @@ static enum cof_err keep(struct cof_sqs_call *c, struct cof_sqs_content *content
 
     content->sender = sender(c);
     cof_buf_init_secret(&bytes, CONTENT_MAX);
-    cof_sqs_content_write(content, &bytes);
     cof_buf_init(&sealed, CONTENT_MAX);
-    err = cof_buf_err(&bytes);
+    err = cof_buf_reserve(&bytes, content->size + content->sender.len + content->trace.len + 128);
+    cof_sqs_content_write(content, &bytes);
+    if (err == COF_OK)
+        err = cof_buf_err(&bytes);
     if (err == COF_OK && under_kms)
         err = cof_sqs_kms_seal(c, cof_buf_view(&bytes), &sealed, refusal);
     if (err == COF_OK && refusal->code == COF_SQS_FINE)

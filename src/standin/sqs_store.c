@@ -87,6 +87,7 @@ static enum cof_err put(struct cof_standin *s, struct cof_sqs_queue *queue, cons
     enum cof_err err;
 
     cof_buf_init(&row, ROW_CONTENT_MAX + 256);
+    err = cof_buf_reserve(&row, 32 + strlen(m->source) + ((m->flags & COF_SQS_APART) == 0 ? m->content.len : 0)); /* at once */
     cof_buf_add_u8(&row, m->flags);
     cof_buf_add_u32(&row, m->count);
     cof_buf_add_u32(&row, m->base);
@@ -97,7 +98,8 @@ static enum cof_err put(struct cof_standin *s, struct cof_sqs_queue *queue, cons
     cof_buf_add_str(&row, m->source);
     if ((m->flags & COF_SQS_APART) == 0)
         cof_buf_add(&row, cof_buf_view(&m->content));
-    err = cof_buf_err(&row);
+    if (err == COF_OK)
+        err = cof_buf_err(&row);
     cof_sqs_state(s)->touched = true;
     if (err == COF_OK)
         err = store->put(store->ctx, space, key_view(&k), cof_buf_view(&row));
