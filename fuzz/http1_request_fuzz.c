@@ -8,7 +8,7 @@
 
 static void check_views(const struct cof_http_head *head, size_t size)
 {
-    if (head->raw.len > size || head->headers.n > COF_HEADERS_MAX || (head->chunked && head->has_length))
+    if (head->headers.bytes.len > size || head->headers.n > COF_HEADERS_MAX || (head->chunked && head->has_length))
         abort();
     if (head->method.len == 0 || head->target.len == 0 || cof_view_find(head->target, ' ') != SIZE_MAX)
         abort();

@@ -37,6 +37,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     (void)cof_json_skim(cof_view_of(data, size), &name, &id, 1);
 
+    if (theirs != NULL && memchr(data, 0, size) != NULL) { /* which jansson overlooks behind a number or a word */
+        json_decref(theirs);
+        theirs = NULL;
+    }
     if ((err == COF_OK) != (theirs != NULL) || (theirs != NULL && json_equal(ours, theirs) != 1))
         abort();
     if (json_is_object(ours))

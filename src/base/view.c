@@ -6,10 +6,8 @@ static bool is_letter(uint8_t c)
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
-bool cof_view_eq_nocase(struct cof_view a, struct cof_view b)
+bool cof_view_same_letters(struct cof_view a, struct cof_view b)
 {
-    if (a.len != b.len)
-        return false;
     for (size_t i = 0; i < a.len; i++)
         if (a.data[i] != b.data[i] && ((a.data[i] ^ b.data[i]) != 0x20 || !is_letter(a.data[i])))
             return false;

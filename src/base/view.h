@@ -43,7 +43,11 @@ static inline bool cof_view_eq_str(struct cof_view a, const char *s)
     return cof_view_eq(a, cof_view_str(s));
 }
 
-bool cof_view_eq_nocase(struct cof_view a, struct cof_view b); /* ASCII case only */
+bool cof_view_same_letters(struct cof_view a, struct cof_view b); /* of equal length */
+static inline bool cof_view_eq_nocase(struct cof_view a, struct cof_view b) /* ASCII case only */
+{
+    return a.len == b.len && cof_view_same_letters(a, b);
+}
 bool cof_view_starts(struct cof_view v, struct cof_view prefix);
 bool cof_view_ends(struct cof_view v, struct cof_view suffix);
 int cof_view_cmp(struct cof_view a, struct cof_view b); /* bytewise order, as memcmp; shorter first */

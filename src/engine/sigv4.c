@@ -239,18 +239,20 @@ static enum cof_err canonical_headers(const struct cof_headers *headers, struct 
 enum cof_err cof_sigv4_canonical_request(const struct cof_sigv4_request *request, struct cof_view signed_headers,
                                          struct cof_buf *signed_out, struct cof_buf *canonical)
 {
-    size_t start = signed_out->len;
     enum cof_err err = COF_OK;
 
-    if (signed_headers.len > 0)
-        cof_buf_add(signed_out, signed_headers);
-    else
+    if (signed_headers.len == 0 && signed_out == NULL)
+        return COF_E_FORMAT; /* nothing is signed, and nobody asked for a list */
+    if (signed_headers.len == 0) {
+        size_t start = signed_out->len;
+
         err = choose_headers(request->headers, signed_out);
-    if (err == COF_OK)
-        err = cof_buf_err(signed_out);
-    if (err != COF_OK)
-        return err;
-    signed_headers = cof_view_sub(cof_buf_view(signed_out), start, SIZE_MAX);
+        if (err == COF_OK)
+            err = cof_buf_err(signed_out);
+        if (err != COF_OK)
+            return err;
+        signed_headers = cof_view_sub(cof_buf_view(signed_out), start, SIZE_MAX);
+    }
     cof_buf_add(canonical, request->method);
     cof_buf_add_str(canonical, "\n");
     if ((err = canonical_path(request, canonical)) != COF_OK)

@@ -36,7 +36,7 @@ struct cof_sigv4_scope {
 };
 
 /* What a signature is over. signed_headers: "host;x-amz-date", lower case and sorted; empty to sign every header but those
- * that proxies change; *signed_out gets the list. Both are appended. COF_E_FORMAT for an encoding error. */
+ * that proxies change: then signed_out (else it may be NULL) gets the list. What is given is appended. COF_E_FORMAT for an encoding error. */
 COF_MUST_USE enum cof_err cof_sigv4_canonical_request(const struct cof_sigv4_request *request,
                                                       struct cof_view signed_headers, struct cof_buf *signed_out,
                                                       struct cof_buf *canonical);

@@ -56,32 +56,41 @@ static bool is_value(struct cof_view v)
     return true;
 }
 
-void cof_headers_add(struct cof_headers *h, struct cof_view name, struct cof_view value)
+static void add_field(struct cof_headers *h, size_t name, size_t name_len, size_t value, size_t value_len)
 {
-    if (cof_headers_err(h) == COF_OK && (!cof_is_token(name) || !is_value(value)))
-        h->err = COF_E_FORMAT;
-    cof_headers_put(h, name, value);
+    if (h->n == COF_HEADERS_MAX) {
+        h->err = COF_E_LIMIT;
+        return;
+    }
+    h->field[h->n].name = (uint32_t)name;
+    h->field[h->n].name_len = (uint32_t)name_len;
+    h->field[h->n].value = (uint32_t)value;
+    h->field[h->n].value_len = (uint32_t)value_len;
+    h->n++;
 }
 
-void cof_headers_put(struct cof_headers *h, struct cof_view name, struct cof_view value)
+void cof_headers_add(struct cof_headers *h, struct cof_view name, struct cof_view value)
 {
     size_t at = h->bytes.len;
 
     if (cof_headers_err(h) != COF_OK)
         return;
-    if (h->n == COF_HEADERS_MAX) {
-        h->err = COF_E_LIMIT;
+    if (!cof_is_token(name) || !is_value(value)) {
+        h->err = COF_E_FORMAT;
         return;
     }
     cof_buf_add(&h->bytes, name);
     cof_buf_add(&h->bytes, value);
-    if (cof_buf_err(&h->bytes) != COF_OK)
-        return;
-    h->field[h->n].name = (uint32_t)at;
-    h->field[h->n].name_len = (uint32_t)name.len;
-    h->field[h->n].value = (uint32_t)(at + name.len);
-    h->field[h->n].value_len = (uint32_t)value.len;
-    h->n++;
+    if (cof_buf_err(&h->bytes) == COF_OK)
+        add_field(h, at, name.len, at + name.len, value.len);
+}
+
+void cof_headers_mark(struct cof_headers *h, struct cof_view name, struct cof_view value)
+{
+    size_t value_at = value.len == 0 ? 0 : (size_t)(value.data - h->bytes.data); /* an empty one may lie nowhere */
+
+    if (cof_headers_err(h) == COF_OK)
+        add_field(h, (size_t)(name.data - h->bytes.data), name.len, value_at, value.len);
 }
 
 void cof_headers_add_str(struct cof_headers *h, const char *name, const char *value)

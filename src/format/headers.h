@@ -12,7 +12,7 @@
 #define COF_HEADERS_BYTES_MAX 65536 /* bytes of names and values together */
 
 struct cof_headers {
-    struct cof_buf bytes; /* names and values back to back */
+    struct cof_buf bytes; /* where names and values lie */
     struct {
         uint32_t name, name_len, value, value_len; /* offsets into bytes */
     } field[COF_HEADERS_MAX];
@@ -27,8 +27,8 @@ COF_MUST_USE enum cof_err cof_headers_err(const struct cof_headers *h);
 
 /* Adds a field. COF_E_FORMAT (remembered in err) for a name that is no token or a value with CR, LF or NUL. */
 void cof_headers_add(struct cof_headers *h, struct cof_view name, struct cof_view value);
-/* The same for a parser that has found the name a token, and the value without those three, itself. */
-void cof_headers_put(struct cof_headers *h, struct cof_view name, struct cof_view value);
+/* For a parser: a field whose name and value lie in bytes already, and were found to be such. */
+void cof_headers_mark(struct cof_headers *h, struct cof_view name, struct cof_view value);
 void cof_headers_add_str(struct cof_headers *h, const char *name, const char *value);
 /* Replaces every field of that name. */
 void cof_headers_set(struct cof_headers *h, const char *name, const char *value);

@@ -43,28 +43,28 @@ static bool is_field_value(struct cof_view v)
     return true;
 }
 
-static enum cof_err field_line(struct cof_view line, struct cof_headers *headers)
+static enum cof_err field_line(struct cof_view line, struct cof_view *name, struct cof_view *value)
 {
-    struct cof_view name, value;
-
     /* A folded line begins with white space, and so has no token for a name: refused with the rest. */
-    if (!cof_view_split(line, ':', &name, &value) || !cof_is_token(name))
+    if (!cof_view_split(line, ':', name, value) || !cof_is_token(*name))
         return COF_E_FORMAT;
-    value = cof_view_trim(value);
-    if (!is_field_value(value))
-        return COF_E_FORMAT;
-    cof_headers_put(headers, name, value);
-    return cof_headers_err(headers);
+    *value = cof_view_trim(*value);
+    return is_field_value(*value) ? COF_OK : COF_E_FORMAT;
 }
 
 /* The lines between the first and the empty one; head_end has seen that each ends in CRLF and holds no other CR. */
 static enum cof_err field_lines(struct cof_view in, struct cof_headers *headers)
 {
-    struct cof_view line;
+    struct cof_view line, name, value;
     enum cof_err err = COF_OK;
 
-    while (err == COF_OK && cof_view_split(in, '\n', &line, &in))
-        err = field_line(cof_view_sub(line, 0, line.len - 1), headers);
+    while (err == COF_OK && cof_view_split(in, '\n', &line, &in)) {
+        err = field_line(cof_view_sub(line, 0, line.len - 1), &name, &value);
+        if (err == COF_OK) {
+            cof_headers_mark(headers, name, value);
+            err = cof_headers_err(headers);
+        }
+    }
     return err;
 }
 
@@ -157,15 +157,12 @@ static enum cof_err common(struct cof_view in, size_t max_bytes, struct cof_http
 
     if (err != COF_OK)
         return err;
-    cof_buf_init(&head->raw, max_bytes);
     cof_headers_init(&head->headers);
-    cof_buf_add(&head->raw, cof_view_sub(in, 0, len));
-    err = cof_buf_err(&head->raw);
-    if (err == COF_OK)
-        err = cof_buf_reserve(&head->headers.bytes, len < COF_HEADERS_BYTES_MAX ? len : COF_HEADERS_BYTES_MAX); /* for all fields at once */
-    if (err != COF_OK)
+    cof_buf_init(&head->headers.bytes, max_bytes);
+    cof_buf_add(&head->headers.bytes, cof_view_sub(in, 0, len));
+    if ((err = cof_buf_err(&head->headers.bytes)) != COF_OK)
         return err;
-    rest = cof_view_sub(cof_buf_view(&head->raw), 0, len - 2);
+    rest = cof_view_sub(cof_buf_view(&head->headers.bytes), 0, len - 2);
     if ((err = take_line(&rest, start)) != COF_OK)
         return COF_E_FORMAT;
     *used = len;
@@ -328,7 +325,6 @@ void cof_http1_head_done(struct cof_http_head *head)
     if (head == NULL)
         return;
     cof_headers_done(&head->headers);
-    cof_buf_done(&head->raw);
     *head = (struct cof_http_head){0};
 }
 
@@ -409,7 +405,7 @@ static enum cof_err size_line(struct cof_chunked *c, struct cof_view *in)
 
 static enum cof_err trailer_line(struct cof_chunked *c, struct cof_view *in, struct cof_headers *trailers)
 {
-    struct cof_view line;
+    struct cof_view line, name, value;
     enum cof_err err = gather_line(c, in, TRAILERS_MAX, &line);
 
     if (err != COF_OK)
@@ -420,10 +416,11 @@ static enum cof_err trailer_line(struct cof_chunked *c, struct cof_view *in, str
     if (line.len == 0) {
         c->state = CHUNK_DONE;
     } else {
-        struct cof_headers dropped;
-        cof_headers_init(&dropped);
-        err = field_line(line, trailers != NULL ? trailers : &dropped);
-        cof_headers_done(&dropped);
+        err = field_line(line, &name, &value);
+        if (err == COF_OK && trailers != NULL) {
+            cof_headers_add(trailers, name, value);
+            err = cof_headers_err(trailers);
+        }
     }
     cof_buf_reset(&c->trailer_raw);
     return err;

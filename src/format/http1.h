@@ -18,13 +18,12 @@ struct cof_http_head {
     struct cof_view query;  /* raw part after '?', without it */
     int status;             /* responses */
     int minor;              /* HTTP/1.minor */
-    struct cof_headers headers;
+    struct cof_headers headers; /* its bytes are the whole head, which the views above are of: no fields are to be added */
     bool chunked;
     bool has_length;
     uint64_t length;        /* Content-Length */
     bool keep_alive;
     bool expect_continue;
-    struct cof_buf raw;     /* owns the bytes behind the views */
 };
 
 /* Parses a head from the front of in. COF_E_SHORT: not complete yet (and not over max_bytes); COF_E_LIMIT;

@@ -19,6 +19,8 @@ enum cof_err cof_json_parse(struct cof_view text, size_t max_bytes, json_t **out
     *out = cof_json_read(text);
     if (*out != NULL)
         return COF_OK;
+    if (cof_view_find(text, '\0') != SIZE_MAX) /* which the library overlooks behind a number or a word */
+        return cof_diag_set(diag, COF_E_FORMAT, "JSON: a NUL byte");
     *out = json_loadb(text.len == 0 ? "" : (const char *)text.data, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY,
                       &error);
     if (*out != NULL)

@@ -59,6 +59,7 @@ struct cof_http_server {
     struct cof_http_conn *conns;
     size_t n_conns;
     uint16_t per_peer[COF_HTTP_PEERS]; /* connections, by a hash of the address; addresses that meet share their limit */
+    struct cof_buf head; /* of the reply at hand */
     int64_t date_s; /* what date says */
     char date[40];
 };

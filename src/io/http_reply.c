@@ -54,32 +54,31 @@ static void add_fields(struct cof_http_conn *c, const struct cof_headers *header
 static void write_head(struct cof_http_conn *c, int status, const struct cof_headers *headers, int64_t length,
                        bool chunked)
 {
-    struct cof_buf out;
+    struct cof_buf *out = &c->server->head;
 
-    cof_buf_init(&out, COF_HEADERS_BYTES_MAX * 2);
-    cof_buf_add(&out, COF_LIT("HTTP/1.1 "));
-    cof_buf_add_decimal(&out, (uint64_t)status);
-    cof_buf_add_u8(&out, ' ');
-    cof_buf_add_str(&out, cof_http1_reason(status));
-    cof_buf_add(&out, COF_LIT("\r\nDate: "));
-    cof_buf_add_str(&out, date_of(c->server));
-    cof_buf_add(&out, COF_LIT("\r\n"));
+    cof_buf_reset(out);
+    cof_buf_add(out, COF_LIT("HTTP/1.1 "));
+    cof_buf_add_decimal(out, (uint64_t)status);
+    cof_buf_add_u8(out, ' ');
+    cof_buf_add_str(out, cof_http1_reason(status));
+    cof_buf_add(out, COF_LIT("\r\nDate: "));
+    cof_buf_add_str(out, date_of(c->server));
+    cof_buf_add(out, COF_LIT("\r\n"));
     if (headers != NULL)
-        add_fields(c, headers, &out);
+        add_fields(c, headers, out);
     if (chunked)
-        cof_buf_add(&out, COF_LIT("Transfer-Encoding: chunked\r\n"));
+        cof_buf_add(out, COF_LIT("Transfer-Encoding: chunked\r\n"));
     else if (length >= 0) {
-        cof_buf_add(&out, COF_LIT("Content-Length: "));
-        cof_buf_add_decimal(&out, (uint64_t)length);
-        cof_buf_add(&out, COF_LIT("\r\n"));
+        cof_buf_add(out, COF_LIT("Content-Length: "));
+        cof_buf_add_decimal(out, (uint64_t)length);
+        cof_buf_add(out, COF_LIT("\r\n"));
     }
     if (!c->keep_alive)
-        cof_buf_add(&out, COF_LIT("Connection: close\r\n"));
+        cof_buf_add(out, COF_LIT("Connection: close\r\n"));
     else if (c->x != NULL && c->x->head.minor == 0)
-        cof_buf_add(&out, COF_LIT("Connection: keep-alive\r\n"));
-    cof_buf_add(&out, COF_LIT("\r\n"));
-    cof_stream_write(&c->stream, cof_buf_view(&out));
-    cof_buf_done(&out);
+        cof_buf_add(out, COF_LIT("Connection: keep-alive\r\n"));
+    cof_buf_add(out, COF_LIT("\r\n"));
+    cof_stream_write(&c->stream, cof_buf_view(out));
 }
 
 void cof_http_refuse(struct cof_http_conn *c, int status)

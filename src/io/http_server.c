@@ -581,6 +581,7 @@ enum cof_err cof_http_server_new(struct cof_loop *loop, const struct cof_http_se
     server->loop = loop;
     server->opts = *opts;
     server->opts.tls = cof_tls_ref(opts->tls);
+    cof_buf_init_secret(&server->head, COF_HEADERS_BYTES_MAX * 2);
     if (opts->tls == NULL)
         server->opts.allow_plain = true;
     defaults(&server->opts.limits);
@@ -638,5 +639,6 @@ void cof_http_server_free(struct cof_http_server *server)
     while (server->conns != NULL)
         drop(server->conns, COF_E_CLOSED);
     cof_tls_unref(server->opts.tls);
+    cof_buf_done(&server->head);
     free(server);
 }

@@ -356,14 +356,15 @@ enum cof_err cof_trail_records(const struct cof_standin *s, const struct cof_sta
                                const struct cof_standin_reply *reply, struct cof_buf *out)
 {
     struct cof_trail_event event;
-    struct cof_buf parameters, elements, data;
+    struct cof_buf made, elements, data;
+    const struct cof_buf *parameters;
     enum cof_err err = add_behalf(s, req, out);
 
-    cof_buf_init(&parameters, NOTES_MAX + 1024);
+    cof_buf_init(&made, NOTES_MAX + 1024);
     cof_buf_init(&elements, NOTES_MAX);
     cof_buf_init(&data, NOTES_MAX * 3);
     cof_trail_classify(req, &event);
-    cof_trail_request(req, &event, &parameters);
+    parameters = cof_trail_request(req, &event, &made);
     cof_trail_response(req, reply, &event, &elements);
     cof_trail_data(req, reply, &event, &data);
     if (req->notes.recipient.len > 0)
@@ -373,13 +374,13 @@ enum cof_err cof_trail_records(const struct cof_standin *s, const struct cof_sta
     cof_buf_add(&data, cof_buf_view(&req->notes.data));
     add_head(s, req, req->service[0] == '\0' ? "unknown" : req->service, event.name, NULL, out);
     add_error(reply, out);
-    add_members(out, "requestParameters", &parameters);
+    add_members(out, "requestParameters", parameters);
     add_members(out, "responseElements", &elements);
     if (data.len > 0)
         add_members(out, "additionalEventData", &data);
     if (err == COF_OK)
         err = add_tail(s, req, cof_buf_view(&req->notes.resources), event.read_only, event.management, true, out);
-    cof_buf_done(&parameters);
+    cof_buf_done(&made);
     cof_buf_done(&elements);
     cof_buf_done(&data);
     return err == COF_OK ? cof_buf_err(out) : err;

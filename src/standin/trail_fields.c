@@ -244,25 +244,26 @@ static void add_query(struct cof_view query, const char *const *list, struct cof
     cof_buf_done(&value);
 }
 
-void cof_trail_request(const struct cof_standin_request *req, const struct cof_trail_event *e, struct cof_buf *out)
+const struct cof_buf *cof_trail_request(const struct cof_standin_request *req, const struct cof_trail_event *e, struct cof_buf *made)
 {
+    const struct cof_buf *noted = &req->notes.parameters;
+
     if (strcmp(req->service, "s3") == 0) {
-        add_bucket(req, out);
-        add_query(req->head->query, s3_query, out);
-        add_headers(&req->head->headers, s3_headers, out);
-    } else if (cof_buf_err(&req->notes.parameters) != COF_OK) {
-        cof_buf_add_str(out, "\"omitted\":true,\"reason\":\"the field is too large\"");
-    } else if (req->notes.parameters.len > 0) {
-        cof_buf_add(out, cof_buf_view(&req->notes.parameters));
+        add_bucket(req, made);
+        add_query(req->head->query, s3_query, made);
+        add_headers(&req->head->headers, s3_headers, made);
+    } else if (cof_buf_err(noted) != COF_OK || noted->len > 0) {
+        return noted;
     } else if (strcmp(req->service, "sts") == 0 || strcmp(req->service, "iam") == 0) {
-        add_form(req->body, iam_parameters, out);
+        add_form(req->body, iam_parameters, made);
         if (strcmp(e->name, "AssumeRoleWithWebIdentity") == 0)
-            cof_json_add_member(out, "webIdentityToken", COF_LIT(HIDDEN));
+            cof_json_add_member(made, "webIdentityToken", COF_LIT(HIDDEN));
     } else if (req->head->path.len > 1) {
-        cof_json_add_member(out, "path", cof_view_sub(req->head->path, 0, 1024));
+        cof_json_add_member(made, "path", cof_view_sub(req->head->path, 0, 1024));
         if (strcmp(req->service, "oauth") == 0)
-            add_form(req->body, form_parameters, out);
+            add_form(req->body, form_parameters, made);
     }
+    return made;
 }
 
 /* The text between begin and end in a body of our own making. */

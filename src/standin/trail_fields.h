@@ -15,7 +15,8 @@ struct cof_trail_event {
 
 void cof_trail_classify(const struct cof_standin_request *req, struct cof_trail_event *out);
 void cof_trail_json(const char *service, const struct json_t *parameters, struct cof_buf *out);
-void cof_trail_request(const struct cof_standin_request *req, const struct cof_trail_event *event, struct cof_buf *out);
+/* requestParameters: what the service noted, or what is then put together in made. */
+const struct cof_buf *cof_trail_request(const struct cof_standin_request *req, const struct cof_trail_event *event, struct cof_buf *made);
 void cof_trail_response(const struct cof_standin_request *req, const struct cof_standin_reply *reply,
                         const struct cof_trail_event *event, struct cof_buf *out);
 /* Service's members of additionalEventData. */

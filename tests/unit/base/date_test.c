@@ -28,6 +28,12 @@ static void known_dates(void **state)
 
     cof_date_http(784111777000LL, text); /* RFC 9110 section 5.6.7 */
     assert_string_equal(text, "Sun, 06 Nov 1994 08:49:37 GMT");
+    cof_date_iso(784111777089LL, text);
+    assert_string_equal(text, "1994-11-06T08:49:37.089Z");
+    cof_date_iso_seconds(784111777089LL, text);
+    assert_string_equal(text, "1994-11-06T08:49:37Z");
+    cof_date_amz(784111777089LL, text);
+    assert_string_equal(text, "19941106T084937Z");
     assert_ok(cof_date_parse_iso(COF_LIT("2000-02-29T23:59:59.5+01:00"), &ms));
     assert_int_equal(ms, 951865199500LL);
 }

@@ -17,7 +17,7 @@ static enum cof_err request(const char *bytes, size_t len)
     if (err == COF_OK)
         assert_int_equal(used, len);
     else
-        assert_null(head.raw.data); /* nothing to free */
+        assert_null(head.headers.bytes.data); /* nothing to free */
     cof_http1_head_done(&head);
     return err;
 }

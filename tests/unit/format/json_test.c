@@ -59,6 +59,17 @@ static void texts(void **state)
     same("{\"\\n\\\"key\\\"\":\"\x7f\"}", false);
 }
 
+/* RFC 8259 has no place for a NUL byte, though the library overlooks some. */
+static void no_nul(void **state)
+{
+    static const char texts_with[][12] = {"[1\0,2]    ", "[null\0]    ", "{\"a\":1\0}  ", "[\0]        ", "[\"a\0\"]     ", "1\0         ", "[1]\0       "};
+    json_t *value;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof texts_with / sizeof texts_with[0]; i++)
+        assert_int_equal(cof_json_parse(cof_view_of(texts_with[i], 11), 100, &value, NULL), COF_E_FORMAT);
+}
+
 /* Names and texts of each length, plain and not, into memory that has just room and that has not. */
 static void members(void **state)
 {
@@ -109,6 +120,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values),
         cmocka_unit_test(texts),
+        cmocka_unit_test(no_nul),
         cmocka_unit_test(members),
         cmocka_unit_test(limits),
     };
