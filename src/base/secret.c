@@ -11,12 +11,19 @@ void cof_wipe(void *data, size_t len)
 
 bool cof_equal_ct(struct cof_view a, struct cof_view b)
 {
-    volatile uint8_t diff = 0;
+    volatile uint64_t diff = 0; /* so that no comparison ends early */
+    size_t i = 0;
+    uint64_t x, y;
 
     if (a.len != b.len)
         return false;
-    for (size_t i = 0; i < a.len; i++)
-        diff = (uint8_t)(diff | (a.data[i] ^ b.data[i]));
+    for (; a.len - i >= sizeof x; i += sizeof x) {
+        memcpy(&x, a.data + i, sizeof x);
+        memcpy(&y, b.data + i, sizeof y);
+        diff = diff | (x ^ y);
+    }
+    for (; i < a.len; i++)
+        diff = diff | (uint64_t)(a.data[i] ^ b.data[i]);
     return diff == 0;
 }
 

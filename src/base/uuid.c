@@ -3,15 +3,19 @@
 
 #include "base/codec.h"
 
+#include <string.h>
+
 void cof_uuid_text(const uint8_t bytes[static 16], char out[static COF_UUID_SIZE])
 {
-    static const struct { uint8_t from, n, at; } groups[] = {{0, 4, 0}, {4, 2, 9}, {6, 2, 14}, {8, 2, 19}, {10, 6, 24}};
+    char digits[33];
 
-    for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
-        cof_hex_encode(bytes + groups[i].from, groups[i].n, out + groups[i].at);
-        if (i + 1 < sizeof groups / sizeof groups[0])
-            out[groups[i].at + 2 * groups[i].n] = '-';
-    }
+    cof_hex_encode(bytes, 16, digits);
+    memcpy(out, digits, 8);
+    memcpy(out + 9, digits + 8, 4);
+    memcpy(out + 14, digits + 12, 4);
+    memcpy(out + 19, digits + 16, 4);
+    memcpy(out + 24, digits + 20, 13);
+    out[8] = out[13] = out[18] = out[23] = '-';
 }
 
 enum cof_err cof_uuid_new(const struct cof_rng *rng, char out[static COF_UUID_SIZE])

@@ -143,13 +143,12 @@ bool cof_headers_find(const struct cof_headers *h, struct cof_view name, struct 
     return false;
 }
 
-size_t cof_headers_count(const struct cof_headers *h, const char *name)
+size_t cof_headers_count_of(const struct cof_headers *h, struct cof_view name)
 {
-    struct cof_view wanted = cof_view_str(name);
     size_t count = 0;
 
     for (size_t i = 0; i < h->n; i++)
-        count += is_named(h, i, wanted);
+        count += is_named(h, i, name);
     return count;
 }
 

@@ -43,7 +43,11 @@ static inline bool cof_headers_get(const struct cof_headers *h, const char *name
 {
     return cof_headers_find(h, cof_view_str(name), value);
 }
-size_t cof_headers_count(const struct cof_headers *h, const char *name);
+size_t cof_headers_count_of(const struct cof_headers *h, struct cof_view name);
+static inline size_t cof_headers_count(const struct cof_headers *h, const char *name)
+{
+    return cof_headers_count_of(h, cof_view_str(name));
+}
 /* "Name: value\r\n" for each. */
 void cof_headers_write(const struct cof_headers *h, struct cof_buf *out);
 

@@ -57,10 +57,16 @@ static const char *const s3_elements[] = {"x-amz-server-side-encryption", "x-amz
     "x-amz-server-side-encryption-bucket-key-enabled", "x-amz-server-side-encryption-customer-algorithm", "x-amz-version-id",
     "x-amz-delete-marker", "x-amz-copy-source-version-id", "location", NULL};
 
+/* Most names differ in their first letter. */
+static bool is_name(const char *a, const char *b)
+{
+    return a[0] == b[0] && strcmp(a, b) == 0;
+}
+
 static bool is_in(const char *name, const char *const *list, size_t n)
 {
     for (size_t i = 0; i < n && list[i] != NULL; i++)
-        if (name[0] == list[i][0] && strcmp(name, list[i]) == 0)
+        if (is_name(name, list[i]))
             return true;
     return false;
 }
@@ -166,7 +172,7 @@ void cof_trail_json(const char *service, const struct json_t *parameters, struct
 
     json_object_foreach(mutable, name, value)
         for (size_t i = 0; list[i] != NULL; i++)
-            if (strcmp(name, list[i]) == 0) {
+            if (is_name(name, list[i])) {
                 there |= UINT64_C(1) << i;
                 break;
             }
