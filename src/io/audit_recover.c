@@ -399,6 +399,17 @@ static void find_older(const struct cof_audit_log *log, char out[PATH_MAX])
         out[0] = '\0';
 }
 
+/* A power cut may leave a file that was being renamed under both names. */
+static void drop_other_name(const struct cof_audit_log *log)
+{
+    struct stat here, there;
+    char path[PATH_MAX];
+
+    find_older(log, path);
+    if (path[0] != '\0' && lstat(path, &there) == 0 && fstat(log->fd, &here) == 0 && here.st_dev == there.st_dev && here.st_ino == there.st_ino)
+        (void)unlink(path);
+}
+
 /* The new file of a rotation: what a power cut left of its first record. */
 static enum cof_err empty_new(struct cof_audit_log *log, int fd, struct cof_view torn, int64_t now_ms, struct cof_diag *diag)
 {
@@ -448,8 +459,10 @@ static enum cof_err resume_rotation(struct cof_audit_log *log, const struct know
 
 static enum cof_err recover(struct cof_audit_log *log, const struct known *k, struct ending *e, int64_t now_ms, struct cof_diag *diag)
 {
-    enum cof_err err = read_ending(log, k, e, diag);
+    enum cof_err err;
 
+    drop_other_name(log);
+    err = read_ending(log, k, e, diag);
     if (err == COF_E_NOT_FOUND)
         return resume_rotation(log, k, e, now_ms, diag);
     return err == COF_OK ? settle(log, k, e, now_ms, diag) : err;

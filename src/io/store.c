@@ -70,6 +70,8 @@ static enum cof_err op_commit(void *ctx)
     err = cof_blob_files_sync(&st->files);
     if (err == COF_OK && cof_recent_mark(&st->recent) > 0)
         err = write_log(st, &n);
+    if (err != COF_OK && st->log.doubtful)
+        cof_blob_files_leave(&st->files); /* should the record be there after all, so are the bodies it names */
     end(st, err == COF_OK);
     if (err == COF_OK)
         (void)cof_disk_store_settle(st, n); /* what fails is tried again, until the log is too long (op_begin) */
@@ -526,6 +528,11 @@ enum cof_err cof_disk_store_count(struct cof_disk_store *st, const char *space, 
     }
     (void)sqlite3_finalize(stmt);
     return err;
+}
+
+bool cof_disk_store_is_in_doubt(const struct cof_disk_store *st)
+{
+    return st->log.doubtful;
 }
 
 const struct cof_store *cof_disk_store_ops(const struct cof_disk_store *st)

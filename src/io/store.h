@@ -46,6 +46,10 @@ COF_MUST_USE enum cof_err cof_disk_store_backup(struct cof_disk_store *store, co
 /* There is time: the database gets what it does not have yet, and memory is given back. Nothing is lost when that fails. */
 void cof_disk_store_rest(struct cof_disk_store *store);
 
+/* A commit failed, and yet it may be on the disk: its sync failed, and so did that of taking it back. Whoever serves must end, before
+ * anything is said or kept that rests on the one or the other; the next open finds out. */
+bool cof_disk_store_is_in_doubt(const struct cof_disk_store *store);
+
 struct cof_disk_store_stat {
     uint64_t database_bytes, n_bodies, body_bytes; /* database: with its log; small bodies are in it, too */
 };

@@ -181,6 +181,12 @@ void cof_blob_files_end(struct cof_blob_files *files, bool kept)
     cof_slots_end(&files->slots, kept);
 }
 
+void cof_blob_files_leave(struct cof_blob_files *files)
+{
+    files->made.n = files->slots.made.n = 0;
+    files->made_mark = files->slots.made.mark = 0;
+}
+
 void cof_blob_files_mark(struct cof_blob_files *files)
 {
     files->made_mark = files->made.n;

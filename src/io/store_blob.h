@@ -49,6 +49,8 @@ void cof_blob_files_close(struct cof_blob_files *files);
 COF_MUST_USE enum cof_err cof_blob_files_sync(struct cof_blob_files *files);
 /* The transaction ended: unlinks what was dropped (kept) or what was made (not kept). */
 void cof_blob_files_end(struct cof_blob_files *files, bool kept);
+/* What the transaction made stays where it is, whatever becomes of it, until the next start sweeps what nobody names. */
+void cof_blob_files_leave(struct cof_blob_files *files);
 void cof_blob_files_mark(struct cof_blob_files *files);
 void cof_blob_files_unmark(struct cof_blob_files *files, bool keep);
 COF_MUST_USE enum cof_err cof_blob_files_drop(struct cof_blob_files *files, const struct cof_blob_id *id,

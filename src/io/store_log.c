@@ -162,12 +162,14 @@ static enum cof_err take_back(struct cof_store_log *log, unsigned which)
     if (err == COF_OK && fdatasync(log->fd[which]) != 0)
         err = cof_err_from_errno(errno);
     log->spoiled = err != COF_OK;
+    log->doubtful = log->doubtful && log->spoiled;
     return err;
 }
 
 static enum cof_err write_record(struct cof_store_log *log, unsigned which, uint64_t end)
 {
     enum cof_err err = write_at(log->fd[which], cof_buf_view(&log->record), log->at);
+    bool whole = err == COF_OK;
 
     if (err == COF_OK && end > log->size[which])
         grow(log, which, end);
@@ -176,6 +178,7 @@ static enum cof_err write_record(struct cof_store_log *log, unsigned which, uint
     if (err == COF_OK)
         return COF_OK;
     log->spoiled = true;
+    log->doubtful = whole;
     (void)!take_back(log, which); /* else before the next one */
     return err;
 }

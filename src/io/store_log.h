@@ -31,6 +31,7 @@ struct cof_store_log {
     uint64_t prior;      /* records of the generation before */
     uint64_t at;         /* where it goes */
     bool spoiled;        /* a record lies there whose commit failed */
+    bool doubtful;       /* and it may be on the disk, whole */
     struct cof_buf record;
 };
 

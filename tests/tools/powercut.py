@@ -265,7 +265,7 @@ class Disk:
         return names
 
     def state(self, rng, how):
-        """-> {path: bytes, or None for a folder}; how: harsh or journal"""
+        """-> {path: (inode, bytes), or None for a folder}; how: harsh or journal"""
         names = self._names_harsh(rng) if how == 'harsh' else self._names_journal(rng)
         sector, files, out = rng.choice((512, PAGE)), {}, {}
 
@@ -280,7 +280,7 @@ class Disk:
                 else:
                     if inner not in files:
                         files[inner] = it.state(rng, sector)
-                    out[f'{path}{name}'] = files[inner]
+                    out[f'{path}{name}'] = inner, files[inner]
         walk(self.root, '')
         return out
 
@@ -300,12 +300,16 @@ class Disk:
 
 def write_state(state, folder):
     os.mkdir(folder, 0o700)
-    for path, data in state.items():
-        if data is None:
+    first = {}
+    for path, it in state.items():
+        if it is None:
             os.mkdir(f'{folder}/{path}', 0o700)
+        elif it[0] in first: # two names, of a rename
+            os.link(f'{folder}/{first[it[0]]}', f'{folder}/{path}')
         else:
+            first[it[0]] = path
             with open(f'{folder}/{path}', 'wb', opener=lambda p, flags: os.open(p, flags, 0o600)) as f:
-                f.write(data)
+                f.write(it[1])
 
 
 def read_folder(folder):

@@ -306,6 +306,15 @@ static void finish_hashed(struct server *sv)
     }
 }
 
+/* As if it were killed: no answer, and no record. */
+static void end_if_in_doubt(const struct server *sv)
+{
+    if (!cof_disk_store_is_in_doubt(sv->local->disk))
+        return;
+    (void)fprintf(stderr, "coffer-local: error: the disk fails again and again: whether the last commit is kept the next start will find out\n");
+    _exit(COF_EXIT_FAILED);
+}
+
 /* One commit for all that was done in a turn, the records of it included. */
 static enum cof_err commit(struct server *sv)
 {
@@ -327,6 +336,8 @@ static enum cof_err commit(struct server *sv)
         err = store->commit(store->ctx);
     else
         store->abandon(store->ctx);
+    if (err != COF_OK)
+        end_if_in_doubt(sv);
     cof_metrics_commit(sv->counts, err == COF_OK, (uint64_t)(cof_clock_monotonic_us() - began_us));
     cof_audit_log_saved(audit, err == COF_OK, &n_dropped);
     arm_sync(sv);

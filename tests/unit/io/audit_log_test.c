@@ -373,7 +373,7 @@ static void the_chain_goes_on_in_new_files(void **state)
 /* The power goes after the old file was renamed and before the new one has its first record. */
 static void a_rotation_that_was_cut_goes_on(void **state)
 {
-    char old[120], other[120];
+    char old[120], other[120], twin[120];
 
     (void)snprintf(old, sizeof old, "%s/audit-0000000000000001.jsonl", dir);
     (void)snprintf(other, sizeof other, "%s/elsewhere", dir);
@@ -400,6 +400,11 @@ static void a_rotation_that_was_cut_goes_on(void **state)
         assert_int_equal(check(&w, path, &c), 14);
         assert_ok(cof_audit_check_end(&c, &w.diag));
         commit(&w, 1);
+        crash(&w);
+        (void)snprintf(twin, sizeof twin, "%s/audit-%016d.jsonl", dir, 14);
+        assert_int_equal(link(path, twin), 0); /* the next rotation was cut, and left both names */
+        assert_ok(open_log(&w, 0, false));
+        assert_int_not_equal(access(twin, F_OK), 0);
         crash(&w);
         assert_int_equal(rename(path, other), 0); /* gone, and the part before it is older than what the store knows */
         assert_int_equal(open_log(&w, 0, false), COF_E_AUTH);
