@@ -200,7 +200,7 @@ static enum cof_err read_first(struct cof_audit_log *log, struct cof_audit_link 
     return err;
 }
 
-/* Reads the file from the record on that it has for sure. COF_E_NOT_FOUND: it does not even begin, though it should have that one. */
+/* Reads the file from the record on that it has for sure. COF_E_NOT_FOUND: it does not even begin. */
 static enum cof_err read_ending(struct cof_audit_log *log, const struct known *k, struct ending *e, struct cof_diag *diag)
 {
     uint64_t head = k->has_head ? k->head.next - 1 : 0;
@@ -222,7 +222,7 @@ static enum cof_err read_ending(struct cof_audit_log *log, const struct known *k
     if (err == COF_OK)
         err = read_at(log->fd, e->at, (size_t)(log->bytes - e->at), &e->tail);
     if (err != COF_OK || !begun)
-        return err == COF_OK && head > 0 ? COF_E_NOT_FOUND : err;
+        return err != COF_OK ? err : COF_E_NOT_FOUND;
     (void)cof_view_split(cof_buf_view(&e->tail), '\n', &line, &rest);
     if (e->at > 0 && cof_audit_link_read(line, &first) != COF_OK)
         first.sequence = 0;
@@ -420,8 +420,8 @@ static enum cof_err empty_new(struct cof_audit_log *log, int fd, struct cof_view
     return err;
 }
 
-/* The file has nothing though the store knows of records: it was begun by a rotation that did not come to its end, if they are in the
- * part before it. That is brought to its end first. */
+/* The file has nothing: it was begun by a rotation that did not come to its end, if the part before it has what it should have. That
+ * part is brought to its end first. */
 static enum cof_err resume_rotation(struct cof_audit_log *log, const struct known *k, struct ending *e, int64_t now_ms, struct cof_diag *diag)
 {
     struct cof_buf torn = e->tail;
@@ -459,10 +459,14 @@ static enum cof_err resume_rotation(struct cof_audit_log *log, const struct know
 
 static enum cof_err recover(struct cof_audit_log *log, const struct known *k, struct ending *e, int64_t now_ms, struct cof_diag *diag)
 {
+    char older[PATH_MAX];
     enum cof_err err;
 
     drop_other_name(log);
+    find_older(log, older);
     err = read_ending(log, k, e, diag);
+    if (err == COF_E_NOT_FOUND && k->head.next <= 1 && older[0] == '\0') /* the first file of all */
+        return settle(log, k, e, now_ms, diag);
     if (err == COF_E_NOT_FOUND)
         return resume_rotation(log, k, e, now_ms, diag);
     return err == COF_OK ? settle(log, k, e, now_ms, diag) : err;

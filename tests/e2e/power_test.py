@@ -7,7 +7,7 @@ each acknowledged change. Names are lost both as POSIX allows and as ext4 does. 
 data folder is set up for the first time. That all this can fail is shown by syncs that are lies.
 
 COFFER_LONG=1: ten times as many moments. COFFER_SEED: other ones."""
-import json, os, random, shutil, signal, sys, tempfile
+import json, os, random, shutil, signal, sys, tempfile, time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'tools'))
@@ -17,6 +17,7 @@ from power_world import LIBRARY, MANIFEST, Server, World, judge_folder, run, wor
 
 MANY = 10 if os.environ.get('COFFER_LONG') else 1
 SEED = int(os.environ.get('COFFER_SEED', '1'))
+REST_S = 4.4 # then the server uses the time to tidy up
 ROTATE = ('--audit-rotate', '64K')
 check = Checks()
 
@@ -50,14 +51,16 @@ class Place:
         assert run(LOCAL, 'init', '-d', self.base, '-m', self.manifest)[0] == 0
         assert Server(self.base).end() == 0
 
-    def record(self, name, how_to_end=signal.SIGTERM, after=None, base=None, work_args=(), **lie):
-        """-> world, disk, records' ends"""
+    def record(self, name, *work_args, how_to_end=signal.SIGTERM, after=None, base=None, **lie):
+        """work_args: of the works that follow each other. -> world, disk, records' ends, the folder"""
         live, log = self.tmp / name, self.tmp / f'{name}.log'
         shutil.copytree(base or self.base, live, ignore=shutil.ignore_patterns('*.sock'))
         server = Server(live, powercut.environment(LIBRARY, live, log, **lie), *ROTATE)
         assert server.port != 0, server.told()
         w = World(log, after)
-        work(w, server, f'{SEED} {name}', **dict(work_args))
+        for i, args in enumerate(work_args):
+            time.sleep(REST_S if i > 0 else 0)
+            work(w, server, f'{SEED} {name} {i}', **args)
         code = server.end(how_to_end)
         if w.failed or (how_to_end == signal.SIGTERM and code != 0):
             check(f'{name}: the work is done', False, f'{w.failed} {code}')
@@ -73,7 +76,7 @@ def the_log_is_whole(disk, ends, live):
 
 
 def cuts(place):
-    w, disk, ends, live = place.record('work', work_args={'seconds': 5, 'pause_s': 0.06})
+    w, disk, ends, live = place.record('work', {'seconds': 3.5, 'pause_s': 0.05}, {'seconds': 2, 'pause_s': 0.05, 'prefix': 'later'})
     the_log_is_whole(disk, ends, live)
     disk = powercut.Disk(place.tmp / 'work.log', place.base)
     rng, wrong, n = random.Random(f'{SEED} cuts'), [], 110 * MANY
@@ -99,7 +102,8 @@ def cuts_while_it_recovers(place, w, twice):
     wrong = []
     for i, cut in twice:
         base, rng = place.tmp / f'twice{i}', random.Random(f'{SEED} twice {i}')
-        w2, disk, ends, live = place.record(f'again{i}', signal.SIGKILL, (w, cut), base, {'rounds': 2, 'pause_s': 0, 'prefix': f'again{i}'})
+        w2, disk, ends, live = place.record(f'again{i}', {'rounds': 2, 'pause_s': 0, 'prefix': f'again{i}'}, how_to_end=signal.SIGKILL,
+                                           after=(w, cut), base=base)
         for j in range(2):
             second = rng.choice((ends[:80], w2.answers())[j])
             folder = place.tmp / f'twice{i}.{j}'
@@ -136,7 +140,7 @@ def cuts_while_it_is_set_up(place):
 
 def lies(place):
     for lie in ('all', 'files', 'folders'):
-        w, disk, ends, live = place.record(f'lie-{lie}', work_args={'seconds': 0.7, 'pause_s': 0.01}, LIE=lie)
+        w, disk, ends, live = place.record(f'lie-{lie}', {'seconds': 0.7, 'pause_s': 0.01}, LIE=lie)
         rng, seen, i = random.Random(f'{SEED} {lie}'), [], 0
         for i, cut in enumerate(sorted(rng.sample(w.answers(), min(30, len(w.answers()))))):
             folder = place.tmp / f'lie-{lie}.{i}'

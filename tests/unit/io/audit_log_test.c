@@ -377,19 +377,23 @@ static void a_rotation_that_was_cut_goes_on(void **state)
 
     (void)snprintf(old, sizeof old, "%s/audit-0000000000000001.jsonl", dir);
     (void)snprintf(other, sizeof other, "%s/elsewhere", dir);
-    for (int kind = 0; kind < 4; kind++) {
+    for (int kind = 0; kind < 6; kind++) {
         struct cof_audit_check c;
         struct world w;
 
         world_init(&w);
-        commit(&w, 10);
-        assert_ok(cof_audit_log_sync(w.log, NOW, true));
-        commit(&w, 2); /* the store has these, and learns where the file ended */
+        if (kind < 4) {
+            commit(&w, 10);
+            assert_ok(cof_audit_log_sync(w.log, NOW, true));
+            commit(&w, 2); /* the store has these, and learns where the file ended */
+        } else {
+            commit(&w, 13); /* it has not learnt yet that the file has any */
+        }
         crash(&w);
         assert_int_equal(rename(path, old), 0);
-        if (kind > 0) {
+        if (kind % 4 > 0) {
             int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
-            size_t n = kind == 1 ? 0 : kind == 2 ? 21 : 25;
+            size_t n = kind % 4 == 1 ? 0 : kind == 2 ? 21 : 25;
 
             assert_int_equal(write(fd, "{\"sequence\":14,\"prev\0\0\0\0", n), n);
             (void)close(fd);
