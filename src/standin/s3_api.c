@@ -3,7 +3,6 @@
 
 #include "base/date.h"
 #include "base/num.h"
-#include "base/num.h"
 #include "standin/memo.h"
 #include "standin/s3_record.h"
 
@@ -61,16 +60,53 @@ enum cof_err cof_s3_fail(struct cof_s3_call *c, int status, const char *code, co
     return cof_s3_fail_with(c, status, code, message, NULL);
 }
 
-enum cof_err cof_s3_no_key(struct cof_s3_call *c)
+enum cof_err cof_s3_fail_of(struct cof_s3_call *c, int status, const char *code, const char *message,
+    const struct cof_s3_detail *details, size_t n)
 {
     struct cof_buf extra;
     enum cof_err err;
 
-    cof_buf_init(&extra, 8192);
-    cof_xml_element(&extra, "Key", cof_buf_view(&c->key));
-    err = cof_s3_fail_with(c, 404, "NoSuchKey", "The specified key does not exist.", cof_buf_cstr(&extra));
+    cof_buf_init(&extra, COF_S3_SCRATCH_MAX);
+    for (size_t i = 0; i < n; i++)
+        if (details[i].value.data != NULL)
+            cof_xml_element(&extra, details[i].name, details[i].value);
+    err = cof_buf_err(&extra) == COF_OK ? cof_s3_fail_with(c, status, code, message, cof_buf_cstr(&extra)) : cof_buf_err(&extra);
     cof_buf_done(&extra);
     return err;
+}
+
+enum cof_err cof_s3_bad_argument(struct cof_s3_call *c, const char *name, struct cof_view value, const char *message)
+{
+    const struct cof_s3_detail details[] = {{"ArgumentName", cof_view_str(name)}, {"ArgumentValue", value}};
+
+    return cof_s3_fail_of(c, 400, "InvalidArgument", message, details, 2);
+}
+
+enum cof_err cof_s3_bad_header(struct cof_s3_call *c, const char *header, const char *message)
+{
+    return cof_s3_bad_argument(c, header, cof_s3_header(c, header), message);
+}
+
+enum cof_err cof_s3_bucket_has_none(struct cof_s3_call *c, const char *code, const char *message)
+{
+    const struct cof_s3_detail details[] = {{"BucketName", cof_view_str(c->bucket)}};
+
+    return cof_s3_fail_of(c, 404, code, message, details, 1);
+}
+
+enum cof_err cof_s3_no_key(struct cof_s3_call *c)
+{
+    const struct cof_s3_detail details[] = {{"Key", cof_buf_view(&c->key)}};
+
+    return cof_s3_fail_of(c, 404, "NoSuchKey", "The specified key does not exist.", details, 1);
+}
+
+enum cof_err cof_s3_is_marker(struct cof_s3_call *c)
+{
+    const struct cof_s3_detail details[] = {{"Method", c->req->head->method}, {"ResourceType", COF_LIT("DeleteMarker")}};
+
+    return cof_s3_fail_of(
+        c, 405, "MethodNotAllowed", "The specified method is not allowed against this resource.", details, 2);
 }
 
 /* The bucket of a virtual-hosted address: BUCKET.s3.amazonaws.com, BUCKET.s3.REGION.amazonaws.com, BUCKET.localhost or
@@ -150,7 +186,9 @@ bool cof_s3_call_init(
         return true;
     c->level = COF_S3_BUCKET;
     if (!cof_s3_bucket_name_ok(bucket)) {
-        (void)cof_s3_fail(c, 400, "InvalidBucketName", "The specified bucket is not valid.");
+        const struct cof_s3_detail details[] = {{"BucketName", bucket}};
+
+        (void)cof_s3_fail_of(c, 400, "InvalidBucketName", "The specified bucket is not valid.", details, 1);
         return false;
     }
     memcpy(c->bucket, bucket.data, bucket.len);
@@ -180,8 +218,6 @@ static enum cof_err load_policy(struct cof_s3_call *c)
 
 bool cof_s3_load_bucket(struct cof_s3_call *c, enum cof_err *err)
 {
-    struct cof_buf extra;
-
     /* Calls on objects leave the bucket's record as it is, so that it may be shared. */
     *err = c->level == COF_S3_OBJECT ? cof_record_get(c->store, "s3.bucket", cof_view_str(c->bucket), &c->bucket_record) :
                                        cof_s3_bucket_get(c->store, c->bucket, &c->bucket_record);
@@ -191,10 +227,7 @@ bool cof_s3_load_bucket(struct cof_s3_call *c, enum cof_err *err)
     }
     if (*err != COF_E_NOT_FOUND)
         return false;
-    cof_buf_init(&extra, 256);
-    cof_xml_element(&extra, "BucketName", cof_view_str(c->bucket));
-    *err = cof_s3_fail_with(c, 404, "NoSuchBucket", "The specified bucket does not exist", cof_buf_cstr(&extra));
-    cof_buf_done(&extra);
+    *err = cof_s3_bucket_has_none(c, "NoSuchBucket", "The specified bucket does not exist");
     return false;
 }
 
@@ -234,22 +267,38 @@ bool cof_s3_has_param(const struct cof_s3_call *c, const char *name)
     return cof_query_has(c->req->head->query, name);
 }
 
+/* spec: a number below nothing is told otherwise than what is no number; the first names "max-keys" as the SDKs do, maxKeys. */
+static void bad_number(struct cof_s3_call *c, const char *name, struct cof_view text)
+{
+    bool negative = text.len > 1 && text.data[0] == '-';
+    const char *told = strcmp(name, "max-keys") == 0 ? "maxKeys" : name;
+    char message[120];
+    uint64_t n;
+
+    for (size_t i = 1; i < text.len; i++)
+        negative = negative && text.data[i] >= '0' && text.data[i] <= '9';
+    negative = negative && cof_parse_u64_padded(cof_view_sub(text, 1, SIZE_MAX), INT32_MAX, &n) == COF_OK;
+    if (negative && cof_s3_has_param(c, "versions"))
+        (void)snprintf(message, sizeof message, "%s cannot be negative", name);
+    else if (negative)
+        (void)snprintf(message, sizeof message, "Argument %s must be an integer between 0 and 2147483647", told);
+    else
+        (void)snprintf(message, sizeof message, "Provided %s not an integer or within integer range", name);
+    (void)cof_s3_bad_argument(c, negative ? told : name, text, message);
+}
+
 bool cof_s3_param_number(struct cof_s3_call *c, const char *name, uint64_t max, uint64_t preset, uint64_t *out)
 {
     struct cof_view text = cof_s3_param(c, name);
-    char message[120];
-    enum cof_err err;
 
     *out = preset;
     if (text.len == 0)
         return true;
-    err = cof_parse_u64_padded(text, UINT32_MAX, out);
-    if (err == COF_OK) {
+    if (cof_parse_u64_padded(text, INT32_MAX, out) == COF_OK) {
         *out = *out > max ? max : *out;
         return true;
     }
-    (void)snprintf(message, sizeof message, "Provided %s not an integer or within integer range", name);
-    (void)cof_s3_fail(c, 400, "InvalidArgument", message);
+    bad_number(c, name, text);
     return false;
 }
 
@@ -257,15 +306,17 @@ bool cof_s3_expected_owner(struct cof_s3_call *c, const char *header)
 {
     struct cof_view expected = cof_s3_header(c, header);
     bool account = expected.len == 12;
+    char message[200];
 
     if (expected.len == 0)
         return true;
     for (size_t i = 0; i < expected.len; i++)
         account = account && expected.data[i] >= '0' && expected.data[i] <= '9';
-    if (!account)
-        (void)cof_s3_fail(c, 400, "InvalidBucketOwnerAWSAccountID", "The value of the expected bucket owner parameter "
-            "must be an AWS account ID");
-    else if (!cof_view_eq_str(expected, cof_s3_owner(c)))
+    if (!account) {
+        (void)snprintf(message, sizeof message, "The value of the expected bucket owner parameter must be an AWS Account ID... [%.*s]",
+            expected.len > 100 ? 100 : (int)expected.len, (const char *)expected.data);
+        (void)cof_s3_fail(c, 400, "InvalidBucketOwnerAWSAccountID", message);
+    } else if (!cof_view_eq_str(expected, cof_s3_owner(c)))
         (void)cof_s3_fail(c, 403, "AccessDenied", "Access Denied");
     else
         return true;
@@ -292,8 +343,20 @@ void cof_s3_xml_date(struct cof_buf *out, const char *name, int64_t ms)
     cof_xml_element(out, name, cof_view_str(text));
 }
 
+/* spec: since November 2025 there is no DisplayName any more but of an Initiator; Ceph has it everywhere. */
+void cof_s3_add_owner(struct cof_s3_call *c, struct cof_buf *out, const char *element)
+{
+    bool named = strcmp(element, "Initiator") == 0, as_ceph = false;
+
+    if (!named && cof_s3_setting(c->store, "as_ceph", &as_ceph) == COF_OK)
+        named = as_ceph;
+    cof_buf_printf(out, "<%s><ID>%s</ID>", element, cof_s3_owner(c));
+    if (named)
+        cof_buf_printf(out, "<DisplayName>%s</DisplayName>", cof_s3_owner(c));
+    cof_buf_printf(out, "</%s>", element);
+}
+
 void cof_s3_xml_owner(struct cof_s3_call *c, const char *element)
 {
-    cof_buf_printf(&c->reply->body, "<%s><ID>%s</ID><DisplayName>%s</DisplayName></%s>", element,
-        cof_s3_owner(c), cof_s3_owner(c), element);
+    cof_s3_add_owner(c, &c->reply->body, element);
 }

@@ -66,7 +66,22 @@ const struct cof_s3_op *cof_s3_route(struct cof_s3_call *call);
 enum cof_err cof_s3_fail(struct cof_s3_call *call, int status, const char *code, const char *message);
 enum cof_err cof_s3_fail_with(
     struct cof_s3_call *call, int status, const char *code, const char *message, const char *extra);
+/* One more member of an error; left out where the value has no data. */
+struct cof_s3_detail {
+    const char *name;
+    struct cof_view value;
+};
+enum cof_err cof_s3_fail_of(struct cof_s3_call *call, int status, const char *code, const char *message,
+    const struct cof_s3_detail *details, size_t n);
+/* InvalidArgument with ArgumentName and, where value has data, ArgumentValue. */
+enum cof_err cof_s3_bad_argument(struct cof_s3_call *call, const char *name, struct cof_view value, const char *message);
+/* The same of a header, with its value; a header that is absent has none. */
+enum cof_err cof_s3_bad_header(struct cof_s3_call *call, const char *header, const char *message);
+/* 404 of what a bucket has none of, with BucketName. */
+enum cof_err cof_s3_bucket_has_none(struct cof_s3_call *call, const char *code, const char *message);
 enum cof_err cof_s3_no_key(struct cof_s3_call *call);
+/* 405 of a delete marker. */
+enum cof_err cof_s3_is_marker(struct cof_s3_call *call);
 
 /* Loads the bucket; false: NoSuchBucket (or *err says a fault). */
 bool cof_s3_load_bucket(struct cof_s3_call *call, enum cof_err *err);
@@ -103,6 +118,7 @@ void cof_s3_xml_open(struct cof_s3_call *call, const char *root);
 enum cof_err cof_s3_xml_close(struct cof_s3_call *call, const char *root);
 void cof_s3_xml_date(struct cof_buf *out, const char *name, int64_t ms);
 /* The bucket's account as owner; the caller's own where there is no bucket. */
+void cof_s3_add_owner(struct cof_s3_call *call, struct cof_buf *out, const char *element);
 void cof_s3_xml_owner(struct cof_s3_call *call, const char *element);
 
 bool cof_s3_bucket_name_ok(struct cof_view name);

@@ -34,7 +34,7 @@ static bool read_wanted(struct cof_s3_call *c, unsigned *wanted)
             for (size_t k = 0; k < sizeof names / sizeof names[0]; k++)
                 bit |= cof_view_eq_str(one, names[k].name) ? names[k].bit : 0;
             if (bit == 0) {
-                (void)cof_s3_fail(c, 400, "InvalidArgument", "Invalid attribute name specified.");
+                (void)cof_s3_bad_argument(c, "x-amz-object-attributes", one, "Invalid attribute name specified.");
                 return false;
             }
             *wanted |= bit;
@@ -58,7 +58,7 @@ static bool read_number(struct cof_s3_call *c, const char *header, uint64_t max,
         *out = *out > max ? max : *out;
         return true;
     }
-    (void)cof_s3_fail(c, 400, "InvalidArgument", "Provided number of parts or marker not an integer.");
+    (void)cof_s3_bad_argument(c, header, text, "Provided number of parts or marker not an integer.");
     return false;
 }
 
@@ -73,15 +73,20 @@ static void say_sum(struct cof_buf *b, const char *alg, struct cof_view value)
     cof_xml_element(b, name, value);
 }
 
+/* spec: of parts that nobody asked checksums of, only how many they are */
 static void say_parts(struct cof_buf *b, const json_t *record, uint64_t max, uint64_t after)
 {
     const json_t *parts = json_object_get(record, "parts");
     size_t n = json_array_size(parts), first = after < n ? (size_t)after : n;
     size_t end = n - first > max ? first + (size_t)max : n;
 
+    if (!cof_s3_is(record, "part_sums")) {
+        cof_buf_printf(b, "<ObjectParts><PartsCount>%zu</PartsCount></ObjectParts>", n);
+        return;
+    }
     cof_buf_printf(b, "<ObjectParts><PartsCount>%zu</PartsCount><PartNumberMarker>%llu</PartNumberMarker>"
         "<NextPartNumberMarker>%zu</NextPartNumberMarker><MaxParts>%llu</MaxParts><IsTruncated>%s</IsTruncated>",
-        n, (unsigned long long)after, end, (unsigned long long)max, end < n ? "true" : "false");
+        n, (unsigned long long)after, end > first ? end : 0, (unsigned long long)max, end < n ? "true" : "false");
     for (size_t i = first; i < end; i++) {
         const json_t *part = json_array_get(parts, i);
 

@@ -15,6 +15,34 @@ enum cof_err cof_s3_bad_xml(struct cof_s3_call *c)
     return cof_s3_fail(c, 400, "MalformedXML", COF_S3_BAD_XML);
 }
 
+enum cof_err cof_s3_bad_md5(struct cof_s3_call *c, struct cof_view given)
+{
+    const struct cof_s3_detail details[] = {{"Content-MD5", given}};
+
+    return cof_s3_fail_of(c, 400, "InvalidDigest", "The Content-MD5 you specified was invalid.", details, 1);
+}
+
+/* spec: what was expected is told in hexadecimal, but of a part; what came in base64 */
+enum cof_err cof_s3_other_md5(struct cof_s3_call *c, const uint8_t given[16], const uint8_t actual[16], bool of_part)
+{
+    struct cof_s3_detail details[] = {{"ExpectedDigest", {NULL, 0}}, {"CalculatedDigest", {NULL, 0}}};
+    struct cof_buf base64, expected;
+    char hex[33];
+    enum cof_err err;
+
+    cof_buf_init(&base64, 64);
+    cof_buf_init(&expected, 64);
+    cof_base64_add(&base64, cof_view_of(actual, 16));
+    cof_base64_add(&expected, cof_view_of(given, 16));
+    cof_hex_encode(given, 16, hex);
+    details[0].value = of_part ? cof_buf_view(&expected) : cof_view_str(hex);
+    details[1].value = cof_buf_view(&base64);
+    err = cof_s3_fail_of(c, 400, "BadDigest", "The Content-MD5 you specified did not match what we received.", details, 2);
+    cof_buf_done(&base64);
+    cof_buf_done(&expected);
+    return err;
+}
+
 static bool md5_holds(struct cof_s3_call *c, struct cof_view given, enum cof_err *err)
 {
     struct cof_buf bytes;
@@ -23,12 +51,12 @@ static bool md5_holds(struct cof_s3_call *c, struct cof_view given, enum cof_err
 
     cof_buf_init(&bytes, 64);
     if (cof_base64_decode(given, &bytes) != COF_OK || bytes.len != sizeof digest) {
-        (void)cof_s3_fail(c, 400, "InvalidDigest", "The Content-MD5 you specified was invalid.");
+        *err = cof_s3_bad_md5(c, given);
     } else {
         *err = cof_hash_once(COF_MD5, c->req->body, digest);
         good = *err == COF_OK && memcmp(bytes.data, digest, sizeof digest) == 0;
         if (!good && *err == COF_OK)
-            (void)cof_s3_fail(c, 400, "BadDigest", "The Content-MD5 you specified did not match what we received.");
+            *err = cof_s3_other_md5(c, bytes.data, digest, false);
     }
     cof_buf_done(&bytes);
     return good;

@@ -21,4 +21,8 @@ struct cof_xml_node *cof_s3_body_xml(struct cof_s3_call *call, const char *root,
 /* The same before anything is decided: NULL where there is no such XML, and nothing is said of it. */
 struct cof_xml_node *cof_s3_body_peek(struct cof_s3_call *call, const char *root);
 
+/* InvalidDigest of a Content-MD5 that is none; BadDigest of one that is of other bytes. */
+enum cof_err cof_s3_bad_md5(struct cof_s3_call *call, struct cof_view given);
+enum cof_err cof_s3_other_md5(struct cof_s3_call *call, const uint8_t given[16], const uint8_t actual[16], bool of_part);
+
 #endif

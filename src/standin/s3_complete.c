@@ -24,23 +24,38 @@ struct completion {
     uint8_t full[COF_CHECKSUM_MAX];
     enum cof_checksum_alg alg;
     bool is_full;
-    bool no_sum;          /* nobody asked for one, and the parts came with another */
+    bool no_sum;          /* under a customer's key, and nobody asked; or a part is of a version that did not yet make one itself */
     uint64_t size;
 };
 
-static bool invalid_part(struct cof_s3_call *c)
+static struct cof_view bare(struct cof_view etag)
 {
-    (void)cof_s3_fail(c, 400, "InvalidPart",
-        "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified "
-        "entity tag may not match the part's entity tag.");
+    return etag.len >= 2 && etag.data[0] == '"' && etag.data[etag.len - 1] == '"' ? cof_view_sub(etag, 1, etag.len - 2) : etag;
+}
+
+static bool invalid_part(struct cof_s3_call *c, const struct cof_xml_node *node)
+{
+    const struct cof_s3_detail details[] = {{"UploadId", cof_s3_param(c, "uploadId")}, {"PartNumber", cof_xml_text(node, "PartNumber")},
+        {"ETag", bare(cof_xml_text(node, "ETag"))}};
+
+    (void)cof_s3_fail_of(c, 400, "InvalidPart",
+        "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified "
+        "entity tag may not match the part's entity tag.", details, 3);
     return false;
 }
 
-static bool same_etag(struct cof_view given, const char *etag)
+static void too_small(struct cof_s3_call *c, const struct cof_xml_node *node, const json_t *part)
 {
-    if (given.len >= 2 && given.data[0] == '"' && given.data[given.len - 1] == '"')
-        given = cof_view_sub(given, 1, given.len - 2);
-    return cof_view_eq_str(given, etag);
+    struct cof_s3_detail details[] = {{"ProposedSize", {NULL, 0}}, {"MinSizeAllowed", {NULL, 0}},
+        {"PartNumber", cof_xml_text(node, "PartNumber")}, {"ETag", bare(cof_xml_text(node, "ETag"))}};
+    char size[24], least[24];
+
+    (void)snprintf(size, sizeof size, "%lld", (long long)cof_s3_int(part, "size"));
+    (void)snprintf(least, sizeof least, "%d", (int)COF_S3_PART_MIN);
+    details[0].value = cof_view_str(size);
+    details[1].value = cof_view_str(least);
+    (void)cof_s3_fail_of(
+        c, 400, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size", details, 4);
 }
 
 static enum cof_err join_sum(struct completion *done, const json_t *part)
@@ -85,27 +100,29 @@ static bool form_ok(struct cof_s3_call *c, const struct cof_xml_node *node)
         good = n <= 1 && (value.len == 0 || cof_s3_sum_value_ok(alg, value));
     }
     if (!good)
-        (void)cof_s3_fail(c, 400, "InvalidArgument", "Invalid Base64 or multiple checksums present in request");
+        (void)cof_s3_bad_argument(
+            c, "Checksum", (struct cof_view){NULL, 0}, "Invalid Base64 or multiple checksums present in request");
     return good;
 }
 
 /* Numbers rise. */
 static bool in_order(struct cof_s3_call *c, const struct cof_xml_node *node)
 {
+    const struct cof_s3_detail upload[] = {{"UploadId", cof_s3_param(c, "uploadId")}};
     uint64_t last = 0, number;
 
     for (; node != NULL; node = cof_xml_again(node, "Part")) {
         if (!form_ok(c, node))
             return false;
         if (cof_parse_u64(cof_xml_text(node, "PartNumber"), COF_S3_PARTS_MAX, &number) != COF_OK)
-            return invalid_part(c);
+            return invalid_part(c, node);
         if (number == 0) {
-            (void)cof_s3_fail(c, 400, "InvalidArgument", "PartNumber must be >= 1");
+            (void)cof_s3_bad_argument(c, "PartNumber", cof_xml_text(node, "PartNumber"), "PartNumber must be >= 1");
             return false;
         }
         if (number <= last) {
-            (void)cof_s3_fail(c, 400, "InvalidPartOrder",
-                "The list of parts was not in ascending order. Parts must be ordered by part number.");
+            (void)cof_s3_fail_of(c, 400, "InvalidPartOrder",
+                "The list of parts was not in ascending order. Parts must be ordered by part number.", upload, 1);
             return false;
         }
         last = number;
@@ -148,12 +165,12 @@ static bool add_part(struct completion *done, const struct cof_xml_node *node, b
 
     *err = COF_OK;
     if (cof_parse_u64(cof_xml_text(node, "PartNumber"), COF_S3_PARTS_MAX, &number) != COF_OK || number == 0)
-        return invalid_part(c);
+        return invalid_part(c, node);
     cof_s3_part_key(cof_s3_text(done->upload, "upload"), (int)number, key);
     *err = cof_s3_load(c->store, "s3.part", cof_view_str(key), &part);
     if (*err == COF_E_NOT_FOUND) {
         *err = COF_OK;
-        return invalid_part(c);
+        return invalid_part(c, node);
     }
     (void)snprintf(name, sizeof name, "Checksum%s", cof_checksum_name(done->alg));
     given_sum = cof_xml_text(node, name);
@@ -163,13 +180,13 @@ static bool add_part(struct completion *done, const struct cof_xml_node *node, b
         missing_sum(done, number);
         goto out;
     }
-    if (!same_etag(cof_xml_text(node, "ETag"), cof_s3_text(part, "etag")) ||
+    if (!cof_view_eq_str(bare(cof_xml_text(node, "ETag")), cof_s3_text(part, "etag")) ||
         (given_sum.len > 0 && !cof_view_eq_str(given_sum, cof_s3_text(part, "sum")))) {
-        (void)invalid_part(c);
+        (void)invalid_part(c, node);
         goto out;
     }
     if (!last && (uint64_t)cof_s3_int(part, "size") < COF_S3_PART_MIN) {
-        (void)cof_s3_fail(c, 400, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size");
+        too_small(c, node, part);
         goto out;
     }
     *err = cof_hex_decode_fixed(cof_view_str(cof_s3_text(part, "etag")), md5, sizeof md5);
@@ -261,8 +278,9 @@ static enum cof_err make_record(struct completion *done, json_t *record)
     cof_hex_encode(md5, sizeof md5, etag);
     (void)snprintf(etag + 32, sizeof etag - 32, "-%zu", json_array_size(done->parts));
     if (json_object_update_new(record,
-            json_pack("{s:I, s:s, s:I, s:O, s:b}", "size", (json_int_t)done->size, "etag", etag, "modified",
-                (json_int_t)done->c->req->now_ms, "parts", done->parts, "multipart", 1)) != 0)
+            json_pack("{s:I, s:s, s:I, s:O, s:b, s:b}", "size", (json_int_t)done->size, "etag", etag, "modified",
+                (json_int_t)done->c->req->now_ms, "parts", done->parts, "multipart", 1, "part_sums",
+                cof_s3_is(done->upload, "sum_asked"))) != 0)
         return COF_E_MEMORY;
     return finish_sum(done, record);
 }
@@ -270,7 +288,8 @@ static enum cof_err make_record(struct completion *done, json_t *record)
 static enum cof_err say_completed(struct cof_s3_call *c, const json_t *record)
 {
     struct cof_buf *b = &c->reply->body;
-    const json_t *sum = json_object_get(record, "sum");
+    bool of_kms = strcmp(cof_s3_text(json_object_get(record, "sse"), "mode"), "aws:kms") == 0;
+    const json_t *sum = of_kms && !cof_s3_is(record, "part_sums") ? NULL : json_object_get(record, "sum"); /* spec: told by who reads it */
     char etag[80], name[40];
 
     cof_s3_xml_open(c, "CompleteMultipartUploadResult");
@@ -343,6 +362,47 @@ static bool completed_before(struct cof_s3_call *c, enum cof_err *err)
     return is_it;
 }
 
+/* spec: a body that is not there is told otherwise than one that says nothing; with Ceph they are the same. */
+static bool read_body(struct cof_s3_call *c, struct cof_xml_node **root, enum cof_err *err)
+{
+    bool as_ceph;
+
+    *err = cof_s3_setting(c->store, "as_ceph", &as_ceph);
+    if (*err == COF_OK && c->req->body.len == 0 && !as_ceph) {
+        *err = cof_s3_fail(c, 400, "InvalidRequest", "You must specify at least one part");
+        return false;
+    }
+    if (*err == COF_OK)
+        *err = cof_xml_parse(c->req->body, COF_STANDIN_BODY_MAX, 8 * COF_S3_PARTS_MAX, root);
+    if (*err == COF_E_FORMAT || *err == COF_E_LIMIT || (*err == COF_OK && cof_xml_child(*root, "Part") == NULL)) {
+        *err = cof_s3_bad_xml(c);
+        return false;
+    }
+    return *err == COF_OK;
+}
+
+/* spec: an object that was written since the upload began is in the way of one that goes on If-Match. */
+static bool no_conflict(struct cof_s3_call *c, const json_t *upload, enum cof_err *err)
+{
+    const struct cof_s3_detail details[] = {{"Condition", COF_LIT("If-Match")}, {"Key", cof_buf_view(&c->key)}};
+    json_t *present = NULL;
+    bool as_ceph, late;
+
+    *err = COF_OK;
+    if (cof_s3_header(c, "if-match").len == 0)
+        return true;
+    *err = cof_s3_setting(c->store, "as_ceph", &as_ceph);
+    if (*err != COF_OK || as_ceph)
+        return *err == COF_OK;
+    *err = cof_s3_object_get(c, COF_LIT(""), &present);
+    late = *err == COF_OK && cof_s3_int(present, "modified") > cof_s3_int(upload, "created");
+    json_decref(present);
+    if (*err == COF_OK && late)
+        *err = cof_s3_fail_of(c, 409, "ConditionalRequestConflict",
+            "The conditional request cannot succeed due to a conflicting operation against this resource.", details, 2);
+    return *err == COF_OK && !late;
+}
+
 enum cof_err cof_s3_complete_upload(struct cof_s3_call *c)
 {
     struct completion done = {.c = c};
@@ -350,24 +410,20 @@ enum cof_err cof_s3_complete_upload(struct cof_s3_call *c)
     json_t *upload = NULL, *record = json_object();
     enum cof_err err = COF_OK;
 
-    if (!cof_s3_allowed(c, "s3:PutObject", true, NULL, false, &err))
-        goto out;
-    err = cof_xml_parse(c->req->body, COF_STANDIN_BODY_MAX, 8 * COF_S3_PARTS_MAX, &root);
-    if (err == COF_E_FORMAT || err == COF_E_LIMIT || (err == COF_OK && cof_xml_child(root, "Part") == NULL)) {
-        err = cof_s3_bad_xml(c);
-        goto out;
-    }
-    if (err != COF_OK || completed_before(c, &err) || err != COF_OK || !cof_s3_upload_load(c, &upload, &err))
+    if (!cof_s3_allowed(c, "s3:PutObject", true, NULL, false, &err) || completed_before(c, &err) || err != COF_OK ||
+        !cof_s3_upload_load(c, &upload, &err) || !read_body(c, &root, &err))
         goto out;
     done.upload = upload;
     done.parts = json_array();
     done.alg = cof_checksum_named(cof_view_str(cof_s3_text(upload, "sum_alg")));
+    done.no_sum = !cof_s3_is(upload, "sum_asked") && strcmp(cof_s3_text(json_object_get(upload, "sse"), "mode"), "SSE-C") == 0;
     done.is_full = strcmp(cof_s3_text(upload, "sum_type"), "FULL_OBJECT") == 0;
     if (err == COF_OK)
         err = cof_hash_new(COF_MD5, &done.md5);
     if (err == COF_OK)
         err = cof_checksum_init(&done.sum, done.alg);
-    if (err != COF_OK || !add_parts(&done, root, &err) || !cof_s3_put_conditions(c, &err))
+    if (err != COF_OK || !add_parts(&done, root, &err) || !cof_s3_put_conditions(c, &err) ||
+        !no_conflict(c, upload, &err))
         goto out;
     err = make_record(&done, record);
     if (err != COF_OK || !promised_holds(&done, record))

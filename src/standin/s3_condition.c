@@ -46,19 +46,23 @@ static struct cof_view named(const struct cof_s3_call *c, const char *prefix, co
     return cof_s3_header(c, full);
 }
 
-int cof_s3_read_conditions(const struct cof_s3_call *c, const char *prefix, const json_t *record)
+int cof_s3_read_conditions(const struct cof_s3_call *c, const char *prefix, const json_t *record, const char **which)
 {
     struct cof_view match = named(c, prefix, "if-match"), none = named(c, prefix, "if-none-match"),
                     since = named(c, prefix, "if-modified-since"), unless = named(c, prefix, "if-unmodified-since");
     int64_t modified = cof_s3_int(record, "modified") / 1000, ms;
     const char *etag = cof_s3_text(record, "etag");
 
+    *which = "If-Match";
     if (match.len > 0 && !cof_s3_etag_listed(match, etag))
         return 412;
+    *which = "If-Unmodified-Since";
     if (match.len == 0 && unless.len > 0 && cof_date_parse_http(unless, &ms) == COF_OK && modified > ms / 1000)
         return 412;
+    *which = "If-None-Match";
     if (none.len > 0 && cof_s3_etag_listed(none, etag))
         return 304;
+    *which = "If-Modified-Since";
     /* spec: a date yet to come is no date to compare with */
     if (none.len == 0 && since.len > 0 && cof_date_parse_http(since, &ms) == COF_OK && ms <= c->req->now_ms &&
         modified <= ms / 1000)
@@ -68,7 +72,7 @@ int cof_s3_read_conditions(const struct cof_s3_call *c, const char *prefix, cons
 
 enum cof_err cof_s3_precondition_failed(struct cof_s3_call *c, const char *condition)
 {
-    char extra[80];
+    char extra[120];
 
     (void)snprintf(extra, sizeof extra, "<Condition>%s</Condition>", condition);
     return cof_s3_fail_with(c, 412, "PreconditionFailed",
@@ -77,36 +81,41 @@ enum cof_err cof_s3_precondition_failed(struct cof_s3_call *c, const char *condi
 
 bool cof_s3_copy_conditions(struct cof_s3_call *c, const json_t *record)
 {
-    if (cof_s3_read_conditions(c, "x-amz-copy-source-", record) == 0)
+    const char *which;
+    char name[60];
+
+    if (cof_s3_read_conditions(c, "x-amz-copy-source-", record, &which) == 0)
         return true;
-    (void)cof_s3_precondition_failed(c, cof_s3_header(c, "x-amz-copy-source-if-none-match").len > 0 ?
-        "x-amz-copy-source-If-None-Match" : "x-amz-copy-source-If-Match");
+    (void)snprintf(name, sizeof name, "x-amz-copy-source-%s", which);
+    (void)cof_s3_precondition_failed(c, name);
     return false;
 }
 
-static bool not_implemented(struct cof_s3_call *c, const char *header)
+static bool not_implemented(struct cof_s3_call *c, const char *header, const char *more)
 {
     char extra[200];
 
-    (void)snprintf(extra, sizeof extra,
-        "<Header>%s</Header><additionalMessage>We don't accept the provided value of %s header for this API"
-        "</additionalMessage>", header, header);
+    (void)snprintf(extra, sizeof extra, "<Header>%s</Header><additionalMessage>%s</additionalMessage>", header, more);
     (void)cof_s3_fail_with(
         c, 501, "NotImplemented", "A header you provided implies functionality that is not implemented", extra);
     return false;
 }
 
-/* The form AWS takes: one of the two, If-None-Match with * alone. */
+/* The form AWS takes: one of the two, If-None-Match with * alone, If-Match with anything but that. */
 static bool form_ok(struct cof_s3_call *c, struct cof_view none, struct cof_view match, enum cof_err *err)
 {
-    bool etags;
+    bool as_ceph;
 
-    if (none.len == 0 || (match.len == 0 && cof_view_eq_str(none, "*")))
+    if (match.len == 0 ? cof_view_eq_str(none, "*") : none.len == 0 && !cof_view_eq_str(match, "*"))
         return true;
-    *err = cof_s3_setting(c->store, "as_ceph", &etags);
-    if (*err != COF_OK || etags)
+    *err = cof_s3_setting(c->store, "as_ceph", &as_ceph);
+    if (*err != COF_OK || as_ceph)
         return *err == COF_OK;
-    return not_implemented(c, "If-None-Match");
+    if (none.len > 0 && match.len > 0)
+        return not_implemented(c, "If-Match,If-None-Match", "Multiple conditional request headers present in the request");
+    if (none.len > 0)
+        return not_implemented(c, "If-None-Match", "We don't accept the provided value of If-None-Match header for this API");
+    return not_implemented(c, "If-Match", "We don't accept the provided value of If-Match header for this API");
 }
 
 bool cof_s3_not_here(struct cof_s3_call *c, const char *header)

@@ -9,7 +9,7 @@
 
 /* If-Match and the rest in front of this version (RFC 9110 section 13.2.2): 0 (go on), 304 or 412. prefix: "", or
  * "x-amz-copy-source-". */
-int cof_s3_read_conditions(const struct cof_s3_call *call, const char *prefix, const json_t *record);
+int cof_s3_read_conditions(const struct cof_s3_call *call, const char *prefix, const json_t *record, const char **which);
 /* Whether a list of ETags has this one. */
 bool cof_s3_etag_listed(struct cof_view list, const char *etag);
 /* PreconditionFailed; condition: "If-Match" or the like. */

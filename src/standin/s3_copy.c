@@ -31,7 +31,7 @@ static void source_done(struct source *src)
 
 static bool bad_source(struct cof_s3_call *c, const char *message)
 {
-    (void)cof_s3_fail(c, 400, "InvalidArgument", message);
+    (void)cof_s3_bad_argument(c, "x-amz-copy-source", COF_LIT("x-amz-copy-source"), message);
     return false;
 }
 
@@ -61,6 +61,8 @@ static bool source_address(struct cof_s3_call *c, struct source *src)
     }
     text = cof_buf_view(&plain);
     text = cof_view_sub(text, text.len > 0 && text.data[0] == '/' ? 1 : 0, SIZE_MAX);
+    if (text.len > 0 && cof_view_find(text, '/') == SIZE_MAX)
+        wrong = "Invalid copy source object key";
     if (!cof_view_split(text, '/', &bucket, &key) || key.len == 0 || key.len > COF_S3_KEY_MAX ||
         !cof_view_is_utf8(key) || cof_view_find(key, 0) != SIZE_MAX || !cof_s3_bucket_name_ok(bucket))
         goto out;
@@ -145,7 +147,7 @@ static void sums_into_body(struct cof_s3_call *c)
 
 static void say_source_version(struct cof_s3_call *c, const struct source *src)
 {
-    if (cof_s3_versioning_of(&src->call) != COF_S3_UNVERSIONED)
+    if (cof_s3_versioning_of(&src->call) != COF_S3_UNVERSIONED && strcmp(cof_s3_text(src->record, "id"), "null") != 0)
         cof_headers_set(&c->reply->headers, "x-amz-copy-source-version-id", cof_s3_text(src->record, "id"));
 }
 
@@ -155,7 +157,7 @@ static bool directive_ok(struct cof_s3_call *c, const char *header, const char *
 
     if (given.len == 0 || cof_view_eq_str(given, "COPY") || cof_view_eq_str(given, "REPLACE"))
         return true;
-    (void)cof_s3_fail(c, 400, "InvalidArgument", message);
+    (void)cof_s3_bad_header(c, header, message);
     return false;
 }
 
@@ -164,6 +166,36 @@ static bool may_copy_tags(struct cof_s3_call *c, struct source *src, const json_
 {
     return cof_s3_allowed_too(&src->call, src->version_id.len > 0 ? "s3:GetObjectVersionTagging" : "s3:GetObjectTagging", tags, err) &&
         cof_s3_allowed_too(c, "s3:PutObjectTagging", NULL, err);
+}
+
+/* spec: a copy onto itself has to change something. Said anew, these do, whatever they say; and so does the encryption, where the
+ * object's is not S3's own or the bucket's was set by somebody. */
+static bool changes(const struct cof_s3_call *c, const struct source *src)
+{
+    return cof_s3_header(c, "x-amz-server-side-encryption").len > 0 ||
+        cof_s3_header(c, "x-amz-server-side-encryption-customer-algorithm").len > 0 || cof_s3_header(c, "x-amz-storage-class").len > 0 ||
+        cof_s3_header(c, "x-amz-website-redirect-location").len > 0 ||
+        strcmp(cof_s3_text(json_object_get(src->record, "sse"), "mode"), "AES256") != 0 ||
+        cof_s3_is(json_object_get(c->bucket_record, "encryption"), "stated");
+}
+
+/* spec: CopyObject, "x-amz-storage-class", "x-amz-website-redirect-location": of the request, never of the source */
+static bool keep_own(struct cof_s3_call *c, json_t *record)
+{
+    static const char *const own[] = {"x-amz-storage-class", "x-amz-website-redirect-location"};
+    json_t *head = json_copy(json_object_get(record, "head"));
+    bool good = head != NULL;
+
+    for (size_t i = 0; i < sizeof own / sizeof own[0] && good; i++) {
+        struct cof_view value = cof_s3_header(c, own[i]);
+
+        (void)json_object_del(head, own[i]);
+        if (value.len > 0 && !cof_view_eq_str(value, "STANDARD"))
+            good = json_object_set_new(head, own[i], cof_s3_string(value)) == 0;
+    }
+    good = good && json_object_set(record, "head", head) == 0;
+    json_decref(head);
+    return good;
 }
 
 /* Headers, metadata and tags: the source's, or the request's where a directive says REPLACE. */
@@ -175,9 +207,7 @@ static bool copy_fields(struct cof_s3_call *c, struct source *src, json_t *recor
         strcmp(c->bucket, src->call.bucket) == 0 && cof_view_eq(cof_buf_view(&c->key), cof_buf_view(&src->call.key));
     json_t *tags = json_object_get(src->record, "tags");
 
-    if (same && !replace && src->version_id.len == 0 && cof_s3_header(c, "x-amz-server-side-encryption").len == 0 &&
-        cof_s3_header(c, "x-amz-server-side-encryption-customer-algorithm").len == 0 &&
-        cof_s3_header(c, "x-amz-storage-class").len == 0) {
+    if (same && !replace && src->version_id.len == 0 && !changes(c, src)) {
         (void)cof_s3_fail(c, 400, "InvalidRequest",
             "This copy request is illegal because it is trying to copy an object to itself without changing the "
             "object's metadata, storage class, website redirect location or encryption attributes.");
@@ -188,7 +218,7 @@ static bool copy_fields(struct cof_s3_call *c, struct source *src, json_t *recor
     if (!replace_tags && json_object_size(tags) > 0 && !may_copy_tags(c, src, tags, err))
         return false;
     /* The source's record may be others' too. */
-    if (!replace && (json_object_set_new(record, "head", json_deep_copy(json_object_get(src->record, "head"))) != 0 ||
+    if (!replace && (json_object_set_new(record, "head", json_deep_copy(json_object_get(src->record, "head"))) != 0 || !keep_own(c, record) ||
                      json_object_set_new(record, "meta", json_deep_copy(json_object_get(src->record, "meta"))) != 0))
         *err = COF_E_MEMORY;
     if (!replace_tags && tags != NULL && json_object_set_new(record, "tags", json_deep_copy(tags)) != 0)
@@ -273,9 +303,13 @@ static bool part_range(struct cof_s3_call *c, uint64_t size, uint64_t *first, ui
     if (!cof_view_starts(text, COF_LIT("bytes=")) || !cof_view_split(cof_view_sub(text, 6, SIZE_MAX), '-', &a, &b) ||
         cof_parse_u64_padded(a, INT64_MAX, first) != COF_OK || cof_parse_u64_padded(b, INT64_MAX, &last) != COF_OK ||
         last < *first) {
-        (void)cof_s3_fail(c, 400, "InvalidArgument",
+        (void)cof_s3_bad_header(c, "x-amz-copy-source-range",
             "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the "
             "zero-based offsets of the first and last bytes to copy");
+        return false;
+    }
+    if (*first >= size) {
+        (void)cof_s3_fail(c, 400, "InvalidRequest", "The specified copy range is invalid for the source object size");
         return false;
     }
     if (last >= size) {
@@ -283,7 +317,7 @@ static bool part_range(struct cof_s3_call *c, uint64_t size, uint64_t *first, ui
 
         (void)snprintf(message, sizeof message, "Range specified is not valid for source object of size: %llu",
             (unsigned long long)size);
-        (void)cof_s3_fail(c, 400, "InvalidArgument", message);
+        (void)cof_s3_bad_header(c, "x-amz-copy-source-range", message);
         return false;
     }
     *len = last - *first + 1;

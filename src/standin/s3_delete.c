@@ -69,6 +69,8 @@ static enum cof_err delete_one(struct cof_s3_call *c, struct cof_view version_id
     enum cof_err err;
 
     *out = (struct deletion){.marker_made = false};
+    if (is_named && !cof_view_eq_str(version_id, "null") && cof_s3_versioning_of(c) == COF_S3_UNVERSIONED)
+        return refuse(out, 404, "NoSuchVersion", "The specified version does not exist.");
     err = target(c, version_id, &record);
     if (err != COF_OK)
         goto out;
@@ -108,6 +110,30 @@ static bool may_delete(struct cof_s3_call *c, struct cof_view version_id,
             cof_s3_allowed(c, version_id.len > 0 ? "s3:GetObjectVersion" : "s3:GetObject", true, NULL, quiet, err));
 }
 
+/* spec: the header is of buckets with Object Lock alone, whatever it says */
+static bool bypass_ok(struct cof_s3_call *c)
+{
+    if (cof_s3_header(c, "x-amz-bypass-governance-retention").len == 0 || cof_s3_lock_enabled(c))
+        return true;
+    (void)cof_s3_bad_argument(c, "x-amz-bypass-governance-retention", (struct cof_view){NULL, 0},
+        "x-amz-bypass-governance-retention is only applicable to Object Lock enabled buckets.");
+    return false;
+}
+
+/* spec: dates and sizes are conditions of directory buckets alone; Ceph takes them of all. */
+static bool kinds_ok(struct cof_s3_call *c, const struct cof_s3_delete_condition *condition, enum cof_err *err)
+{
+    bool as_ceph;
+
+    *err = COF_OK;
+    if (condition->modified.len == 0 && condition->size.len == 0)
+        return true;
+    *err = cof_s3_setting(c->store, "as_ceph", &as_ceph);
+    if (*err != COF_OK || as_ceph)
+        return *err == COF_OK;
+    return cof_s3_not_here(c, condition->modified.len > 0 ? "x-amz-if-match-last-modified-time" : "x-amz-if-match-size");
+}
+
 enum cof_err cof_s3_delete_object(struct cof_s3_call *c)
 {
     struct cof_view version_id = cof_s3_param(c, "versionId");
@@ -117,11 +143,15 @@ enum cof_err cof_s3_delete_object(struct cof_s3_call *c)
 
     if (!may_delete(c, version_id, &condition, false, &err) || !cof_s3_version_id_ok(c, version_id))
         return err;
+    if (!bypass_ok(c) || !kinds_ok(c, &condition, &err))
+        return err;
     err = delete_one(c, version_id, &condition, &d);
     if (err != COF_OK)
         return err;
     if (d.status == 404)
         return cof_s3_no_key(c);
+    if (d.status == 412)
+        return cof_s3_precondition_failed(c, "If-Match");
     if (d.status != 0)
         return cof_s3_fail(c, d.status, d.code, d.message);
     cof_reply_set(c->reply, 204, NULL, COF_LIT(""));
@@ -210,7 +240,7 @@ enum cof_err cof_s3_delete_objects(struct cof_s3_call *c)
     enum cof_err err;
 
     cof_buf_init(&out, COF_STANDIN_REPLY_MAX);
-    if (!cof_s3_body_proved(c, true, &err)) /* spec: required of this call */
+    if (!cof_s3_body_proved(c, true, &err) || !bypass_ok(c)) /* spec: the body's proof is required of this call */
         goto out;
     err = cof_xml_parse(c->req->body, COF_STANDIN_BODY_MAX, 8 * LISTED_MAX, &root);
     if (err == COF_E_FORMAT || err == COF_E_LIMIT || (err == COF_OK && !list_ok(root))) {

@@ -66,7 +66,7 @@ static enum cof_err set_encryption(struct cof_s3_call *c, const struct cof_xml_n
     if (by_default != NULL && !kms && !cof_view_eq_str(algorithm, "AES256"))
         return cof_s3_fail(c, 400, "MalformedXML", COF_S3_BAD_XML);
     if (key.len > 0 && !kms)
-        return cof_s3_fail(c, 400, "InvalidArgument",
+        return cof_s3_bad_argument(c, "ApplyServerSideEncryptionByDefault", (struct cof_view){NULL, 0},
             "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse");
     if (json_object_set_new(c->bucket_record, "encryption",
             json_pack("{s:s, s:s%, s:b, s:b, s:b}", "algorithm", kms ? "aws:kms" : "AES256", "key_id",

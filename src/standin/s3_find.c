@@ -6,7 +6,8 @@
 /* AWS's are as long as ours and of these characters; what cannot be one is refused as malformed, not as absent. */
 bool cof_s3_version_id_ok(struct cof_s3_call *c, struct cof_view id)
 {
-    bool good = id.len == 0 || id.len == COF_S3_VERSION_ID || cof_view_eq_str(id, "null");
+    bool named = id.len == COF_S3_VERSION_ID && cof_s3_versioning_of(c) != COF_S3_UNVERSIONED;
+    bool good = id.len == 0 || named || cof_view_eq_str(id, "null"); /* spec: where nothing has versions no other can be */
 
     for (size_t i = 0; i < id.len && good; i++) {
         uint8_t b = id.data[i];
@@ -15,14 +16,14 @@ bool cof_s3_version_id_ok(struct cof_s3_call *c, struct cof_view id)
             b == '-';
     }
     if (!good)
-        (void)cof_s3_fail(c, 400, "InvalidArgument", "Invalid version id specified");
+        (void)cof_s3_bad_argument(c, "versionId", id, "Invalid version id specified");
     return good;
 }
 
 /* spec: only who may list learns that a key is absent. */
 static enum cof_err absent(struct cof_s3_call *c, struct cof_view version_id)
 {
-    struct cof_buf extra;
+    const struct cof_s3_detail details[] = {{"Key", cof_buf_view(&c->key)}, {"VersionId", version_id}};
     enum cof_err err;
     bool may_list = cof_s3_allowed(c, "s3:ListBucket", false, NULL, true, &err);
 
@@ -32,12 +33,7 @@ static enum cof_err absent(struct cof_s3_call *c, struct cof_view version_id)
         return cof_s3_fail(c, 403, "AccessDenied", "Access Denied");
     if (version_id.len == 0)
         return cof_s3_no_key(c);
-    cof_buf_init(&extra, 16384);
-    cof_xml_element(&extra, "Key", cof_buf_view(&c->key));
-    cof_xml_element(&extra, "VersionId", version_id);
-    err = cof_s3_fail_with(c, 404, "NoSuchVersion", "The specified version does not exist.", cof_buf_cstr(&extra));
-    cof_buf_done(&extra);
-    return err;
+    return cof_s3_fail_of(c, 404, "NoSuchVersion", "The specified version does not exist.", details, 2);
 }
 
 static bool find(
@@ -76,8 +72,24 @@ bool cof_s3_find_version(struct cof_s3_call *c, const char *action, const char *
         return false;
     if (!cof_s3_is(*record, "marker"))
         return true;
-    (void)cof_s3_fail(c, 405, "MethodNotAllowed", "The specified method is not allowed against this resource.");
+    (void)cof_s3_is_marker(c);
     cof_headers_set(&c->reply->headers, "x-amz-delete-marker", "true");
     cof_headers_set(&c->reply->headers, "Allow", "DELETE");
     return false;
+}
+
+enum cof_err cof_s3_marker_told(struct cof_s3_call *c, enum cof_err err)
+{
+    json_t *newest = NULL;
+
+    if (err != COF_OK || c->reply->status != 404 || cof_s3_param(c, "versionId").len > 0)
+        return err;
+    err = cof_s3_object_newest(c, &newest);
+    if (err == COF_OK && cof_s3_is(newest, "marker")) {
+        err = cof_s3_is_marker(c);
+        cof_headers_set(&c->reply->headers, "x-amz-delete-marker", "true");
+        cof_headers_set(&c->reply->headers, "Allow", "DELETE");
+    }
+    json_decref(newest);
+    return err == COF_E_NOT_FOUND ? COF_OK : err;
 }

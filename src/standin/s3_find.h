@@ -19,4 +19,8 @@ bool cof_s3_find_version(struct cof_s3_call *call, const char *action, const cha
 /* What may be a version's id at all. False: the reply holds InvalidArgument. */
 bool cof_s3_version_id_ok(struct cof_s3_call *call, struct cof_view version_id);
 
+/* Of tags and ACLs the newest version answers even where it is a delete marker: 405 in place of the 404 that the reply holds then.
+ * Passes err on. */
+enum cof_err cof_s3_marker_told(struct cof_s3_call *call, enum cof_err err);
+
 #endif

@@ -261,7 +261,7 @@ static void set_sum(struct cof_s3_call *c, const json_t *record, uint64_t part)
     const char *alg = cof_s3_text(of_part ? segment : sum, "alg"), *value = cof_s3_text(of_part ? segment : sum,
         of_part ? "sum" : "value");
 
-    if (sum == NULL || value[0] == '\0' || !cof_view_eq_nocase(cof_s3_header(c, "x-amz-checksum-mode"), COF_LIT("ENABLED")))
+    if (sum == NULL || value[0] == '\0' || (of_part && !cof_s3_is(record, "part_sums")) || !cof_view_eq_nocase(cof_s3_header(c, "x-amz-checksum-mode"), COF_LIT("ENABLED")))
         return;
     cof_headers_set(&c->reply->headers, cof_s3_sum_header(cof_checksum_named(cof_view_str(alg))), value);
     cof_headers_set(&c->reply->headers, "x-amz-checksum-type", cof_s3_text(sum, "type"));
@@ -324,19 +324,22 @@ static enum cof_err not_found(struct cof_s3_call *c)
 
 static enum cof_err out_of_range(struct cof_s3_call *c, uint64_t size)
 {
-    char extra[100], range[40];
+    struct cof_s3_detail details[] = {{"RangeRequested", cof_s3_header(c, "range")}, {"ActualObjectSize", {NULL, 0}}};
+    char actual[24], range[40];
     enum cof_err err;
 
-    (void)snprintf(extra, sizeof extra, "<ActualObjectSize>%llu</ActualObjectSize>", (unsigned long long)size);
-    err = cof_s3_fail_with(c, 416, "InvalidRange", "The requested range is not satisfiable", extra);
+    (void)snprintf(actual, sizeof actual, "%llu", (unsigned long long)size);
     (void)snprintf(range, sizeof range, "bytes */%llu", (unsigned long long)size);
+    details[1].value = cof_view_str(actual);
+    err = cof_s3_fail_of(c, 416, "InvalidRange", "The requested range is not satisfiable", details, 2);
     cof_headers_set(&c->reply->headers, "Content-Range", range);
     return err;
 }
 
 static enum cof_err no_part(struct cof_s3_call *c, const json_t *record)
 {
-    char extra[60];
+    struct cof_s3_detail details[] = {{"PartNumberRequested", cof_s3_param(c, "partNumber")}, {"ActualPartCount", {NULL, 0}}};
+    char count[24];
     bool as_ceph;
     enum cof_err err = cof_s3_setting(c->store, "as_ceph", &as_ceph);
 
@@ -344,9 +347,9 @@ static enum cof_err no_part(struct cof_s3_call *c, const json_t *record)
         return err;
     if (as_ceph)
         return cof_s3_fail(c, 400, "InvalidPart", "The part asked for is not there.");
-    (void)snprintf(extra, sizeof extra, "<ActualPartCount>%zu</ActualPartCount>",
-        json_array_size(json_object_get(record, "parts")));
-    return cof_s3_fail_with(c, 416, "InvalidPartNumber", "The requested partnumber is not satisfiable", extra);
+    (void)snprintf(count, sizeof count, "%zu", json_array_size(json_object_get(record, "parts")));
+    details[1].value = cof_view_str(count);
+    return cof_s3_fail_of(c, 416, "InvalidPartNumber", "The requested partnumber is not satisfiable", details, 2);
 }
 
 static enum cof_err send(struct cof_s3_call *c, const json_t *record, const struct cof_secret *kek, bool with_body)
@@ -368,7 +371,8 @@ static enum cof_err send(struct cof_s3_call *c, const json_t *record, const stru
     else if (range.len > 0)
         status = parse_range(range, size, &first, &len);
     if (status == 400)
-        return cof_s3_fail(c, 400, "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive");
+        return cof_s3_bad_argument(
+            c, "partNumber", cof_s3_param(c, "partNumber"), "Part number must be an integer between 1 and 10000, inclusive");
     if (status == 416 && part > 0)
         return no_part(c, record);
     if (status == 416)
@@ -398,6 +402,7 @@ static enum cof_err get(struct cof_s3_call *c, bool with_body)
     struct cof_view version_id = cof_s3_param(c, "versionId");
     json_t *record = NULL;
     char id[64], date[COF_DATE_MAX];
+    const char *which;
     enum cof_err err;
     int fresh;
 
@@ -405,14 +410,14 @@ static enum cof_err get(struct cof_s3_call *c, bool with_body)
         return cof_s3_fail(c, 400, "InvalidRequest",
             "Request specific response headers cannot be used for anonymous GET requests.");
     if (cof_s3_has_param(c, "versionId") && version_id.len == 0)
-        return cof_s3_fail(c, 400, "InvalidArgument", "Version id cannot be the empty string");
+        return cof_s3_bad_argument(c, "versionId", COF_LIT(""), "Version id cannot be the empty string");
     if (!cof_s3_find_readable(c, version_id, &record, &err)) {
         json_decref(record);
-        return err == COF_OK ? not_found(c) : err;
+        return err == COF_OK && version_id.len == 0 ? not_found(c) : err;
     }
     if (cof_s3_is(record, "marker")) {
         (void)snprintf(id, sizeof id, "%s", cof_s3_text(record, "id"));
-        err = cof_s3_fail(c, 405, "MethodNotAllowed", "The specified method is not allowed against this resource.");
+        err = cof_s3_is_marker(c);
         cof_headers_set(&c->reply->headers, "x-amz-delete-marker", "true");
         cof_headers_set(&c->reply->headers, "x-amz-version-id", id);
         cof_date_http(cof_s3_int(record, "modified"), date);
@@ -422,8 +427,8 @@ static enum cof_err get(struct cof_s3_call *c, bool with_body)
     }
     err = COF_OK;
     if (cof_s3_header(c, "x-amz-server-side-encryption").len > 0) {
-        err = cof_s3_fail(
-            c, 400, "InvalidArgument", "x-amz-server-side-encryption header is not supported for this operation.");
+        err = cof_s3_bad_header(c, "x-amz-server-side-encryption",
+            "x-amz-server-side-encryption header is not supported for this operation.");
         goto out;
     }
     if (!cof_s3_sse_for_read(c, false, &sse) ||
@@ -432,10 +437,9 @@ static enum cof_err get(struct cof_s3_call *c, bool with_body)
                 cof_s3_sse_check(c, json_object_get(record, "sse"), &sse, &err)) ||
         (with_body && !cof_s3_is_at_hand(c, record)))
         goto out;
-    fresh = cof_s3_read_conditions(c, "", record);
+    fresh = cof_s3_read_conditions(c, "", record, &which);
     if (fresh == 412)
-        err = cof_s3_precondition_failed(
-            c, cof_s3_header(c, "if-match").len > 0 ? "If-Match" : "If-Unmodified-Since");
+        err = cof_s3_precondition_failed(c, which);
     else if (fresh == 304) {
         set_headers(c, record, false, 0);
         cof_headers_remove(&c->reply->headers, "content-type");

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LIST_MAX 1000
+
 struct walk {
     struct cof_s3_call *c;
     const char *space;
@@ -18,11 +20,13 @@ struct walk {
     bool url;            /* names are percent-encoded */
     bool owner;          /* said of each object */
     uint64_t max, n;
+    uint64_t asked;      /* max as it was asked for, however large */
     bool more;
     struct cof_buf from;     /* where the scan goes on: row keys after this */
     struct cof_buf last_key; /* the last name given: a key or a common prefix */
     char last_third[80];
     struct cof_buf items, groups; /* XML */
+    struct cof_buf owner_xml; /* made where it is first said: the same for all of the bucket */
     struct cof_buf seen;     /* versions: the key of the row before */
     bool seen_any, again;
     void (*say)(struct walk *w, struct cof_view key, struct cof_view third, const json_t *record, bool first_of_key);
@@ -33,13 +37,14 @@ static void walk_init(struct walk *w, struct cof_s3_call *c, const char *space, 
     *w = (struct walk){.c = c, .space = space, .three = three};
     w->prefix = cof_s3_param(c, "prefix");
     w->delimiter = cof_s3_param(c, "delimiter");
-    w->url = cof_view_eq_str(cof_s3_param(c, "encoding-type"), "url");
+    w->url = cof_view_eq_nocase(cof_s3_param(c, "encoding-type"), COF_LIT("url"));
     w->owner = cof_view_eq_str(cof_s3_param(c, "fetch-owner"), "true");
     cof_buf_init(&w->from, COF_STORE_KEY_MAX);
     cof_buf_init(&w->last_key, COF_STORE_KEY_MAX);
     cof_buf_init(&w->items, COF_STANDIN_REPLY_MAX);
     cof_buf_init(&w->groups, COF_STANDIN_REPLY_MAX);
     cof_buf_init(&w->seen, COF_STORE_KEY_MAX);
+    cof_buf_init(&w->owner_xml, 1024);
 }
 
 static void walk_done(struct walk *w)
@@ -49,13 +54,30 @@ static void walk_done(struct walk *w)
     cof_buf_done(&w->items);
     cof_buf_done(&w->groups);
     cof_buf_done(&w->seen);
+    cof_buf_done(&w->owner_xml);
+}
+
+/* spec: encoding-type=url is not a URI's: a space is a plus sign, of the marks - _ . * and / stay, and no others. */
+static void add_url(struct cof_buf *out, struct cof_view name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        uint8_t b = name.data[i];
+        bool plain = (b >= '0' && b <= '9') || (b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z') || strchr("-_.*/", b) != NULL;
+
+        if (b == ' ')
+            cof_buf_add_u8(out, '+');
+        else if (plain)
+            cof_buf_add_u8(out, b);
+        else
+            cof_buf_printf(out, "%%%02X", b);
+    }
 }
 
 static void add_name(const struct walk *w, struct cof_buf *out, const char *element, struct cof_view name)
 {
     cof_buf_printf(out, "<%s>", element);
     if (w->url)
-        cof_uri_encode(out, name, true);
+        add_url(out, name);
     else
         cof_xml_escape(out, name);
     cof_buf_printf(out, "</%s>", element);
@@ -154,14 +176,16 @@ out:
     return err;
 }
 
-/* Rows after this key; a common prefix given last time stands for all of its group. */
+/* Rows after this key; a key in a group stands for all of it. */
 static void start_after(struct walk *w, struct cof_view key)
 {
+    size_t end;
+
     if (key.len == 0)
         return;
-    cof_s3_key_of(&w->from, w->c->bucket, key);
-    if (w->delimiter.len > 0 && cof_view_ends(key, w->delimiter) && key.len > w->prefix.len &&
-        cof_view_starts(key, w->prefix))
+    end = cof_view_starts(key, w->prefix) ? group_end(w, key) : 0;
+    cof_s3_key_of(&w->from, w->c->bucket, end > 0 ? cof_view_sub(key, 0, end) : key);
+    if (end > 0)
         cof_buf_add_u8(&w->from, 0xff);
     else if (w->three)
         cof_buf_add_str(&w->from, "\x01"); /* past every third part: those begin after a NUL */
@@ -179,8 +203,9 @@ static void say_sums(struct cof_buf *out, const json_t *record)
 
 static void say_owner(struct walk *w)
 {
-    cof_buf_printf(&w->items, "<Owner><ID>%s</ID><DisplayName>%s</DisplayName></Owner>", cof_s3_owner(w->c),
-        cof_s3_owner(w->c));
+    if (w->owner_xml.len == 0)
+        cof_s3_add_owner(w->c, &w->owner_xml, "Owner");
+    cof_buf_add(&w->items, cof_buf_view(&w->owner_xml));
 }
 
 static void say_contents(struct walk *w, struct cof_view key, const json_t *record, bool owner)
@@ -220,20 +245,25 @@ static bool common_checks(struct cof_s3_call *c, struct walk *w, const char *max
     struct cof_view encoding = cof_s3_param(c, "encoding-type");
 
     *err = COF_OK;
-    if (encoding.len > 0 && !cof_view_eq_str(encoding, "url")) {
-        (void)cof_s3_fail(c, 400, "InvalidArgument", "Invalid Encoding Method specified in Request");
+    if (cof_s3_has_param(c, "encoding-type") && !w->url) {
+        *err = cof_s3_bad_argument(c, "encoding-type", encoding, "Invalid Encoding Method specified in Request");
         return false;
     }
-    return cof_s3_param_number(c, max_name, 1000, 1000, &w->max);
+    if (!cof_s3_param_number(c, max_name, UINT32_MAX, LIST_MAX, &w->asked))
+        return false;
+    w->max = w->asked > LIST_MAX ? LIST_MAX : w->asked;
+    return true;
 }
 
 static void say_frame(struct walk *w, const char *root)
 {
+    bool uploads = strcmp(root, "ListMultipartUploadsResult") == 0;
     struct cof_buf *b = &w->c->reply->body;
 
     cof_s3_xml_open(w->c, root);
-    cof_xml_element(b, strcmp(root, "ListMultipartUploadsResult") == 0 ? "Bucket" : "Name", cof_view_str(w->c->bucket));
-    add_name(w, b, "Prefix", w->prefix);
+    cof_xml_element(b, uploads ? "Bucket" : "Name", cof_view_str(w->c->bucket));
+    if (!uploads || w->prefix.len > 0) /* spec: the other listings tell an empty one */
+        add_name(w, b, "Prefix", w->prefix);
     if (w->delimiter.len > 0)
         add_name(w, b, "Delimiter", w->delimiter);
     if (w->url)
@@ -252,6 +282,22 @@ static enum cof_err say_end(struct walk *w, const char *root)
     return cof_s3_xml_close(w->c, root);
 }
 
+/* spec: what belongs to the other of the two listings is refused, not passed over. */
+static bool of_this_version(struct cof_s3_call *c, bool two)
+{
+    static const struct { const char *name, *message; bool two; } others[] = {
+        {"continuation-token", "continuation-token only supported in REST.GET.BUCKET with list-type=2", false},
+        {"start-after", "startAfter only supported in REST.GET.BUCKET with list-type=2", false},
+        {"marker", "Marker unsupported with REST.GET.BUCKET in list-type=2", true}};
+
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (others[i].two == two && cof_s3_has_param(c, others[i].name)) {
+            (void)cof_s3_bad_argument(c, others[i].name, (struct cof_view){NULL, 0}, others[i].message);
+            return false;
+        }
+    return true;
+}
+
 enum cof_err cof_s3_list_objects(struct cof_s3_call *c)
 {
     struct walk w;
@@ -260,7 +306,8 @@ enum cof_err cof_s3_list_objects(struct cof_s3_call *c)
 
     walk_init(&w, c, "s3.current", false);
     w.say = say_object_v1;
-    if (!cof_s3_allowed(c, "s3:ListBucket", false, NULL, false, &err) || !common_checks(c, &w, "max-keys", &err))
+    if (!cof_s3_allowed(c, "s3:ListBucket", false, NULL, false, &err) || !of_this_version(c, false) ||
+        !common_checks(c, &w, "max-keys", &err))
         goto out;
     start_after(&w, marker);
     err = walk_run(&w);
@@ -268,7 +315,7 @@ enum cof_err cof_s3_list_objects(struct cof_s3_call *c)
         goto out;
     say_frame(&w, "ListBucketResult");
     add_name(&w, &c->reply->body, "Marker", marker);
-    cof_buf_printf(&c->reply->body, "<MaxKeys>%llu</MaxKeys>", (unsigned long long)w.max);
+    cof_buf_printf(&c->reply->body, "<MaxKeys>%llu</MaxKeys>", (unsigned long long)w.asked);
     if (w.more && w.delimiter.len > 0)
         add_name(&w, &c->reply->body, "NextMarker", cof_buf_view(&w.last_key));
     err = say_end(&w, "ListBucketResult");
@@ -284,15 +331,18 @@ enum cof_err cof_s3_list_objects_v2(struct cof_s3_call *c)
     struct cof_buf plain, next;
     enum cof_err err;
 
+    if (!cof_view_eq_str(cof_s3_param(c, "list-type"), "2")) /* spec: every other value means the older listing */
+        return cof_s3_list_objects(c);
     walk_init(&w, c, "s3.current", false);
     cof_buf_init(&plain, 8192);
     cof_buf_init(&next, 8192);
     w.say = say_object;
-    if (!cof_s3_allowed(c, "s3:ListBucket", false, NULL, false, &err) || !common_checks(c, &w, "max-keys", &err))
+    if (!cof_s3_allowed(c, "s3:ListBucket", false, NULL, false, &err) || !of_this_version(c, true) ||
+        !common_checks(c, &w, "max-keys", &err))
         goto out;
     if (cof_s3_has_param(c, "continuation-token") &&
         (token.len == 0 || cof_base64url_decode(token, &plain) != COF_OK)) {
-        err = cof_s3_fail(c, 400, "InvalidArgument", "The continuation token provided is incorrect");
+        err = cof_s3_bad_argument(c, "continuation-token", (struct cof_view){NULL, 0}, "The continuation token provided is incorrect");
         goto out;
     }
     start_after(&w, token.len > 0 ? cof_buf_view(&plain) : after);
@@ -300,11 +350,11 @@ enum cof_err cof_s3_list_objects_v2(struct cof_s3_call *c)
     if (err != COF_OK)
         goto out;
     say_frame(&w, "ListBucketResult");
-    cof_buf_printf(&c->reply->body, "<MaxKeys>%llu</MaxKeys><KeyCount>%llu</KeyCount>", (unsigned long long)w.max,
+    cof_buf_printf(&c->reply->body, "<MaxKeys>%llu</MaxKeys><KeyCount>%llu</KeyCount>", (unsigned long long)w.asked,
         (unsigned long long)w.n);
     if (token.len > 0)
         cof_xml_element(&c->reply->body, "ContinuationToken", token);
-    if (after.len > 0)
+    else if (after.len > 0)
         add_name(&w, &c->reply->body, "StartAfter", after);
     if (w.more) {
         cof_base64url_add(&next, cof_buf_view(&w.last_key));
@@ -382,7 +432,7 @@ enum cof_err cof_s3_list_versions(struct cof_s3_call *c)
         !common_checks(c, &w, "max-keys", &err))
         goto out;
     if (id_marker.len > 0 && key_marker.len == 0) {
-        err = cof_s3_fail(c, 400, "InvalidArgument", "A version-id marker cannot be specified without a key marker.");
+        err = cof_s3_bad_argument(c, "version-id-marker", id_marker, "A version-id marker cannot be specified without a key marker.");
         goto out;
     }
     if (id_marker.len > 0)
@@ -416,8 +466,7 @@ static void say_upload(
     cof_buf_add_str(&w->items, "<Upload>");
     add_name(w, &w->items, "Key", key);
     cof_xml_element(&w->items, "UploadId", third);
-    cof_buf_printf(&w->items, "<Initiator><ID>%s</ID><DisplayName>%s</DisplayName></Initiator>",
-        cof_s3_owner(w->c), cof_s3_owner(w->c));
+    cof_s3_add_owner(w->c, &w->items, "Initiator");
     say_owner(w);
     cof_buf_printf(&w->items, "<StorageClass>%s</StorageClass>", cof_s3_storage_class(record));
     cof_s3_xml_date(&w->items, "Initiated", cof_s3_int(record, "created"));
@@ -426,6 +475,23 @@ static void say_upload(
         cof_xml_element(&w->items, "ChecksumType", cof_view_str(cof_s3_text(record, "sum_type")));
     }
     cof_buf_add_str(&w->items, "</Upload>");
+}
+
+/* Whether that is an upload of that key. */
+static bool is_upload(struct cof_s3_call *c, struct cof_view key, struct cof_view id, enum cof_err *err)
+{
+    json_t *record = NULL;
+    struct cof_buf row;
+
+    cof_buf_init(&row, COF_STORE_KEY_MAX);
+    cof_s3_key_of3(&row, c->bucket, key, id);
+    *err = cof_buf_err(&row) == COF_OK && cof_view_find(id, 0) == SIZE_MAX ? cof_s3_load(c->store, "s3.upload", cof_buf_view(&row), &record) :
+                                                                          COF_E_NOT_FOUND;
+    cof_buf_done(&row);
+    json_decref(record);
+    if (*err == COF_E_NOT_FOUND)
+        *err = COF_OK;
+    return *err == COF_OK && record != NULL;
 }
 
 enum cof_err cof_s3_list_uploads(struct cof_s3_call *c)
@@ -440,7 +506,13 @@ enum cof_err cof_s3_list_uploads(struct cof_s3_call *c)
     if (!cof_s3_allowed(c, "s3:ListBucketMultipartUploads", false, NULL, false, &err) ||
         !common_checks(c, &w, "max-uploads", &err))
         goto out;
-    if (key_marker.len > 0 && id_marker.len > 0)
+    if (key_marker.len == 0)
+        id_marker.len = 0; /* spec: which is not looked at then, and told as empty */
+    if (id_marker.len > 0 && !is_upload(c, key_marker, id_marker, &err)) {
+        err = err == COF_OK ? cof_s3_bad_argument(c, "upload-id-marker", id_marker, "Invalid uploadId marker") : err;
+        goto out;
+    }
+    if (id_marker.len > 0)
         cof_s3_key_of3(&w.from, c->bucket, key_marker, id_marker);
     else
         start_after(&w, key_marker);
@@ -451,10 +523,9 @@ enum cof_err cof_s3_list_uploads(struct cof_s3_call *c)
     add_name(&w, b, "KeyMarker", key_marker);
     cof_xml_element(b, "UploadIdMarker", id_marker);
     cof_buf_printf(b, "<MaxUploads>%llu</MaxUploads>", (unsigned long long)w.max);
-    if (w.more) {
-        add_name(&w, b, "NextKeyMarker", cof_buf_view(&w.last_key));
-        cof_xml_element(b, "NextUploadIdMarker", cof_view_str(w.last_third));
-    }
+    /* spec: told of every page, the last one too, and of uploads alone: both are empty where a common prefix came last */
+    add_name(&w, b, "NextKeyMarker", w.last_third[0] != '\0' ? cof_buf_view(&w.last_key) : COF_LIT(""));
+    cof_xml_element(b, "NextUploadIdMarker", cof_view_str(w.last_third));
     err = say_end(&w, "ListMultipartUploadsResult");
 out:
     walk_done(&w);

@@ -30,15 +30,17 @@ enum cof_err cof_s3_lock_enable(json_t *bucket_record)
         COF_E_MEMORY;
 }
 
-static bool invalid(struct cof_s3_call *c, const char *message)
+static bool invalid(struct cof_s3_call *c, const char *name, struct cof_view value, const char *message)
 {
-    (void)cof_s3_fail(c, 400, "InvalidArgument", message);
+    (void)cof_s3_bad_argument(c, name, value, message);
     return false;
 }
 
-static bool no_lock(struct cof_s3_call *c)
+/* spec: of what is written, one word; of what is there, two */
+static bool no_lock(struct cof_s3_call *c, bool writing)
 {
-    (void)cof_s3_fail(c, 400, "InvalidRequest", "Bucket is missing Object Lock Configuration");
+    (void)cof_s3_fail(c, 400, "InvalidRequest",
+        writing ? "Bucket is missing ObjectLockConfiguration" : "Bucket is missing Object Lock Configuration");
     return false;
 }
 
@@ -55,12 +57,12 @@ static void tell_policies(struct cof_s3_call *c, struct cof_view mode, struct co
     c->lock_days = until_ms <= c->req->now_ms ? 0 : (until_ms - c->req->now_ms + DAY_MS - 1) / DAY_MS;
 }
 
-/* A date to come. */
-static bool read_until(struct cof_s3_call *c, struct cof_view text, int64_t *ms)
+/* A date to come. name: of the header or element that it is of. */
+static bool read_until(struct cof_s3_call *c, const char *name, struct cof_view text, int64_t *ms)
 {
     if (cof_date_parse_iso(text, ms) != COF_OK)
-        return invalid(c, "The retain until date must be provided in ISO 8601 format");
-    return *ms > c->req->now_ms || invalid(c, "The retain until date must be in the future!");
+        return invalid(c, name, text, "The retain until date must be provided in ISO 8601 format");
+    return *ms > c->req->now_ms || invalid(c, name, text, "The retain until date must be in the future!");
 }
 
 /* spec: required of a PutObject with these headers, and of each into a bucket with a default retention. */
@@ -83,10 +85,10 @@ static bool read_retention(struct cof_s3_call *c, struct cof_view mode, struct c
     int64_t ms;
 
     if (mode.len == 0 || until.len == 0)
-        return invalid(c, "x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied");
+        return invalid(c, mode.len == 0 ? "x-amz-object-lock-mode" : "x-amz-object-lock-retain-until-date", (struct cof_view){NULL, 0}, "x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied");
     if (!is_mode(mode))
-        return invalid(c, "Unknown wormMode directive.");
-    if (!read_until(c, until, &ms))
+        return invalid(c, "x-amz-object-lock-mode", mode, "Unknown wormMode directive.");
+    if (!read_until(c, "x-amz-object-lock-retain-until-date", until, &ms))
         return false;
     tell_policies(c, mode, until, ms);
     if (!cof_s3_allowed(c, "s3:PutObjectRetention", true, NULL, false, err))
@@ -100,7 +102,7 @@ static bool read_retention(struct cof_s3_call *c, struct cof_view mode, struct c
 static bool read_hold(struct cof_s3_call *c, struct cof_view hold, json_t *lock, enum cof_err *err)
 {
     if (!cof_view_eq_str(hold, "ON") && !cof_view_eq_str(hold, "OFF"))
-        return invalid(c, "Legal Hold must be either of 'ON' or 'OFF'");
+        return invalid(c, "x-amz-object-lock-legal-hold", hold, "Legal Hold must be either of 'ON' or 'OFF'");
     if (!cof_s3_allowed(c, "s3:PutObjectLegalHold", true, NULL, false, err))
         return false;
     if (json_object_set_new(lock, "hold", json_boolean(cof_view_eq_str(hold, "ON"))) != 0)
@@ -119,7 +121,7 @@ bool cof_s3_lock_for_write(struct cof_s3_call *c, json_t *record, enum cof_err *
 
     *err = COF_OK;
     if (asked && !cof_s3_lock_enabled(c))
-        return no_lock(c);
+        return no_lock(c, true);
     if (is_put && (asked || cof_s3_text(json_object_get(c->bucket_record, "object_lock"), "mode")[0] != '\0') && !proved(c))
         return false;
     if (!asked)
@@ -213,12 +215,14 @@ static bool period(struct cof_view text, uint64_t max, uint64_t *out)
     return cof_parse_u64(text, max, out) == COF_OK && *out > 0;
 }
 
-static bool bad_period(struct cof_s3_call *c, const char *message)
+static bool bad_period(struct cof_s3_call *c, const struct cof_xml_node *node, const char *message)
 {
-    bool as_ceph = false;
+    bool as_ceph = false, days = cof_xml_child(node, "Days") != NULL;
 
-    if (cof_s3_setting(c->store, "as_ceph", &as_ceph) == COF_OK)
-        (void)cof_s3_fail(c, 400, as_ceph ? "InvalidRetentionPeriod" : "InvalidArgument", message);
+    if (cof_s3_setting(c->store, "as_ceph", &as_ceph) == COF_OK && as_ceph)
+        (void)cof_s3_fail(c, 400, "InvalidRetentionPeriod", message);
+    else if (!as_ceph)
+        (void)cof_s3_bad_argument(c, days ? "Days" : "Years", cof_xml_text(node, days ? "Days" : "Years"), message);
     else
         (void)cof_s3_fail(c, 500, "InternalError", "We encountered an internal error. Please try again.");
     return false;
@@ -236,9 +240,9 @@ static bool read_preset(struct cof_s3_call *c, const struct cof_xml_node *node, 
         return false;
     }
     if (!period(cof_xml_text(node, days ? "Days" : "Years"), UINT32_MAX, &n))
-        return bad_period(c, "Default retention period must be a positive integer value.");
+        return bad_period(c, node, "Default retention period must be a positive integer value.");
     if (n > (days ? DAYS_MAX : YEARS_MAX))
-        return bad_period(c, "Default retention period too large.");
+        return bad_period(c, node, "Default retention period too large.");
     return json_object_set_new(out, "mode", cof_s3_string(mode)) == 0 &&
         json_object_set_new(out, days ? "days" : "years", json_integer((json_int_t)n)) == 0;
 }
@@ -286,7 +290,7 @@ enum cof_err cof_s3_get_lock_config(struct cof_s3_call *c)
     if (!cof_s3_allowed(c, "s3:GetBucketObjectLockConfiguration", false, NULL, false, &err))
         return err;
     if (config == NULL)
-        return cof_s3_fail(c, 404, "ObjectLockConfigurationNotFoundError",
+        return cof_s3_bucket_has_none(c, "ObjectLockConfigurationNotFoundError",
             "Object Lock configuration does not exist for this bucket");
     cof_s3_xml_open(c, "ObjectLockConfiguration");
     cof_buf_add_str(b, "<ObjectLockEnabled>Enabled</ObjectLockEnabled>");
@@ -302,7 +306,7 @@ static bool find(struct cof_s3_call *c, const char *action, json_t **record, enu
 {
     if (!cof_s3_find_version(c, action, action, record, err))
         return false;
-    return cof_s3_lock_enabled(c) || no_lock(c);
+    return cof_s3_lock_enabled(c) || no_lock(c, false);
 }
 
 /* spec: a retention only grows, unless it is of GOVERNANCE and the caller bypasses it. */
@@ -344,14 +348,14 @@ enum cof_err cof_s3_put_retention(struct cof_s3_call *c)
 
     if (cof_date_parse_iso(until, &ms) == COF_OK)
         tell_policies(c, mode, until, ms);
-    if (!find(c, "s3:PutObjectRetention", &record, &err))
+    if (!cof_s3_find_version(c, "s3:PutObjectRetention", "s3:PutObjectRetention", &record, &err))
         goto out;
-    root = cof_s3_body_xml(c, "Retention", true, &err);
-    if (root == NULL)
+    root = cof_s3_body_xml(c, "Retention", true, &err); /* spec: what is no lock is told before that the bucket has none */
+    if (root == NULL || (!cof_s3_lock_enabled(c) && !no_lock(c, false)))
         goto out;
     if ((mode.len > 0 && !is_mode(mode)) || (mode.len == 0) != (until.len == 0))
         err = cof_s3_bad_xml(c);
-    else if ((mode.len == 0 || read_until(c, until, &ms)) &&
+    else if ((mode.len == 0 || read_until(c, "RetainUntilDate", until, &ms)) &&
              may_change(c, json_object_get(record, "lock"), mode, ms, &err)) {
         err = set_retention(c, record, mode, ms);
         if (err == COF_OK)
@@ -402,10 +406,10 @@ enum cof_err cof_s3_put_legal_hold(struct cof_s3_call *c)
     struct cof_view status;
     enum cof_err err;
 
-    if (!find(c, "s3:PutObjectLegalHold", &record, &err))
+    if (!cof_s3_find_version(c, "s3:PutObjectLegalHold", "s3:PutObjectLegalHold", &record, &err))
         goto out;
     root = cof_s3_body_xml(c, "LegalHold", true, &err);
-    if (root == NULL)
+    if (root == NULL || (!cof_s3_lock_enabled(c) && !no_lock(c, false)))
         goto out;
     status = cof_xml_text(root, "Status");
     if (!cof_view_eq_str(status, "ON") && !cof_view_eq_str(status, "OFF")) {

@@ -25,6 +25,7 @@ void cof_s3_part_key(const char *upload, int number, char out[static 80])
 bool cof_s3_upload_load(struct cof_s3_call *c, json_t **out, enum cof_err *err)
 {
     struct cof_view id = cof_s3_param(c, "uploadId");
+    const struct cof_s3_detail details[] = {{"UploadId", id}};
     struct cof_buf key;
 
     *out = NULL;
@@ -35,9 +36,9 @@ bool cof_s3_upload_load(struct cof_s3_call *c, json_t **out, enum cof_err *err)
         cof_buf_done(&key);
     }
     if (*err == COF_E_NOT_FOUND)
-        *err = cof_s3_fail(c, 404, "NoSuchUpload",
+        *err = cof_s3_fail_of(c, 404, "NoSuchUpload",
             "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or "
-            "completed.");
+            "completed.", details, 1);
     return *out != NULL;
 }
 
@@ -132,7 +133,8 @@ bool cof_s3_part_prepare(struct cof_s3_call *c, json_t **upload, int *number, st
 
     *err = COF_OK;
     if (cof_parse_u64(cof_s3_param(c, "partNumber"), COF_S3_PARTS_MAX, &n) != COF_OK || n == 0) {
-        (void)cof_s3_fail(c, 400, "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive");
+        (void)cof_s3_bad_argument(
+            c, "partNumber", cof_s3_param(c, "partNumber"), "Part number must be an integer between 1 and 10000, inclusive");
         return false;
     }
     *number = (int)n;
@@ -147,8 +149,8 @@ bool cof_s3_part_prepare(struct cof_s3_call *c, json_t **upload, int *number, st
     }
     if (!customer && sse->mode == COF_S3_SSE_C) {
         (void)cof_s3_fail(c, 400, "InvalidRequest",
-            "The multipart upload initiate request did not request encryption with a customer-provided key. Please "
-            "resend the request without it or restart the upload.");
+            "The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate "
+            "encryption parameters.");
         return false;
     }
     return true;
@@ -206,6 +208,8 @@ enum cof_err cof_s3_part_add(struct cof_s3_call *c, const json_t *upload, const 
 {
     const json_t *sse_record = json_object_get(upload, "sse");
     struct cof_secret kek COF_SECRET_AUTO = {0};
+    bool own = intake->own.alg != COF_CHECKSUM_NONE;
+    enum cof_checksum_alg alg = own ? intake->own.alg : intake->sum.alg;
     json_t *part = NULL, *again = NULL;
     struct cof_s3_segment segment;
     char key[80], etag[40], quoted[80];
@@ -226,8 +230,8 @@ enum cof_err cof_s3_part_add(struct cof_s3_call *c, const json_t *upload, const 
         return err;
     part = json_pack("{s:i, s:I, s:s, s:I, s:{s:i, s:I, s:s, s:s}, s:s, s:o}", "n", number, "size", (json_int_t)intake->size, "etag", etag,
         "modified", (json_int_t)c->req->now_ms, "segment", "n", segment.n, "size", (json_int_t)segment.size, "blob", segment.blob.text, "key",
-        segment.key, "sum_alg", cof_checksum_name(intake->sum.alg),
-        "sum", cof_s3_base64(digests->sum, cof_checksum_size(intake->sum.alg)));
+        segment.key, "sum_alg", cof_checksum_name(alg),
+        "sum", cof_s3_base64(own ? digests->own : digests->sum, cof_checksum_size(alg)));
     cof_s3_part_key(cof_s3_text(upload, "upload"), number, key);
     err = part == NULL ? COF_E_MEMORY : replace_part(c, key, part);
     if (err == COF_OK) {
@@ -235,8 +239,15 @@ enum cof_err cof_s3_part_add(struct cof_s3_call *c, const json_t *upload, const 
         cof_s3_etag(part, quoted);
         cof_headers_set(&c->reply->headers, "ETag", quoted);
         cof_s3_sse_headers(c, sse_record);
-        if (told && intake->sum.alg != COF_CHECKSUM_NONE)
-            cof_headers_set(&c->reply->headers, cof_s3_sum_header(intake->sum.alg), cof_s3_text(part, "sum"));
+        if (told && intake->sum.alg != COF_CHECKSUM_NONE) {
+            json_t *sum = cof_s3_base64(digests->sum, cof_checksum_size(intake->sum.alg));
+
+            if (sum == NULL)
+                err = COF_E_MEMORY;
+            else
+                cof_headers_set(&c->reply->headers, cof_s3_sum_header(intake->sum.alg), json_string_value(sum));
+            json_decref(sum);
+        }
     }
     json_decref(part);
     return err;
@@ -342,6 +353,7 @@ struct part_list {
     uint64_t max, n, after;
     int last;
     bool more;
+    bool sums; /* told of uploads begun with an algorithm alone */
 };
 
 static bool list_part(void *arg, struct cof_view key, struct cof_view value)
@@ -367,7 +379,8 @@ static bool list_part(void *arg, struct cof_view key, struct cof_view value)
         cof_xml_element(list->out, "ETag", cof_view_str(etag));
         cof_buf_printf(list->out, "<Size>%lld</Size>", (long long)cof_s3_int(part, "size"));
         (void)snprintf(name, sizeof name, "Checksum%s", cof_s3_text(part, "sum_alg"));
-        cof_xml_element(list->out, name, cof_view_str(cof_s3_text(part, "sum")));
+        if (list->sums)
+            cof_xml_element(list->out, name, cof_view_str(cof_s3_text(part, "sum")));
         cof_buf_add_str(list->out, "</Part>");
     }
     json_decref(part);
@@ -388,6 +401,7 @@ enum cof_err cof_s3_list_parts(struct cof_s3_call *c)
     if (!cof_s3_param_number(c, "max-parts", 1000, 1000, &list.max) ||
         !cof_s3_param_number(c, "part-number-marker", COF_S3_PARTS_MAX, 0, &list.after))
         goto out;
+    list.sums = cof_s3_is(upload, "sum_asked");
     err = c->store->scan(
         c->store->ctx, "s3.part", cof_view_str(cof_s3_text(upload, "upload")), COF_LIT(""), SIZE_MAX, list_part, &list);
     if (err != COF_OK)

@@ -91,7 +91,7 @@ static bool read_acl(struct cof_s3_call *c, const json_t *bucket_record, const c
                                        : refuse(c, 501, "NotImplemented", "ACL grants are not implemented; a canned ACL is.");
     *out = find_canned(name);
     if (*out == NULL || (!object && !(*out)->for_bucket))
-        return refuse(c, 400, "InvalidArgument", "The ACL is not valid");
+        return cof_s3_bad_header(c, "x-amz-acl", "") != COF_OK; /* spec: without a message */
     if (enforced(bucket_record) && strcmp((*out)->name, "private") != 0 && !(*out)->full)
         return refuse(c, 400, "AccessControlListNotSupported", "The bucket does not allow ACLs");
     *err = cof_s3_block_of(c, &block);
@@ -124,10 +124,15 @@ bool cof_s3_owner_for_bucket(struct cof_s3_call *c, const char *preset, json_t *
 {
     struct cof_view asked = cof_s3_header(c, "x-amz-object-ownership"), name = cof_s3_header(c, "x-amz-acl");
     const struct canned *acl = NULL;
+    char message[160];
 
     *err = COF_OK;
-    if (asked.len > 0 && !ownership_ok(asked))
-        return refuse(c, 400, "InvalidArgument", "Invalid x-amz-object-ownership header");
+    if (cof_headers_count(&c->req->head->headers, "x-amz-object-ownership") > 0 && !ownership_ok(asked)) {
+        (void)snprintf(message, sizeof message, "Invalid x-amz-object-ownership header: %.*s", asked.len > 100 ? 100 : (int)asked.len,
+            asked.len == 0 ? "" : (const char *)asked.data);
+        (void)cof_s3_bad_argument(c, "x-amz-object-ownership", (struct cof_view){NULL, 0}, message);
+        return false;
+    }
     if (json_object_set_new(record, "ownership", asked.len > 0 ? cof_s3_string(asked) : json_string(preset)) != 0) {
         *err = COF_E_MEMORY;
         return false;
@@ -212,7 +217,7 @@ static void say_grant(struct cof_buf *b, const char *type, const char *id, const
     if (strcmp(type, "Group") == 0)
         cof_buf_printf(b, "<URI>%s</URI>", id);
     else
-        cof_buf_printf(b, "<ID>%s</ID><DisplayName>%s</DisplayName>", id, id);
+        cof_buf_printf(b, "<ID>%s</ID>", id);
     cof_buf_printf(b, "</Grantee><Permission>%s</Permission></Grant>", permission);
 }
 
@@ -245,7 +250,7 @@ enum cof_err cof_s3_get_acl(struct cof_s3_call *c)
     }
     owner = cof_s3_object_owner(c, record);
     cof_s3_xml_open(c, "AccessControlPolicy");
-    cof_buf_printf(&c->reply->body, "<Owner><ID>%s</ID><DisplayName>%s</DisplayName></Owner><AccessControlList>", owner, owner);
+    cof_buf_printf(&c->reply->body, "<Owner><ID>%s</ID></Owner><AccessControlList>", owner);
     say_grants(c, enforced(c->bucket_record) ? &canned[0] : acl_of(object ? record : c->bucket_record), owner);
     cof_buf_add_str(&c->reply->body, "</AccessControlList>");
     json_decref(record);
@@ -272,13 +277,17 @@ enum cof_err cof_s3_put_acl(struct cof_s3_call *c)
 {
     bool object = c->level == COF_S3_OBJECT;
     const char *action = object ? "s3:PutObjectAcl" : "s3:PutBucketAcl";
+    const struct cof_s3_detail missing[] = {{"MissingHeaderName", COF_LIT("x-amz-acl")}};
     const struct canned *acl = NULL;
     json_t *record = NULL;
     enum cof_err err = COF_OK;
 
     if (object ? !cof_s3_find_version(c, action, "s3:PutObjectVersionAcl", &record, &err)
-               : !cof_s3_allowed(c, action, false, NULL, false, &err))
+               : !cof_s3_allowed(c, action, false, NULL, false, &err)) {
+        if (object)
+            err = cof_s3_marker_told(c, err);
         goto out;
+    }
     if (!read_acl(c, c->bucket_record, action, object, &acl, &err))
         goto out;
     if (acl == NULL && c->req->body.len > 0 && says_private(c, cof_s3_object_owner(c, record)))
@@ -289,7 +298,7 @@ enum cof_err cof_s3_put_acl(struct cof_s3_call *c)
         err = enforced(c->bucket_record)
             ? cof_s3_fail(c, 400, "AccessControlListNotSupported", "The bucket does not allow ACLs")
             : c->req->body.len == 0
-            ? cof_s3_fail(c, 400, "MissingSecurityHeader", "Your request was missing a required header")
+            ? cof_s3_fail_of(c, 400, "MissingSecurityHeader", "Your request was missing a required header", missing, 1)
             : cof_s3_fail(c, 501, "NotImplemented", "ACL grants are not implemented; a canned ACL is.");
         goto out;
     }
@@ -311,7 +320,7 @@ enum cof_err cof_s3_get_ownership(struct cof_s3_call *c)
     if (!cof_s3_allowed(c, "s3:GetBucketOwnershipControls", false, NULL, false, &err))
         return err;
     if (ownership[0] == '\0')
-        return cof_s3_fail(c, 404, "OwnershipControlsNotFoundError", "The bucket ownership controls were not found");
+        return cof_s3_bucket_has_none(c, "OwnershipControlsNotFoundError", "The bucket ownership controls were not found");
     cof_s3_xml_open(c, "OwnershipControls");
     cof_buf_printf(&c->reply->body, "<Rule><ObjectOwnership>%s</ObjectOwnership></Rule>", ownership);
     return cof_s3_xml_close(c, "OwnershipControls");

@@ -17,7 +17,7 @@ enum cof_err cof_s3_get_policy(struct cof_s3_call *c)
     if (!cof_s3_allowed(c, "s3:GetBucketPolicy", false, NULL, false, &err))
         return err;
     if (c->policy.len == 0)
-        return cof_s3_fail(c, 404, "NoSuchBucketPolicy", "The bucket policy does not exist");
+        return cof_s3_bucket_has_none(c, "NoSuchBucketPolicy", "The bucket policy does not exist");
     cof_reply_set(c->reply, 200, "application/json", cof_buf_view(&c->policy));
     return COF_OK;
 }
@@ -32,7 +32,7 @@ enum cof_err cof_s3_get_policy_status(struct cof_s3_call *c)
     if (c->policy.len == 0)
         err = cof_s3_setting(c->store, "as_ceph", &as_ceph);
     if (err == COF_OK && c->policy.len == 0 && !as_ceph)
-        return cof_s3_fail(c, 404, "NoSuchBucketPolicy", "The bucket policy does not exist");
+        return cof_s3_bucket_has_none(c, "NoSuchBucketPolicy", "The bucket policy does not exist");
     if (err == COF_OK)
         err = cof_s3_has_public_policy(c, &is_public);
     if (err != COF_OK)

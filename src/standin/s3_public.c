@@ -54,7 +54,7 @@ enum cof_err cof_s3_has_public_policy(struct cof_s3_call *c, bool *out)
 static enum cof_err say(struct cof_s3_call *c, const json_t *block)
 {
     if (block == NULL)
-        return cof_s3_fail(c, 404, "NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found");
+        return cof_s3_bucket_has_none(c, "NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found");
     cof_s3_xml_open(c, "PublicAccessBlockConfiguration");
     for (size_t i = 0; i < N_SWITCHES; i++)
         cof_xml_element(&c->reply->body, switches[i].element,

@@ -144,13 +144,20 @@ bool cof_s3_tag_ok(struct cof_view key, struct cof_view value)
         tag_chars_ok(value) && !cof_view_starts(key, COF_LIT("aws:"));
 }
 
+enum cof_err cof_s3_bad_tag(struct cof_s3_call *c, struct cof_view key, struct cof_view value, const char *message)
+{
+    const struct cof_s3_detail details[] = {{"TagKey", key}, {"TagValue", value}};
+
+    return cof_s3_fail_of(c, 400, "InvalidTag", message, details, 2);
+}
+
 /* Whether the tag may be added; if not, the reply says why. */
 static bool tag_or_told(struct cof_s3_call *c, const json_t *tags, struct cof_view name, struct cof_view value)
 {
     if (!cof_s3_tag_ok(name, COF_LIT("")))
-        (void)cof_s3_fail(c, 400, "InvalidTag", "The TagKey you have provided is invalid");
+        (void)cof_s3_bad_tag(c, name, (struct cof_view){NULL, 0}, "The TagKey you have provided is invalid");
     else if (!cof_s3_tag_ok(name, value))
-        (void)cof_s3_fail(c, 400, "InvalidTag", "The TagValue you have provided is invalid");
+        (void)cof_s3_bad_tag(c, name, value, "The TagValue you have provided is invalid");
     else if (json_object_size(tags) == COF_S3_TAGS_MAX)
         (void)cof_s3_fail(c, 400, "BadRequest", "Object tags cannot be greater than 10");
     else
@@ -160,7 +167,7 @@ static bool tag_or_told(struct cof_s3_call *c, const json_t *tags, struct cof_vi
 
 bool cof_s3_put_tags(struct cof_s3_call *c, struct cof_view text, json_t **out, enum cof_err *err)
 {
-    struct cof_view raw_name, raw_value;
+    struct cof_view raw_name, raw_value, whole = text;
     struct cof_buf name, value;
     bool good = true, told = false;
 
@@ -172,14 +179,14 @@ bool cof_s3_put_tags(struct cof_s3_call *c, struct cof_view text, json_t **out, 
         cof_buf_reset(&name);
         cof_buf_reset(&value);
         good = cof_uri_decode(raw_name, true, &name) == COF_OK && cof_uri_decode(raw_value, true, &value) == COF_OK &&
-            name.len > 0 && json_object_get(*out, cof_buf_cstr(&name)) == NULL;
+            name.len > 0 && cof_view_find(raw_value, '=') == SIZE_MAX && json_object_get(*out, cof_buf_cstr(&name)) == NULL;
         told = good && !tag_or_told(c, *out, cof_buf_view(&name), cof_buf_view(&value));
         good = good && !told;
         if (good && !set_text(*out, cof_buf_cstr(&name), cof_buf_view(&value)))
             *err = COF_E_MEMORY;
     }
     if (!good && !told)
-        (void)cof_s3_fail(c, 400, "InvalidArgument",
+        (void)cof_s3_bad_argument(c, "x-amz-tagging", whole,
             "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag "
             "name duplicates.");
     cof_buf_done(&name);
@@ -202,7 +209,11 @@ static bool class_ok(struct cof_s3_call *c)
     for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++)
         if (given.len == 0 || cof_view_eq_str(given, classes[i]))
             return true;
-    (void)cof_s3_fail(c, 400, "InvalidStorageClass", "The storage class you specified is not valid");
+    {
+        const struct cof_s3_detail details[] = {{"StorageClassRequested", given}};
+
+        (void)cof_s3_fail_of(c, 400, "InvalidStorageClass", "The storage class you specified is not valid", details, 1);
+    }
     return false;
 }
 

@@ -15,6 +15,8 @@
 bool cof_s3_put_fields(struct cof_s3_call *call, json_t *record, enum cof_err *err);
 /* tag=value&... into a fresh object. */
 bool cof_s3_put_tags(struct cof_s3_call *call, struct cof_view text, json_t **out, enum cof_err *err);
+/* InvalidTag with TagKey and, where value has data, TagValue. */
+enum cof_err cof_s3_bad_tag(struct cof_s3_call *call, struct cof_view key, struct cof_view value, const char *message);
 bool cof_s3_tag_ok(struct cof_view key, struct cof_view value);
 
 /* The checksum that the request promises. */
@@ -38,5 +40,8 @@ struct cof_s3_told {
 };
 /* ETag, version, encryption and checksum headers. */
 void cof_s3_put_headers(struct cof_s3_call *call, const struct cof_s3_told *told);
+
+/* <Tags> of a bucket to be, into a fresh object. False: the reply holds the error (or *err). */
+bool cof_s3_tags_of_new_bucket(struct cof_s3_call *call, const struct cof_xml_node *set, json_t **out, enum cof_err *err);
 
 #endif

@@ -17,16 +17,38 @@ void cof_s3_sse_done(struct cof_s3_sse *sse)
     *sse = (struct cof_s3_sse){0};
 }
 
+#define SSE_HEADER "x-amz-server-side-encryption"
+
 static bool invalid(struct cof_s3_call *c, const char *code, const char *message)
 {
     (void)cof_s3_fail(c, 400, code, message);
     return false;
 }
 
+/* spec: whatever header of a customer's key it is about, it is told of this one */
+static bool bad_sse(struct cof_s3_call *c, const char *code, struct cof_view value, const char *message)
+{
+    const struct cof_s3_detail details[] = {{"ArgumentName", COF_LIT(SSE_HEADER)}, {"ArgumentValue", value}};
+
+    (void)cof_s3_fail_of(c, 400, code, message, details, 2);
+    return false;
+}
+
+static enum cof_err wrong_key(struct cof_s3_call *c)
+{
+    return cof_s3_fail(c, 403, "AccessDenied", NEEDS_KEY "the correct secret key.");
+}
+
+static bool is_read(const struct cof_s3_call *c)
+{
+    return cof_view_eq_str(c->req->head->method, "GET") || cof_view_eq_str(c->req->head->method, "HEAD");
+}
+
 /* The key's three headers agree with each other. */
 static bool read_customer(
     struct cof_s3_call *c, struct cof_view algorithm, struct cof_view key, struct cof_view md5, struct cof_s3_sse *out)
 {
+    struct cof_view none = {NULL, 0};
     struct cof_buf bytes, given;
     uint8_t digest[16];
     bool good = false;
@@ -38,21 +60,23 @@ static bool read_customer(
             "Requests specifying Server Side Encryption with Customer provided keys must be made over a secure "
             "connection.");
     else if (algorithm.len == 0)
-        (void)invalid(c, "InvalidArgument", NEEDS_KEY "a valid encryption algorithm.");
+        (void)bad_sse(c, "InvalidArgument", none, NEEDS_KEY "a valid encryption algorithm.");
     else if (!cof_view_eq_str(algorithm, "AES256"))
-        (void)invalid(c, "InvalidEncryptionAlgorithmError",
+        (void)bad_sse(c, "InvalidEncryptionAlgorithmError", algorithm,
             "The Encryption request you specified is not valid. Supported value: AES256.");
     else if (key.len == 0)
-        (void)invalid(c, "InvalidArgument", NEEDS_KEY "an appropriate secret key.");
+        (void)bad_sse(c, "InvalidArgument", none, NEEDS_KEY "an appropriate secret key.");
     else if (md5.len == 0)
-        (void)invalid(c, "InvalidArgument", NEEDS_KEY "the client calculated MD5 of the secret key.");
-    else if (cof_base64_decode(key, &bytes) != COF_OK || bytes.len != 32)
-        (void)invalid(c, "InvalidArgument", "The secret key was invalid for the specified algorithm.");
+        (void)bad_sse(c, "InvalidArgument", none, NEEDS_KEY "the client calculated MD5 of the secret key.");
+    else if ((cof_base64_decode(key, &bytes) != COF_OK || bytes.len != 32) && is_read(c))
+        (void)wrong_key(c);
+    else if (bytes.len != 32)
+        (void)bad_sse(c, "InvalidArgument", none, "The secret key was invalid for the specified algorithm.");
     else if (cof_base64_decode(md5, &given) != COF_OK || given.len != sizeof digest ||
              cof_hash_once(COF_MD5, cof_buf_view(&bytes), digest) != COF_OK ||
              !cof_equal_ct(cof_buf_view(&given), cof_view_of(digest, sizeof digest)))
-        (void)invalid(
-            c, "InvalidArgument", "The calculated MD5 hash of the key did not match the hash that was provided.");
+        (void)bad_sse(
+            c, "InvalidArgument", none, "The calculated MD5 hash of the key did not match the hash that was provided.");
     else
         good = cof_secret_set(&out->customer, cof_buf_view(&bytes)) == COF_OK;
     out->mode = COF_S3_SSE_C;
@@ -139,12 +163,12 @@ bool cof_s3_sse_for_write(struct cof_s3_call *c, struct cof_s3_sse *out, enum co
     if (!not_blocked(c, err))
         return false;
     if (kind.len > 0 && names_customer_key(c))
-        return invalid(c, "InvalidArgument",
+        return bad_sse(c, "InvalidArgument", kind,
             "Server Side Encryption with Customer provided key is incompatible with the encryption method specified");
     if (!cof_s3_sse_for_read(c, false, out))
         return false;
     if (of_kms && !cof_view_eq_str(kind, "aws:kms") && !cof_view_eq_str(kind, "aws:kms:dsse"))
-        return invalid(c, "InvalidArgument",
+        return bad_sse(c, "InvalidArgument", kind,
             "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms");
     if (out->mode == COF_S3_SSE_C)
         return true;
@@ -156,7 +180,7 @@ bool cof_s3_sse_for_write(struct cof_s3_call *c, struct cof_s3_sse *out, enum co
     if (cof_view_eq_str(kind, "AES256"))
         return true;
     if (!cof_view_eq_str(kind, "aws:kms:dsse"))
-        return invalid(c, "InvalidArgument", "The encryption method specified is not supported");
+        return bad_sse(c, "InvalidArgument", kind, "The encryption method specified is not supported");
     (void)cof_s3_fail(c, 501, "NotImplemented", "Dual-layer server-side encryption is not implemented.");
     return false;
 }
@@ -382,7 +406,7 @@ static bool open_customer(struct cof_s3_call *c, const json_t *record, const str
         *err = cof_s3_setting(c->store, "as_ceph", &as_ceph);
         if (*err == COF_OK)
             *err = as_ceph ? cof_s3_fail(c, 400, "InvalidRequest", "The customer key is not the object's.") :
-                             cof_s3_fail(c, 403, "AccessDenied", "Access Denied");
+                             wrong_key(c);
         return false;
     }
     kek->len = 32;

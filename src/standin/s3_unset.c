@@ -42,7 +42,7 @@ enum cof_err cof_s3_get_unset(struct cof_s3_call *c)
     if (!cof_s3_allowed(c, unset[i].action, false, NULL, false, &err))
         return err;
     if (unset[i].code != NULL)
-        return cof_s3_fail(c, 404, unset[i].code, unset[i].message);
+        return cof_s3_bucket_has_none(c, unset[i].code, unset[i].message);
     if (cof_s3_has_param(c, "id")) /* one of many of a kind */
         return cof_s3_fail(c, 404, "NoSuchConfiguration", "The specified configuration does not exist.");
     cof_s3_xml_open(c, unset[i].root);

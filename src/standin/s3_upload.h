@@ -21,6 +21,7 @@ struct cof_s3_intake {
     struct cof_aside_digest *beside;
     struct cof_hash *sha256; /* when the payload's hash was signed */
     struct cof_checksum sum;
+    struct cof_checksum own; /* S3's own of a part, where the client brought another; else of nothing */
     uint64_t size;
 };
 
@@ -35,7 +36,7 @@ COF_MUST_USE enum cof_err cof_s3_intake_add(struct cof_s3_intake *in, struct cof
 void cof_s3_intake_done(struct cof_s3_intake *in);
 
 struct cof_s3_digests {
-    uint8_t md5[16], sha256[32], sum[COF_CHECKSUM_MAX];
+    uint8_t md5[16], sha256[32], sum[COF_CHECKSUM_MAX], own[COF_CHECKSUM_MAX];
 };
 COF_MUST_USE enum cof_err cof_s3_intake_digests(struct cof_s3_intake *in, struct cof_s3_digests *out);
 /* What a segment's record says. */

@@ -86,6 +86,8 @@ def buckets(w):
         w.refused(f'a name that S3 keeps: {name}', 400, 'InvalidBucketName', w.s3.create_bucket, Bucket=name)
     w.refused('us-east-1 is no location', 400, 'InvalidLocationConstraint', w.s3.create_bucket, Bucket='far',
               CreateBucketConfiguration={'LocationConstraint': 'us-east-1'})
+    w.refused('nor is what is formed like none', 400, 'InvalidLocationConstraint', w.s3.create_bucket, Bucket='far',
+              CreateBucketConfiguration={'LocationConstraint': 'somewhere'})
     w.refused('nor is another region', 400, 'IllegalLocationConstraintException', w.s3.create_bucket, Bucket='far',
               CreateBucketConfiguration={'LocationConstraint': 'eu-west-1'})
     for n in (0, 10001):
@@ -152,7 +154,8 @@ def completions(w):
             ('a checksum of other bytes', 'InvalidPart', complete(ChecksumSHA256='A' * 43 + '=')),
             ('the other type', 'InvalidRequest', complete({'ChecksumType': 'FULL_OBJECT'}))):
         w.refused(f'a completion with {name}', 400, code, **args)
-    for body in (b'', b'<Foo/>', b'<CompleteMultipartUpload/>'):
+    w.refused_raw('a completion without a body', 400, 'InvalidRequest', 'POST', f'/bkt/joined?uploadId={up}')
+    for body in (b'<Foo/>', b'<CompleteMultipartUpload/>'):
         w.refused_raw(f'a completion by {body!r}', 400, 'MalformedXML', 'POST', f'/bkt/joined?uploadId={up}', body)
     args = complete()
     told = args.pop('call')(**args)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """coffer-local's S3 judged by the AWS CLI: cp, mv, sync, presign, parts, and some of s3api, plain and over TLS. Skipped where there is no
 aws command."""
-import filecmp, json, os, shutil, ssl, subprocess, sys, urllib.error, urllib.request
+import filecmp, json, os, shutil, ssl, subprocess, sys, time, urllib.error, urllib.request
 from pathlib import Path
 
 sys.path.insert(0, str(Path(os.environ['COFFER_SOURCE']) / 'tests' / 'tools'))
@@ -42,6 +42,7 @@ def files(aws):
         path = d / 'up' / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(os.urandom(size))
+        os.utime(path, (time.time() - 60,) * 2)  # S3's dates have no fractions: of the same second, a file would be newer than its object
     aws('s3', 'sync', 'up', f'{b}/x', '--only-show-errors')
     listed = aws('s3', 'ls', '--recursive', b)
     assert all(f'x/{n}' in listed for n in ('a/small', 'a/b/empty', 'large ä')), listed

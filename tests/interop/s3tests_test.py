@@ -50,7 +50,7 @@ def python():
     for path in (None, '/usr/lib/python3/dist-packages'):
         env = dict(os.environ, PYTHONDONTWRITEBYTECODE='1', **({'PYTHONPATH': path} if path else {}))
         for exe in (sys.executable, shutil.which('python3') or 'python3'):
-            if subprocess.run([exe, '-c', 'import boto3, pytest, munch, requests, isodate'], env=env, capture_output=True).returncode == 0:
+            if subprocess.run([exe, '-c', 'import boto3, pytest, munch, requests, isodate, pytz'], env=env, capture_output=True).returncode == 0:
                 return exe, env
     return None
 
@@ -186,7 +186,7 @@ def main():
     if not LOCAL.exists():
         skip_all(f'{LOCAL} is not built')
     if python() is None:
-        skip_all('no python3 with boto3, pytest, munch, requests and isodate')
+        skip_all('no python3 with boto3, pytest, munch, requests, isodate and pytz')
     groups, out = collect(suite), left_out()
     wanted = [t for t, g in groups.items() if g in (a.group or GROUPS) and re.search(a.match, t)]
     running = [t for t in wanted if a.all or out.get(t, ('as Ceph',))[0] == 'as Ceph']

@@ -64,6 +64,22 @@ static const struct kind kinds[] = {
         "<NextUploadIdMarker>", "</NextUploadIdMarker>", "upload-id-marker"},
 };
 
+static void last_between(const char *text, const char *from, const char *to, char *out, size_t size)
+{
+    while ((text = strstr(text, from)) != NULL)
+        assert_true(between(text++, from, to, out, size));
+}
+
+/* In a listing's URL encoding a space is a plus sign, in a query it is none. */
+static void spaces(char *text, size_t size)
+{
+    for (char *at = strchr(text, '+'); at != NULL; at = strchr(at, '+')) {
+        assert_true(strlen(text) + 3 <= size);
+        memmove(at + 3, at + 1, strlen(at + 1) + 1);
+        memcpy(at, "%20", 3);
+    }
+}
+
 static void page_through(struct fixture *f, const struct kind *k, const char *prefix, const char *delimiter, int max)
 {
     char target[4000], marker[2000] = "", marker2[200] = "";
@@ -110,6 +126,9 @@ static void page_through(struct fixture *f, const struct kind *k, const char *pr
         }
         if (k->next2 != NULL)
             (void)between((const char *)a.body.data, k->next2, k->next2_end, marker2, sizeof marker2);
+        if (marker[0] == '\0') /* spec: of uploads, a common prefix that came last is no marker; who goes on says it as one */
+            last_between((const char *)a.body.data, "<CommonPrefixes><Prefix>", "</Prefix>", marker, sizeof marker);
+        spaces(marker, sizeof marker);
         answer_done(&a);
     }
     if (!cof_view_eq(cof_buf_view(&whole), cof_buf_view(&items)) || !cof_view_eq(cof_buf_view(&groups), cof_buf_view(&group_pages)))

@@ -30,11 +30,13 @@ static void objects_have_tags(void **state)
     call(&f, "PUT", "/bbb/k?tagging", "", TAGS(FIVE("a") FIVE("b")), 200, NULL);
     call(&f, "PUT", "/bbb/k?tagging", "", TAGS(FIVE("a") FIVE("b") TAG("c", "")), 400, "Object tags cannot be greater than 10");
     call(&f, "PUT", "/bbb/k?tagging", "", TAGS(TAG("a", "1") TAG("a", "2")), 400, "multiple Tags with the same key");
-    call(&f, "PUT", "/bbb/k?tagging", "", TAGS(TAG("", "1")), 400, "TagKey");
-    call(&f, "PUT", "/bbb/k?tagging", "", TAGS(TAG("aws:x", "1")), 400, "TagKey");
-    call(&f, "PUT", "/bbb/k?tagging", "", TAGS(TAG("a;b", "1")), 400, "TagKey");
-    call(&f, "PUT", "/bbb/k?tagging", "", TAGS(TAG("a", "{}")), 400, "TagValue");
-    call(&f, "PUT", "/bbb/k?tagging", "", "<Tagging/>", 400, "MalformedXML");
+    call(&f, "PUT", "/bbb/k?tagging", "", TAGS(TAG("", "1")), 400, "MalformedXML");
+    call(&f, "PUT", "/bbb/k?tagging", "", TAGS("<Tag><Key>a</Key></Tag>"), 400, "MalformedXML");
+    call(&f, "PUT", "/bbb/k?tagging", "", TAGS(TAG("aws:x", "1")), 400, "Your TagKey cannot be prefixed with aws:</Message><TagKey>aws:x</TagKey>");
+    call(&f, "PUT", "/bbb/k?tagging", "", TAGS(TAG("a;b", "1")), 400, "<TagKey>a;b</TagKey>");
+    call(&f, "PUT", "/bbb/k?tagging", "", TAGS(TAG("a", "{}")), 400, "<TagKey>a</TagKey><TagValue>{}</TagValue>");
+    call(&f, "PUT", "/bbb/k?tagging", "", "<Tagging/>", 200, NULL); /* spec: no tags */
+    call(&f, "PUT", "/bbb/t", "x-amz-tagging: a=b,c=d", "x", 400, "<ArgumentName>x-amz-tagging</ArgumentName><ArgumentValue>a=b,c=d<");
     call(&f, "PUT", "/bbb/k?tagging", "content-md5: AAAAAAAAAAAAAAAAAAAAAA==", TAGS(""), 400, "BadDigest");
     memset(text, 'v', 256);
     text[256] = '\0';
@@ -45,7 +47,8 @@ static void objects_have_tags(void **state)
     call(&f, "GET", "/bbb/k?tagging", "", "", 200, "<Key>\xc3\xa4</Key>");
     call(&f, "DELETE", "/bbb/k?tagging", "", "", 204, NULL);
     call(&f, "GET", "/bbb/k?tagging", "", "", 200, "<TagSet></TagSet>");
-    call(&f, "GET", "/bbb/none?tagging", "", "", 404, "NoSuchKey");
+    call(&f, "GET", "/bbb/none?tagging", "", "", 404, "<Key>bbb/none</Key>"); /* spec: told so by this call alone */
+    call(&f, "PUT", "/bbb/none?tagging", "", TAGS(""), 404, "<Key>none</Key>");
     fixture_done(&f);
 }
 
@@ -54,9 +57,12 @@ static void buckets_have_tags(void **state)
     struct fixture f;
 
     fixture_init(&f, NULL);
-    call(&f, "GET", "/bbb?tagging", "", "", 404, "NoSuchTagSet");
+    call(&f, "GET", "/bbb?tagging", "", "", 404, "NoSuchTagSet</Code><Message>The TagSet does not exist</Message><BucketName>bbb<");
+    call(&f, "PUT", "/bbb?tagging", "", TAGS(TAG("aws:x", "")), 400, "System tags cannot be added/updated by requester");
     call(&f, "PUT", "/bbb?tagging", "", TAGS(FIVE("a") FIVE("b") FIVE("c")), 204, NULL);
     call(&f, "GET", "/bbb?tagging", "", "", 200, TAG("c5", ""));
+    call(&f, "PUT", "/bbb?tagging", "", TAGS(""), 204, NULL);
+    call(&f, "GET", "/bbb?tagging", "", "", 404, "NoSuchTagSet"); /* spec: an empty set is none */
     call(&f, "DELETE", "/bbb?tagging", "", "", 204, NULL);
     call(&f, "GET", "/bbb?tagging", "", "", 404, "NoSuchTagSet");
     fixture_done(&f);
