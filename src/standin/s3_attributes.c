@@ -62,7 +62,7 @@ static bool read_number(struct cof_s3_call *c, const char *header, uint64_t max,
     return false;
 }
 
-/* <ChecksumSHA256>value</ChecksumSHA256>, without the count of parts that the composite has elsewhere. */
+/* <ChecksumSHA256>value</ChecksumSHA256>. spec: without the count of parts that a composite ends in elsewhere */
 static void say_sum(struct cof_buf *b, const char *alg, struct cof_view value)
 {
     char name[40];
@@ -70,10 +70,10 @@ static void say_sum(struct cof_buf *b, const char *alg, struct cof_view value)
     if (alg[0] == '\0' || value.len == 0)
         return;
     (void)snprintf(name, sizeof name, "Checksum%s", alg);
-    cof_xml_element(b, name, value);
+    cof_xml_element(b, name, cof_view_sub(value, 0, cof_view_find(value, '-')));
 }
 
-/* spec: of parts that nobody asked checksums of, only how many they are */
+/* spec: of parts without a composite checksum, only how many they are */
 static void say_parts(struct cof_buf *b, const json_t *record, uint64_t max, uint64_t after)
 {
     const json_t *parts = json_object_get(record, "parts");

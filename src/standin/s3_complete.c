@@ -141,6 +141,24 @@ static void missing_sum(const struct completion *done, uint64_t number)
     (void)cof_s3_fail(done->c, 400, "InvalidRequest", message);
 }
 
+/* A checksum of another algorithm than the upload's: it is of nothing that S3 has. */
+static bool other_sum(const struct completion *done, const struct cof_xml_node *node, uint64_t number)
+{
+    char name[40], small[16], message[160];
+
+    for (enum cof_checksum_alg alg = COF_CHECKSUM_CRC32; alg <= COF_CHECKSUM_LAST; alg++) {
+        (void)snprintf(name, sizeof name, "Checksum%s", cof_checksum_name(alg));
+        if (alg == done->alg || cof_xml_text(node, name).len == 0)
+            continue;
+        cof_s3_sum_small_name(alg, small);
+        (void)snprintf(message, sizeof message, "The %s you specified for part %llu did not match what we received.", small,
+            (unsigned long long)number);
+        (void)cof_s3_fail(done->c, 400, "BadDigest", message);
+        return true;
+    }
+    return false;
+}
+
 /* The part's segment, which from now on is the object's, and tells its checksum. */
 static bool keep_segment(struct completion *done, const json_t *part)
 {
@@ -177,7 +195,8 @@ static bool add_part(struct completion *done, const struct cof_xml_node *node, b
     if (*err != COF_OK)
         goto out;
     if (given_sum.len == 0 && cof_s3_upload_is_composite(done->upload)) {
-        missing_sum(done, number);
+        if (!other_sum(done, node, number))
+            missing_sum(done, number);
         goto out;
     }
     if (!cof_view_eq_str(bare(cof_xml_text(node, "ETag")), cof_s3_text(part, "etag")) ||
@@ -280,7 +299,7 @@ static enum cof_err make_record(struct completion *done, json_t *record)
     if (json_object_update_new(record,
             json_pack("{s:I, s:s, s:I, s:O, s:b, s:b}", "size", (json_int_t)done->size, "etag", etag, "modified",
                 (json_int_t)done->c->req->now_ms, "parts", done->parts, "multipart", 1, "part_sums",
-                cof_s3_is(done->upload, "sum_asked"))) != 0)
+                cof_s3_upload_is_composite(done->upload))) != 0)
         return COF_E_MEMORY;
     return finish_sum(done, record);
 }
@@ -316,30 +335,40 @@ static enum cof_err say_completed(struct cof_s3_call *c, const json_t *record)
     return cof_s3_xml_close(c, "CompleteMultipartUploadResult");
 }
 
+/* The mode, where the request speaks of one, is the upload's. */
+static bool type_holds(const struct completion *done)
+{
+    struct cof_view type = cof_s3_header(done->c, "x-amz-checksum-type");
+    const char *mode = done->is_full ? "FULL_OBJECT" : "COMPOSITE";
+    char message[160];
+
+    if (type.len == 0 || !cof_s3_is(done->upload, "sum_asked") || cof_view_eq_str(type, mode))
+        return true;
+    (void)snprintf(message, sizeof message,
+        "The upload was created using the %s checksum mode. The complete request must use the same checksum mode.", mode);
+    (void)cof_s3_fail(done->c, 400, "InvalidRequest", message);
+    return false;
+}
+
 /* Whole-object checks that the request may ask for. */
 static bool promised_holds(struct completion *done, const json_t *record)
 {
     const json_t *sum = json_object_get(record, "sum");
     struct cof_view want = cof_s3_header(done->c, cof_s3_sum_header(done->alg)),
-                    size = cof_s3_header(done->c, "x-amz-mp-object-size"), type = cof_s3_header(done->c, "x-amz-checksum-type");
-    char message[120];
+                    size = cof_s3_header(done->c, "x-amz-mp-object-size");
+    char message[200], alg[16];
     uint64_t n;
 
-    if (type.len > 0 && cof_s3_is(done->upload, "sum_asked") && !cof_view_eq_str(type, done->is_full ? "FULL_OBJECT" : "COMPOSITE")) {
-        (void)snprintf(message, sizeof message, "The upload was created using the %s checksum mode. The complete request must use "
-            "the same checksum mode.", done->is_full ? "FULL_OBJECT" : "COMPOSITE");
-        (void)cof_s3_fail(done->c, 400, "InvalidRequest", message);
-        return false;
-    }
     if (want.len > 0 && !cof_view_eq_str(want, cof_s3_text(sum, "value"))) {
-        (void)snprintf(message, sizeof message, "The %s you specified did not match the calculated checksum.",
-            cof_checksum_name(done->alg));
+        cof_s3_sum_small_name(done->alg, alg);
+        (void)snprintf(message, sizeof message, "The %s you specified did not match the calculated checksum.", alg);
         (void)cof_s3_fail(done->c, 400, "BadDigest", message);
         return false;
     }
     if (size.len > 0 && (cof_parse_u64(size, INT64_MAX, &n) != COF_OK || n != done->size)) {
-        (void)cof_s3_fail(done->c, 400, "InvalidRequest",
-            "The provided 'x-amz-mp-object-size' header does not match what was computed.");
+        (void)snprintf(message, sizeof message, "The provided 'x-amz-mp-object-size' header value %.*s does not match what was computed: %llu",
+            size.len > 40 ? 40 : (int)size.len, (const char *)size.data, (unsigned long long)done->size);
+        (void)cof_s3_fail(done->c, 400, "InvalidRequest", message);
         return false;
     }
     return true;
@@ -422,7 +451,7 @@ enum cof_err cof_s3_complete_upload(struct cof_s3_call *c)
         err = cof_hash_new(COF_MD5, &done.md5);
     if (err == COF_OK)
         err = cof_checksum_init(&done.sum, done.alg);
-    if (err != COF_OK || !add_parts(&done, root, &err) || !cof_s3_put_conditions(c, &err) ||
+    if (err != COF_OK || !type_holds(&done) || !add_parts(&done, root, &err) || !cof_s3_put_conditions(c, &err) ||
         !no_conflict(c, upload, &err))
         goto out;
     err = make_record(&done, record);

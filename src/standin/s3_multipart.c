@@ -95,6 +95,11 @@ enum cof_err cof_s3_create_upload(struct cof_s3_call *c)
             "CRC64NVME, MD5, SHA1, SHA256, SHA512, XXHASH128, XXHASH3, XXHASH64]");
         goto out;
     }
+    if (named.len == 0 && cof_s3_header(c, "x-amz-checksum-type").len > 0) {
+        err = cof_s3_fail(
+            c, 400, "InvalidRequest", "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.");
+        goto out;
+    }
     if (!sum_type(c, alg, &type) || !cof_s3_put_fields(c, record, &err) || !cof_s3_sse_for_write(c, &sse, &err) ||
         !cof_s3_sse_begin(c, &sse, &sse_record, &kek, &err) || !new_upload_id(c, id, &err))
         goto out;

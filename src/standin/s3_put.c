@@ -322,9 +322,9 @@ bool cof_s3_put_sum(struct cof_s3_call *c, struct cof_s3_sum *out)
             return false;
         }
         *out = (struct cof_s3_sum){alg, value, trails};
-        if (value.len > 0 && !cof_s3_sum_value_ok(alg, value))
-            return bad_value(c, cof_s3_sum_header(alg));
     }
+    if (out->value.len > 0 && !cof_s3_sum_value_ok(out->alg, out->value))
+        return bad_value(c, cof_s3_sum_header(out->alg));
     if (!sum_headers_known(c))
         return false;
     if (trailer.len > 0 && (out->alg == COF_CHECKSUM_NONE || !out->trailer)) {
