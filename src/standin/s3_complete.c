@@ -297,9 +297,9 @@ static enum cof_err make_record(struct completion *done, json_t *record)
     cof_hex_encode(md5, sizeof md5, etag);
     (void)snprintf(etag + 32, sizeof etag - 32, "-%zu", json_array_size(done->parts));
     if (json_object_update_new(record,
-            json_pack("{s:I, s:s, s:I, s:O, s:b, s:b}", "size", (json_int_t)done->size, "etag", etag, "modified",
+            json_pack("{s:I, s:s, s:I, s:O, s:b, s:b, s:b}", "size", (json_int_t)done->size, "etag", etag, "modified",
                 (json_int_t)done->c->req->now_ms, "parts", done->parts, "multipart", 1, "part_sums",
-                cof_s3_upload_is_composite(done->upload))) != 0)
+                cof_s3_upload_is_composite(done->upload), "sum_asked", cof_s3_is(done->upload, "sum_asked"))) != 0)
         return COF_E_MEMORY;
     return finish_sum(done, record);
 }
@@ -308,7 +308,8 @@ static enum cof_err say_completed(struct cof_s3_call *c, const json_t *record)
 {
     struct cof_buf *b = &c->reply->body;
     bool of_kms = strcmp(cof_s3_text(json_object_get(record, "sse"), "mode"), "aws:kms") == 0;
-    const json_t *sum = of_kms && !cof_s3_is(record, "part_sums") ? NULL : json_object_get(record, "sum"); /* spec: told by who reads it */
+    /* spec: under a KMS key, a checksum that nobody asked for is told of what is read, and not here */
+    const json_t *sum = of_kms && !cof_s3_is(record, "sum_asked") ? NULL : json_object_get(record, "sum");
     char etag[80], name[40];
 
     cof_s3_xml_open(c, "CompleteMultipartUploadResult");

@@ -261,7 +261,8 @@ static void set_sum(struct cof_s3_call *c, const json_t *record, uint64_t part)
     const char *alg = cof_s3_text(of_part ? segment : sum, "alg"), *value = cof_s3_text(of_part ? segment : sum,
         of_part ? "sum" : "value");
 
-    if (sum == NULL || value[0] == '\0' || (of_part && !cof_s3_is(record, "part_sums")) || !cof_view_eq_nocase(cof_s3_header(c, "x-amz-checksum-mode"), COF_LIT("ENABLED")))
+    if (sum == NULL || value[0] == '\0' || (of_part && !cof_s3_is(record, "part_sums")) ||
+        !cof_view_eq_nocase(cof_s3_header(c, "x-amz-checksum-mode"), COF_LIT("ENABLED")))
         return;
     cof_headers_set(&c->reply->headers, cof_s3_sum_header(cof_checksum_named(cof_view_str(alg))), value);
     cof_headers_set(&c->reply->headers, "x-amz-checksum-type", cof_s3_text(sum, "type"));

@@ -85,7 +85,8 @@ static bool read_retention(struct cof_s3_call *c, struct cof_view mode, struct c
     int64_t ms;
 
     if (mode.len == 0 || until.len == 0)
-        return invalid(c, mode.len == 0 ? "x-amz-object-lock-mode" : "x-amz-object-lock-retain-until-date", (struct cof_view){NULL, 0}, "x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied");
+        return invalid(c, mode.len == 0 ? "x-amz-object-lock-mode" : "x-amz-object-lock-retain-until-date", (struct cof_view){NULL, 0},
+            "x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied");
     if (!is_mode(mode))
         return invalid(c, "x-amz-object-lock-mode", mode, "Unknown wormMode directive.");
     if (!read_until(c, "x-amz-object-lock-retain-until-date", until, &ms))

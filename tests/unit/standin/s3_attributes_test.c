@@ -4,6 +4,9 @@
  */
 #include "standin_fixture.h"
 
+#include "base/codec.h"
+#include "crypto/checksum.h"
+
 #define PART ((size_t)5 << 20)
 
 static void call(struct fixture *f, const char *method, const char *target, const char *extra, struct cof_view body, struct answer *a)
@@ -59,37 +62,76 @@ static void cut(const struct answer *a, const char *before, char end, char *out,
     out[n] = '\0';
 }
 
-static void parts_have_checksums_of_their_own(void **state)
+/* "x-amz-checksum-crc32: VALUE" of these bytes, and <ChecksumCRC32>VALUE</ChecksumCRC32>. */
+static void sum_of(struct cof_view data, char header[60], char element[80])
 {
-    char upload[64], target[200], etags[2][64], list[1000];
+    uint8_t bytes[COF_CHECKSUM_MAX];
+    struct cof_checksum sum;
+    struct cof_buf text;
+
+    cof_buf_init(&text, 64);
+    assert_ok(cof_checksum_init(&sum, COF_CHECKSUM_CRC32));
+    assert_ok(cof_checksum_update(&sum, data));
+    assert_ok(cof_checksum_final(&sum, bytes));
+    cof_checksum_done(&sum);
+    cof_base64_add(&text, cof_view_of(bytes, 4));
+    (void)snprintf(header, 60, "x-amz-checksum-crc32: %s", cof_buf_cstr(&text));
+    (void)snprintf(element, 80, "<ChecksumCRC32>%s</ChecksumCRC32>", cof_buf_cstr(&text));
+    cof_buf_done(&text);
+}
+
+/* spec: of each part of a composite its checksum is kept; of one of the whole, no part's is told. */
+static void two_parts(struct fixture *f, bool composite, char target[200], char list[1000])
+{
+    char upload[64], etags[2][64], headers[2][60], elements[2][80];
     uint8_t *data = malloc(PART);
     struct cof_view value;
-    struct fixture f;
     struct answer a;
 
-    fixture_init(&f, NULL);
     memset(data, 'A', PART);
-    call(&f, "POST", "/bbb/k?uploads=", "x-amz-checksum-algorithm: CRC32\nx-amz-checksum-type: FULL_OBJECT", COF_LIT(""), &a);
+    call(f, "POST", "/bbb/k?uploads=",
+        composite ? "x-amz-checksum-algorithm: CRC32" : "x-amz-checksum-algorithm: CRC32\nx-amz-checksum-type: FULL_OBJECT", COF_LIT(""), &a);
     cof_buf_add_u8(&a.body, 0);
     cut(&a, "<UploadId>", '<', upload, sizeof upload);
     answer_done(&a);
     for (int i = 0; i < 2; i++) {
-        (void)snprintf(target, sizeof target, "/bbb/k?partNumber=%d&uploadId=%s", i + 1, upload);
-        call(&f, "PUT", target, "", i == 0 ? cof_view_of(data, PART) : COF_LIT("x"), &a);
+        struct cof_view body = i == 0 ? cof_view_of(data, PART) : COF_LIT("x");
+
+        sum_of(body, headers[i], elements[i]);
+        (void)snprintf(target, 200, "/bbb/k?partNumber=%d&uploadId=%s", i + 1, upload);
+        call(f, "PUT", target, headers[i], body, &a);
         assert_int_equal(a.status, 200);
         assert_true(cof_headers_get(&a.headers, "ETag", &value));
         (void)snprintf(etags[i], sizeof etags[i], "%.*s", (int)value.len, (const char *)value.data);
         answer_done(&a);
     }
-    (void)snprintf(target, sizeof target, "/bbb/k?uploadId=%s", upload);
-    (void)snprintf(list, sizeof list, "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>%s</ETag></Part>"
-        "<Part><PartNumber>2</PartNumber><ETag>%s</ETag></Part></CompleteMultipartUpload>", etags[0], etags[1]);
+    (void)snprintf(target, 200, "/bbb/k?uploadId=%s", upload);
+    (void)snprintf(list, 1000, "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>%s</ETag>%s</Part>"
+        "<Part><PartNumber>2</PartNumber><ETag>%s</ETag>%s</Part></CompleteMultipartUpload>", etags[0], elements[0], etags[1], elements[1]);
+    free(data);
     for (int again = 0; again < 2; again++) { /* a completion asked for twice is answered twice */
-        call(&f, "POST", target, "", cof_view_str(list), &a);
+        call(f, "POST", target, "", cof_view_str(list), &a);
         assert_int_equal(a.status, 200);
-        assert_true(answer_has(&a, "<ChecksumType>FULL_OBJECT</ChecksumType>"));
+        assert_true(answer_has(&a, composite ? "<ChecksumType>COMPOSITE</ChecksumType>" : "<ChecksumType>FULL_OBJECT</ChecksumType>"));
         answer_done(&a);
     }
+}
+
+static void parts_have_checksums_of_their_own(void **state)
+{
+    char target[200], list[1000];
+    struct cof_view value;
+    struct fixture f;
+    struct answer a;
+
+    fixture_init(&f, NULL);
+    two_parts(&f, false, target, list);
+    EXPECT("/bbb/k?attributes", "x-amz-object-attributes: ObjectParts", 200, "<ObjectParts><PartsCount>2</PartsCount></ObjectParts>");
+    call(&f, "GET", "/bbb/k?partNumber=2", "x-amz-checksum-mode: ENABLED", COF_LIT(""), &a);
+    assert_false(cof_headers_get(&a.headers, "x-amz-checksum-crc32", &value));
+    answer_done(&a);
+    two_parts(&f, true, target, list);
+    EXPECT("/bbb/k?attributes", "x-amz-object-attributes: Checksum", 200, "==</ChecksumCRC32><ChecksumType>COMPOSITE</ChecksumType>");
     EXPECT("/bbb/k?attributes", "x-amz-object-attributes: ObjectParts,ObjectSize", 200,
         "<PartsCount>2</PartsCount><PartNumberMarker>0</PartNumberMarker><NextPartNumberMarker>2</NextPartNumberMarker>",
         "<Part><PartNumber>2</PartNumber><Size>1</Size><ChecksumCRC32>jNwWgw==</ChecksumCRC32></Part>", "<ObjectSize>5242881</ObjectSize>");
@@ -108,7 +150,6 @@ static void parts_have_checksums_of_their_own(void **state)
     call(&f, "POST", target, "", cof_view_str(list), &a);
     assert_int_equal(a.status, 404); /* what it made is gone */
     answer_done(&a);
-    free(data);
     fixture_done(&f);
 }
 
