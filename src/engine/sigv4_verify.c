@@ -20,25 +20,33 @@ void cof_sigv4_claim_done(struct cof_sigv4_claim *claim)
     *claim = (struct cof_sigv4_claim){0};
 }
 
-static bool is_hex_signature(struct cof_view v)
+static bool is_day(struct cof_view v)
 {
-    if (v.len != COF_SIGV4_SIGNATURE)
-        return false;
     for (size_t i = 0; i < v.len; i++)
-        if (!((v.data[i] >= '0' && v.data[i] <= '9') || (v.data[i] >= 'a' && v.data[i] <= 'f')))
+        if (v.data[i] < '0' || v.data[i] > '9')
             return false;
-    return true;
+    return v.len == 8;
 }
 
 /* Access keys may hold no slash; so the scope is the last four parts. */
-static bool split_credential(struct cof_view credential, struct cof_sigv4_claim *claim)
+static bool split_credential(struct cof_view credential, struct cof_sigv4_claim *claim, enum cof_sigv4_fault *fault)
 {
-    struct cof_view rest, last;
+    enum cof_sigv4_fault before = *fault;
+    struct cof_view rest;
 
-    return cof_view_split(credential, '/', &claim->access_key_id, &rest) &&
-           cof_view_split(rest, '/', &claim->day, &rest) && cof_view_split(rest, '/', &claim->region, &rest) &&
-           cof_view_split(rest, '/', &claim->service, &last) && cof_view_eq(last, COF_LIT("aws4_request")) &&
-           claim->access_key_id.len > 0 && claim->day.len == 8 && claim->region.len > 0 && claim->service.len > 0;
+    *fault = COF_SIGV4_CREDENTIAL;
+    if (!cof_view_split(credential, '/', &claim->access_key_id, &rest) || !cof_view_split(rest, '/', &claim->day, &rest) ||
+        !cof_view_split(rest, '/', &claim->region, &rest) || !cof_view_split(rest, '/', &claim->service, &claim->terminal) ||
+        cof_view_find(claim->terminal, '/') != SIZE_MAX || claim->access_key_id.len == 0 || claim->region.len == 0 || claim->service.len == 0)
+        return false;
+    *fault = COF_SIGV4_DAY;
+    if (!is_day(claim->day))
+        return false;
+    *fault = COF_SIGV4_TERMINAL;
+    if (!cof_view_eq(claim->terminal, COF_LIT("aws4_request")))
+        return false;
+    *fault = before;
+    return true;
 }
 
 /* Lower case, sorted, each once. */
@@ -78,7 +86,7 @@ static bool signs_enough(const struct cof_http_head *head, struct cof_view names
 }
 
 /* "AWS4-HMAC-SHA256 Credential=..., SignedHeaders=..., Signature=..." in any order, spaces after commas optional. */
-static bool read_header(struct cof_view value, struct cof_sigv4_claim *claim)
+static bool read_header(struct cof_view value, struct cof_sigv4_claim *claim, enum cof_sigv4_fault *fault)
 {
     struct cof_view word, part, name, text, credential = {0};
     int seen = 0;
@@ -99,7 +107,7 @@ static bool read_header(struct cof_view value, struct cof_sigv4_claim *claim)
             return false;
         seen++;
     }
-    return seen == 3 && split_credential(credential, claim);
+    return seen == 3 && claim->signature.len > 0 && split_credential(credential, claim, fault);
 }
 
 /* Copies a decoded query parameter into the claim's text; *out is set to where it will be (offset, length). */
@@ -159,8 +167,19 @@ static bool read_query(struct cof_view query, struct cof_sigv4_claim *claim, enu
     claim->signed_headers = piece_view(text, names);
     claim->signature = piece_view(text, signature);
     claim->session_token = piece_view(text, token);
-    return cof_view_eq(piece_view(text, algorithm), COF_LIT(ALGORITHM)) &&
-           split_credential(piece_view(text, credential), claim) && read_expires(piece_view(text, expires), claim, fault);
+    *fault = COF_SIGV4_ALGORITHM;
+    if (!cof_view_eq(piece_view(text, algorithm), COF_LIT(ALGORITHM)))
+        return false;
+    *fault = COF_SIGV4_QUERY;
+    if (!split_credential(piece_view(text, credential), claim, fault))
+        return false;
+    *fault = COF_SIGV4_DATE_FORM;
+    if (cof_date_parse_amz(claim->date, &claim->time_ms) != COF_OK)
+        return false;
+    *fault = COF_SIGV4_DATE_OTHER;
+    if (!cof_view_eq(cof_view_sub(claim->date, 0, 8), claim->day))
+        return false;
+    return read_expires(piece_view(text, expires), claim, fault) && claim->signature.len > 0;
 }
 
 /* X-Amz-Date, or else Date in either of its forms. */
@@ -208,10 +227,11 @@ enum cof_err cof_sigv4_claim_read(const struct cof_http_head *head, struct cof_s
     if (!by_query && (old || cof_view_starts(header, COF_LIT("AWS "))))
         return COF_E_FORMAT;
     *fault = by_query ? COF_SIGV4_QUERY : COF_SIGV4_MALFORMED;
-    ok = by_query ? read_query(head->query, claim, fault) && cof_date_parse_amz(claim->date, &claim->time_ms) == COF_OK
-                  : read_header(header, claim) && read_date(head, claim);
-    if (!ok || !is_hex_signature(claim->signature) || !is_header_list(claim->signed_headers) ||
-        !cof_view_eq(cof_view_sub(claim->date, 0, 8), claim->day))
+    ok = by_query ? read_query(head->query, claim, fault) : read_header(header, claim, fault) && read_date(head, claim);
+    if (!ok || !is_header_list(claim->signed_headers))
+        return COF_E_FORMAT;
+    *fault = COF_SIGV4_DATE_OTHER;
+    if (!cof_view_eq(cof_view_sub(claim->date, 0, 8), claim->day))
         return COF_E_FORMAT;
     if (by_header)
         (void)cof_headers_get(&head->headers, "x-amz-security-token", &claim->session_token);

@@ -22,6 +22,12 @@ enum cof_sigv4_fault {
     COF_SIGV4_HEADERS,        /* something that must be signed is not */
     COF_SIGV4_OLD,            /* a signature of an earlier version than 4 */
     COF_SIGV4_QUERY,          /* presigned, and a parameter is missing or malformed */
+    COF_SIGV4_ALGORITHM,      /* presigned, and by another algorithm */
+    COF_SIGV4_CREDENTIAL,     /* the credential does not fall into its five parts, */
+    COF_SIGV4_DAY,            /* or its day is none, */
+    COF_SIGV4_TERMINAL,       /* or it does not end in aws4_request */
+    COF_SIGV4_DATE_FORM,      /* presigned, and X-Amz-Date is no date */
+    COF_SIGV4_DATE_OTHER,     /* the credential is of another day than the request */
     COF_SIGV4_EXPIRES,        /* presigned, and X-Amz-Expires is no number */
     COF_SIGV4_EXPIRES_NEGATIVE,
     COF_SIGV4_EXPIRES_LONG,   /* more than seven days */
@@ -33,7 +39,7 @@ enum cof_sigv4_fault {
 
 struct cof_sigv4_claim {
     struct cof_buf text; /* owns what the views below point into */
-    struct cof_view access_key_id, day, region, service, signed_headers, signature, session_token, date;
+    struct cof_view access_key_id, day, region, service, terminal, signed_headers, signature, session_token, date;
     bool presigned; /* told by parameters of the query; known of a malformed claim too */
     int64_t time_ms;
     uint64_t expires_s; /* presigned */

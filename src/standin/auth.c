@@ -4,6 +4,7 @@
 #include "base/codec.h"
 #include "crypto/hash.h"
 
+#include <stdio.h>
 #include <string.h>
 
 const struct cof_auth_code *cof_auth_code(enum cof_auth_failure failure, enum cof_auth_shape shape)
@@ -11,6 +12,8 @@ const struct cof_auth_code *cof_auth_code(enum cof_auth_failure failure, enum co
 #define INVALID_TOKEN "The security token included in the request is invalid."
 #define EXPIRED_TOKEN "The security token included in the request is expired"
 #define MALFORMED "Authorization header is malformed."
+#define QUERY_ERROR "AuthorizationQueryParametersError"
+#define HEADER_ERROR "AuthorizationHeaderMalformed"
 #define NO_DATE "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
 #define MISMATCH                                                                                                       \
     "The request signature we calculated does not match the signature you provided. Check your key and signing "       \
@@ -21,7 +24,8 @@ const struct cof_auth_code *cof_auth_code(enum cof_auth_failure failure, enum co
             [COF_AUTH_MISSING] = {{403, "AccessDenied", "Access Denied"},
                 {400, "MissingAuthenticationTokenException", "Request is missing Authentication Token"},
                 {403, "MissingAuthenticationToken", "Request is missing Authentication Token"}},
-            [COF_AUTH_MALFORMED] = {{400, "AuthorizationHeaderMalformed", "The authorization header is malformed."},
+            [COF_AUTH_MALFORMED] = {{400, HEADER_ERROR, "The authorization header is malformed; the authorization header requires three components: "
+                                       "Credential, SignedHeaders, and Signature."},
                 {400, "IncompleteSignatureException", "Authorization header is malformed."},
                 {400, "IncompleteSignature", "Authorization header is malformed."}},
             [COF_AUTH_TWICE] = {{400, "InvalidArgument", "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature "
@@ -33,6 +37,14 @@ const struct cof_auth_code *cof_auth_code(enum cof_auth_failure failure, enum co
             [COF_AUTH_QUERY] = {{400, "AuthorizationQueryParametersError", "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, "
                                        "X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters."},
                 {400, "IncompleteSignatureException", MALFORMED}, {400, "IncompleteSignature", MALFORMED}},
+            [COF_AUTH_ALGORITHM] = {{400, QUERY_ERROR, "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256\""},
+                {400, "IncompleteSignatureException", MALFORMED}, {400, "IncompleteSignature", MALFORMED}},
+            [COF_AUTH_CREDENTIAL] = {{400, HEADER_ERROR, ""}, {400, "IncompleteSignatureException", MALFORMED}, {400, "IncompleteSignature", MALFORMED}},
+            [COF_AUTH_DAY] = {{400, HEADER_ERROR, ""}, {400, "IncompleteSignatureException", MALFORMED}, {400, "IncompleteSignature", MALFORMED}},
+            [COF_AUTH_TERMINAL] = {{400, HEADER_ERROR, ""}, {400, "IncompleteSignatureException", MALFORMED}, {400, "IncompleteSignature", MALFORMED}},
+            [COF_AUTH_DATE_FORM] = {{400, QUERY_ERROR, "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""},
+                {400, "IncompleteSignatureException", MALFORMED}, {400, "IncompleteSignature", MALFORMED}},
+            [COF_AUTH_DATE_OTHER] = {{400, HEADER_ERROR, ""}, {400, "IncompleteSignatureException", MALFORMED}, {400, "IncompleteSignature", MALFORMED}},
             [COF_AUTH_EXPIRES] = {{400, "AuthorizationQueryParametersError", "X-Amz-Expires should be a number"},
                 {400, "IncompleteSignatureException", MALFORMED}, {400, "IncompleteSignature", MALFORMED}},
             [COF_AUTH_EXPIRES_NEGATIVE] = {{400, "AuthorizationQueryParametersError", "X-Amz-Expires must be non-negative"},
@@ -89,6 +101,32 @@ const struct cof_auth_code *cof_auth_code(enum cof_auth_failure failure, enum co
     return &codes[failure][shape];
 }
 
+bool cof_auth_credential_words(const struct cof_auth *a, enum cof_auth_failure failure, char *out, size_t size)
+{
+    const char *about = a->claim.presigned ? "Error parsing the X-Amz-Credential parameter; " : "The authorization header is malformed; ";
+    struct cof_view day = cof_view_sub(a->claim.day, 0, 40), end = cof_view_sub(a->claim.terminal, 0, 40), date = cof_view_sub(a->claim.date, 0, 8);
+
+    switch ((int)failure) {
+    case COF_AUTH_CREDENTIAL:
+        (void)snprintf(out, size, "%sthe Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".", about);
+        return true;
+    case COF_AUTH_DAY:
+        (void)snprintf(out, size, "%sincorrect date format \"%.*s\". This date in the credential must be in the format \"yyyyMMdd\".", about,
+            (int)day.len, day.len == 0 ? "" : (const char *)day.data);
+        return true;
+    case COF_AUTH_TERMINAL:
+        (void)snprintf(out, size, "%sincorrect terminal \"%.*s\". This endpoint uses \"aws4_request\".", about, (int)end.len,
+            end.len == 0 ? "" : (const char *)end.data);
+        return true;
+    case COF_AUTH_DATE_OTHER:
+        (void)snprintf(out, size, "%sInvalid credential date \"%.*s\". This date is not the same as X-Amz-Date: \"%.*s\".",
+            a->claim.presigned ? "" : about, (int)day.len, (const char *)day.data, (int)date.len, (const char *)date.data);
+        return true;
+    default:
+        return false;
+    }
+}
+
 static bool read_payload(const struct cof_http_head *head, struct cof_auth *a)
 {
     static const struct { const char *text; enum cof_payload kind; } kinds[] = {
@@ -124,6 +162,18 @@ static enum cof_auth_failure of_fault(enum cof_sigv4_fault fault)
         return COF_AUTH_OLD;
     case COF_SIGV4_QUERY:
         return COF_AUTH_QUERY;
+    case COF_SIGV4_ALGORITHM:
+        return COF_AUTH_ALGORITHM;
+    case COF_SIGV4_CREDENTIAL:
+        return COF_AUTH_CREDENTIAL;
+    case COF_SIGV4_DAY:
+        return COF_AUTH_DAY;
+    case COF_SIGV4_TERMINAL:
+        return COF_AUTH_TERMINAL;
+    case COF_SIGV4_DATE_FORM:
+        return COF_AUTH_DATE_FORM;
+    case COF_SIGV4_DATE_OTHER:
+        return COF_AUTH_DATE_OTHER;
     case COF_SIGV4_EXPIRES:
         return COF_AUTH_EXPIRES;
     case COF_SIGV4_EXPIRES_NEGATIVE:

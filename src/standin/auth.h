@@ -28,6 +28,12 @@ enum cof_auth_failure {
     COF_AUTH_OLD,         /* signed in an older way than version 4 */
     COF_AUTH_NO_SCHEME,   /* another Authorization than AWS's */
     COF_AUTH_QUERY,       /* presigned, and malformed */
+    COF_AUTH_ALGORITHM,   /* presigned by another algorithm */
+    COF_AUTH_CREDENTIAL,  /* not in five parts, of a day that is none, or with another end */
+    COF_AUTH_DAY,
+    COF_AUTH_TERMINAL,
+    COF_AUTH_DATE_FORM,   /* presigned, and X-Amz-Date is no date */
+    COF_AUTH_DATE_OTHER,  /* of another day than the credential */
     COF_AUTH_EXPIRES,     /* presigned, and X-Amz-Expires is no number, is negative, is too long */
     COF_AUTH_EXPIRES_NEGATIVE,
     COF_AUTH_EXPIRES_LONG,
@@ -52,6 +58,9 @@ struct cof_auth_code {
     const char *code, *message;
 };
 const struct cof_auth_code *cof_auth_code(enum cof_auth_failure failure, enum cof_auth_shape shape);
+struct cof_auth;
+/* S3's own words for what is wrong with a credential, which quote it. False: it has none for this. */
+bool cof_auth_credential_words(const struct cof_auth *auth, enum cof_auth_failure failure, char *out, size_t size);
 
 struct cof_auth {
     bool is_signed;

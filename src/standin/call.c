@@ -115,11 +115,22 @@ static bool refuse_region(struct cof_standin_call *c, enum cof_auth_failure fail
     return true;
 }
 
+/* S3 quotes what is wrong with a credential. False: it is not that. */
+static bool refuse_credential(struct cof_standin_call *c, enum cof_auth_failure failure)
+{
+    char message[300];
+
+    if (shape_of(c) != COF_AUTH_SHAPE_S3 || !cof_auth_credential_words(&c->auth, failure, message, sizeof message))
+        return false;
+    refuse(c, 400, c->auth.claim.presigned ? "AuthorizationQueryParametersError" : "AuthorizationHeaderMalformed", message);
+    return true;
+}
+
 static void refuse_auth(struct cof_standin_call *c, enum cof_auth_failure failure)
 {
     const struct cof_auth_code *code = cof_auth_code(failure, shape_of(c));
 
-    if (!refuse_region(c, failure))
+    if (!refuse_region(c, failure) && !refuse_credential(c, failure))
         refuse(c, code->status, code->code, code->message);
     finish(c);
 }

@@ -205,9 +205,9 @@ def signatures(local, s):
     refused('an x-amz field that was not signed', ask(put(s, unsigned=[('x-amz-meta-a', 'b')])), 403, 'AccessDenied')
     refused('a field signed that is not there', ask(data.replace(b'x-amz-date: ', b'y-amz-date: ', 1)), 403, 'AccessDenied') # no date is there then
     data = put(s)
-    refused('a signature cut short', ask(data.replace(s.signature.encode(), s.signature[:60].encode())), 400, 'AuthorizationHeaderMalformed')
+    refused('a signature cut short', ask(data.replace(s.signature.encode(), s.signature[:60].encode())), 403, 'SignatureDoesNotMatch')
     refused('a signature of zeros', ask(data.replace(s.signature.encode(), b'0' * 64)), 403, 'SignatureDoesNotMatch')
-    refused('a signature in capitals', ask(data.replace(s.signature.encode(), s.signature.upper().encode())), 400, 'AuthorizationHeaderMalformed')
+    refused('a signature in capitals', ask(data.replace(s.signature.encode(), s.signature.upper().encode())), 403, 'SignatureDoesNotMatch')
     refused('two Authorization fields', ask(data.replace(b'\r\nContent-Length', b'\r\nAuthorization: x\r\nContent-Length')), 400, 'InvalidArgument')
     refused('Signature Version 2', ask(b'GET /bkt/beside HTTP/1.1\r\nHost: a\r\nDate: x\r\nAuthorization: AWS AKIA:c2ln\r\n\r\n'), 400, 'InvalidRequest')
     refused('Basic', ask(b'GET /bkt/beside HTTP/1.1\r\nHost: a\r\nAuthorization: Basic YTpi\r\n\r\n'), 400, 'InvalidArgument')

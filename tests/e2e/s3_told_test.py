@@ -3,6 +3,7 @@
 """What coffer-local's S3 tells beside status and code: the members of an error that name what it is about, and those of answers that AWS has
 in some cases and not in others. Each is what a captured answer of AWS has."""
 import base64, sys, time, zlib
+from html import unescape
 from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from s3_strict_test import World, check, sent  # skips where there is no boto3
@@ -207,12 +208,50 @@ def trailers(w):
         check(name, got[:2] == want, got)
 
 
+def credentials(w):
+    e = w.local.env()
+    signer = Signer(e['AWS_ACCESS_KEY_ID'], e['AWS_SECRET_ACCESS_KEY'], f'localhost:{w.local.port}')
+    day = time.strftime('%Y%m%d', time.gmtime())
+    parts = '"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".'
+    about = 'Error parsing the X-Amz-Credential parameter; '
+    scope = f'{signer.id}/{day}/us-east-1/s3/'
+    for name, changed, message in (
+            ('another algorithm', {'Algorithm': 'AWS4-HMAC-SHA1'}, 'X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"'),
+            ('a credential encoded twice', {'Credential': (scope + 'aws4_request').replace('/', '%2F')}, about + 'the Credential is mal-formed; expecting ' + parts),
+            ('a part too many', {'Credential': scope + 'x/aws4_request'}, about + 'the Credential is mal-formed; expecting ' + parts),
+            ('a day that is none', {'Credential': f'{signer.id}/today/us-east-1/s3/aws4_request'},
+             about + 'incorrect date format "today". This date in the credential must be in the format "yyyyMMdd".'),
+            ('another end', {'Credential': scope + 'aws5_request'}, about + 'incorrect terminal "aws5_request". This endpoint uses "aws4_request".'),
+            ('a date that is none', {'Date': 'today'}, 'X-Amz-Date must be in the ISO8601 Long Format "yyyyMMdd\'T\'HHmmss\'Z\'"'),
+            ('another day', {'Credential': f'{signer.id}/20200101/us-east-1/s3/aws4_request'},
+             f'Invalid credential date "20200101". This date is not the same as X-Amz-Date: "{day}".')):
+        status, code, text = sent(w, signer.presigned('GET', '/bkt/there', **{f'X-Amz-{k}': v for k, v in changed.items()}))
+        said = unescape(text.split(b'<Message>')[1].split(b'</Message>')[0].decode())
+        check(f'a URL with {name}', (status, code, said) == (400, 'AuthorizationQueryParametersError', message), (status, code, said))
+    for name, old, new, message in (
+            ('the day of', day + '/', '20200101/', f'Invalid credential date "20200101". This date is not the same as X-Amz-Date: "{day}".'),
+            ('the end of', 'aws4_request', 'aws5_request', 'incorrect terminal "aws5_request". This endpoint uses "aws4_request".'),
+            ('the parts of', '/s3/aws4_request', '', 'the Credential is mal-formed; expecting ' + parts),
+            ('all but', 'Credential=', 'Crudential=', 'the authorization header requires three components: Credential, SignedHeaders, and Signature.')):
+        status, code, text = sent(w, signer.request('GET', '/bkt/there').replace(old.encode(), new.encode()))
+        said = unescape(text.split(b'<Message>')[1].split(b'</Message>')[0].decode())
+        check(f'a header wrong in {name} the credential', (status, code, said) == (400, 'AuthorizationHeaderMalformed', 'The authorization header is malformed; ' + message), said)
+    for cut in (1, 63):
+        status, code, _ = sent(w, cut_signature(signer.presigned('GET', '/bkt/there'), cut))
+        check(f'a signature of {64 - cut} digits is a wrong one', (status, code) == (403, 'SignatureDoesNotMatch'), (status, code))
+
+
+def cut_signature(request, n):
+    line, rest = request.split(b' HTTP/1.1', 1)
+    return line[:-n] + b' HTTP/1.1' + rest
+
+
 def main():
     w = World()
     try:
         w.s3.put_object(Bucket='bkt', Key='there', Body=b'x')
         w.since = time.time()
-        for part in (arguments, members, uploads, listings, copies, trailers):
+        for part in (arguments, members, uploads, listings, copies, trailers, credentials):
             try:
                 part(w)
             except Exception as e:  # a broken part is a failure, not the end of the others
