@@ -62,7 +62,7 @@ static bool read_number(struct cof_s3_call *c, const char *header, uint64_t max,
     return false;
 }
 
-/* <ChecksumSHA256>value</ChecksumSHA256>. spec: without the count of parts that a composite ends in elsewhere */
+/* <ChecksumSHA256>value</ChecksumSHA256> */
 static void say_sum(struct cof_buf *b, const char *alg, struct cof_view value)
 {
     char name[40];
@@ -70,17 +70,17 @@ static void say_sum(struct cof_buf *b, const char *alg, struct cof_view value)
     if (alg[0] == '\0' || value.len == 0)
         return;
     (void)snprintf(name, sizeof name, "Checksum%s", alg);
-    cof_xml_element(b, name, cof_view_sub(value, 0, cof_view_find(value, '-')));
+    cof_xml_element(b, name, value);
 }
 
 /* spec: of parts without a composite checksum, only how many they are */
-static void say_parts(struct cof_buf *b, const json_t *record, uint64_t max, uint64_t after)
+static void say_parts(struct cof_buf *b, const json_t *record, uint64_t max, uint64_t after, bool as_ceph)
 {
     const json_t *parts = json_object_get(record, "parts");
     size_t n = json_array_size(parts), first = after < n ? (size_t)after : n;
     size_t end = n - first > max ? first + (size_t)max : n;
 
-    if (!cof_s3_is(record, "part_sums")) {
+    if (!cof_s3_is(record, "part_sums") && !as_ceph) {
         cof_buf_printf(b, "<ObjectParts><PartsCount>%zu</PartsCount></ObjectParts>", n);
         return;
     }
@@ -97,9 +97,11 @@ static void say_parts(struct cof_buf *b, const json_t *record, uint64_t max, uin
     cof_buf_add_str(b, "</ObjectParts>");
 }
 
-static enum cof_err say(struct cof_s3_call *c, const json_t *record, unsigned wanted, uint64_t max, uint64_t after)
+/* spec: without the count of parts that a composite ends in elsewhere. With Ceph, as elsewhere; and of every part, what there is. */
+static enum cof_err say(struct cof_s3_call *c, const json_t *record, unsigned wanted, uint64_t max, uint64_t after, bool as_ceph)
 {
     const json_t *sum = json_object_get(record, "sum");
+    struct cof_view value = cof_view_str(cof_s3_text(sum, "value"));
     struct cof_buf *b = &c->reply->body;
     char modified[COF_DATE_MAX];
 
@@ -108,12 +110,12 @@ static enum cof_err say(struct cof_s3_call *c, const json_t *record, unsigned wa
         cof_xml_element(b, "ETag", cof_view_str(cof_s3_text(record, "etag")));
     if ((wanted & WANT_CHECKSUM) && sum != NULL) {
         cof_buf_add_str(b, "<Checksum>");
-        say_sum(b, cof_s3_text(sum, "alg"), cof_view_str(cof_s3_text(sum, "value")));
+        say_sum(b, cof_s3_text(sum, "alg"), as_ceph ? value : cof_view_sub(value, 0, cof_view_find(value, '-')));
         cof_xml_element(b, "ChecksumType", cof_view_str(cof_s3_text(sum, "type")));
         cof_buf_add_str(b, "</Checksum>");
     }
     if ((wanted & WANT_PARTS) && cof_s3_is(record, "multipart"))
-        say_parts(b, record, max, after);
+        say_parts(b, record, max, after, as_ceph);
     if (wanted & WANT_CLASS)
         cof_xml_element(b, "StorageClass", cof_view_str(cof_s3_storage_class(record)));
     if (wanted & WANT_SIZE)
@@ -133,6 +135,7 @@ enum cof_err cof_s3_get_attributes(struct cof_s3_call *c)
     json_t *record = NULL;
     uint64_t max, after;
     unsigned wanted;
+    bool as_ceph;
     enum cof_err err;
 
     if (cof_s3_find_version(c, "s3:GetObject", "s3:GetObjectVersion", &record, &err) &&
@@ -141,7 +144,12 @@ enum cof_err cof_s3_get_attributes(struct cof_s3_call *c)
         read_wanted(c, &wanted) && read_number(c, "x-amz-max-parts", 1000, 1000, &max) &&
         read_number(c, "x-amz-part-number-marker", COF_S3_PARTS_MAX, 0, &after) && cof_s3_sse_for_read(c, false, &sse) &&
         cof_s3_sse_open(c, json_object_get(record, "sse"), &sse, &kek, &err))
-        err = say(c, record, wanted, max, after);
+        err = cof_s3_setting(c->store, "as_ceph", &as_ceph);
+    else
+        goto out;
+    if (err == COF_OK)
+        err = say(c, record, wanted, max, after, as_ceph);
+out:
     cof_s3_sse_done(&sse);
     json_decref(record);
     return err;

@@ -253,6 +253,14 @@ static void give_back(struct cof_s3_call *c, const json_t *record)
     }
 }
 
+/* spec: the checksum of one part is told where all are of parts; with Ceph, always */
+static bool tells_parts(const struct cof_s3_call *c, const json_t *record)
+{
+    bool as_ceph;
+
+    return cof_s3_is(record, "part_sums") || (cof_s3_setting(c->store, "as_ceph", &as_ceph) == COF_OK && as_ceph);
+}
+
 /* The checksum of what is sent: the object's, or that of the one part asked for. */
 static void set_sum(struct cof_s3_call *c, const json_t *record, uint64_t part)
 {
@@ -261,7 +269,7 @@ static void set_sum(struct cof_s3_call *c, const json_t *record, uint64_t part)
     const char *alg = cof_s3_text(of_part ? segment : sum, "alg"), *value = cof_s3_text(of_part ? segment : sum,
         of_part ? "sum" : "value");
 
-    if (sum == NULL || value[0] == '\0' || (of_part && !cof_s3_is(record, "part_sums")) ||
+    if (sum == NULL || value[0] == '\0' || (of_part && !tells_parts(c, record)) ||
         !cof_view_eq_nocase(cof_s3_header(c, "x-amz-checksum-mode"), COF_LIT("ENABLED")))
         return;
     cof_headers_set(&c->reply->headers, cof_s3_sum_header(cof_checksum_named(cof_view_str(alg))), value);

@@ -18,6 +18,7 @@ struct walk {
     bool three;          /* keys have a third part: version order or upload id */
     struct cof_view prefix, delimiter;
     bool url;            /* names are percent-encoded */
+    bool as_ceph;
     bool owner;          /* said of each object */
     uint64_t max, n;
     uint64_t asked;      /* max as it was asked for, however large */
@@ -76,7 +77,9 @@ static void add_url(struct cof_buf *out, struct cof_view name)
 static void add_name(const struct walk *w, struct cof_buf *out, const char *element, struct cof_view name)
 {
     cof_buf_printf(out, "<%s>", element);
-    if (w->url)
+    if (w->url && w->as_ceph)
+        cof_uri_encode(out, name, true);
+    else if (w->url)
         add_url(out, name);
     else
         cof_xml_escape(out, name);
@@ -244,7 +247,9 @@ static bool common_checks(struct cof_s3_call *c, struct walk *w, const char *max
 {
     struct cof_view encoding = cof_s3_param(c, "encoding-type");
 
-    *err = COF_OK;
+    *err = cof_s3_setting(c->store, "as_ceph", &w->as_ceph);
+    if (*err != COF_OK)
+        return false;
     if (cof_s3_has_param(c, "encoding-type") && !w->url) {
         *err = cof_s3_bad_argument(c, "encoding-type", encoding, "Invalid Encoding Method specified in Request");
         return false;
@@ -354,7 +359,7 @@ enum cof_err cof_s3_list_objects_v2(struct cof_s3_call *c)
         (unsigned long long)w.n);
     if (token.len > 0)
         cof_xml_element(&c->reply->body, "ContinuationToken", token);
-    else if (after.len > 0)
+    if (after.len > 0 && (token.len == 0 || w.as_ceph))
         add_name(&w, &c->reply->body, "StartAfter", after);
     if (w.more) {
         cof_base64url_add(&next, cof_buf_view(&w.last_key));

@@ -77,6 +77,20 @@ static const struct operation *read_json(struct cof_sqs_call *c, struct cof_view
     return c->refusal.code == COF_SQS_FINE ? operation : NULL;
 }
 
+/* Asked at a queue's own address: /ACCOUNT/NAME. */
+static bool of_a_queue(const struct cof_sqs_call *c)
+{
+    struct cof_view none, rest, account, name;
+
+    return cof_view_split(c->req->head->path, '/', &none, &rest) && cof_view_split(rest, '/', &account, &name) && name.len > 0;
+}
+
+/* spec: what is of no queue in particular is no action of a queue's address */
+static bool is_of_queues(const struct operation *operation)
+{
+    return strcmp(operation->name, "CreateQueue") != 0 && strcmp(operation->name, "ListQueues") != 0;
+}
+
 static const struct operation *read_form(struct cof_sqs_call *c, enum cof_err *err)
 {
     struct cof_view form = c->req->body.len > 0 ? c->req->body : c->req->head->query;
@@ -89,8 +103,10 @@ static const struct operation *read_form(struct cof_sqs_call *c, enum cof_err *e
         *err = cof_sqs_refuse(&c->refusal, COF_SQS_SERIALIZATION, "The request's parameters cannot be read.");
     else if (*err == COF_OK && action.len == 0)
         (void)cof_sqs_refuse(&c->refusal, COF_SQS_MISSING_PARAMETER, "The request must contain the parameter Action.");
-    else if (*err == COF_OK && (operation = find(cof_buf_view(&action))) == NULL)
+    else if (*err == COF_OK && ((operation = find(cof_buf_view(&action))) == NULL || (of_a_queue(c) && !is_of_queues(operation)))) {
         (void)unknown(c, cof_buf_view(&action));
+        operation = NULL;
+    }
     cof_buf_done(&action);
     return operation;
 }

@@ -242,6 +242,10 @@ enum cof_err cof_sqs_op_list_queues(struct cof_sqs_call *c)
         cof_buf_add_str(&c->out, "{\"QueueUrls\":[");
         err = store->scan(store->ctx, "sqs.queue", prefix, cof_buf_view(&after), p.most + 1, list_one, &p);
         write_page_end(c, &p);
+        if (p.n == 0) { /* spec: no queues are no member */
+            cof_buf_reset(&c->out);
+            cof_buf_add_str(&c->out, "{}");
+        }
     }
     cof_buf_done(&after);
     return err;

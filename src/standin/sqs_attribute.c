@@ -286,6 +286,7 @@ static void write_computed(struct cof_sqs_call *c, const char *name)
 enum cof_err cof_sqs_op_get_attributes(struct cof_sqs_call *c)
 {
     const json_t *names = json_object_get(c->in, "AttributeNames");
+    size_t start;
     enum cof_err err;
 
     if (!cof_sqs_open(c, "sqs:GetQueueAttributes", &err))
@@ -298,6 +299,7 @@ enum cof_err cof_sqs_op_get_attributes(struct cof_sqs_call *c)
     }
     err = cof_sqs_store_tidy(c->s, c->queue, c->req->now_ms);
     cof_buf_add_str(&c->out, "{\"Attributes\":{");
+    start = c->out.len;
     for (size_t i = 0; i < N_COMPUTED; i++)
         if (is_asked(names, computed[i]))
             write_computed(c, computed[i]);
@@ -307,7 +309,12 @@ enum cof_err cof_sqs_op_get_attributes(struct cof_sqs_call *c)
         if (value != NULL && is_asked(names, attributes[i].name))
             cof_json_add_member(&c->out, attributes[i].name, cof_view_str(value));
     }
-    cof_buf_add_str(&c->out, "}}");
+    if (c->out.len == start) { /* spec: none are no member */
+        cof_buf_reset(&c->out);
+        cof_buf_add_str(&c->out, "{}");
+    } else {
+        cof_buf_add_str(&c->out, "}}");
+    }
     return err;
 }
 

@@ -83,7 +83,10 @@ bool cof_sqs_open(struct cof_sqs_call *c, const char *action, enum cof_err *err)
         (void)cof_sqs_refuse(&c->refusal, COF_SQS_MISSING_PARAMETER, "The request must contain the parameter QueueUrl.");
         return false;
     }
-    if (!split_url(url, &account, &name)) {
+    if (cof_view_find(url, '/') == SIZE_MAX) { /* spec: a name alone is taken for the caller's own queue */
+        account = cof_view_str(cof_standin_account(c->s));
+        name = url;
+    } else if (!split_url(url, &account, &name)) {
         (void)cof_sqs_refuse(&c->refusal, COF_SQS_INVALID_ADDRESS, "The address %.*s is not valid for this endpoint.",
                              (int)(url.len < 256 ? url.len : 256), (const char *)url.data);
         return false;
@@ -196,11 +199,18 @@ enum cof_err cof_sqs_batch(struct cof_sqs_call *c, enum cof_err (*one)(struct co
     }
     if (err == COF_OK)
         err = cof_buf_err(&good) != COF_OK ? cof_buf_err(&good) : cof_buf_err(&bad);
-    cof_buf_add_str(&c->out, "{\"Successful\":[");
-    cof_buf_add(&c->out, cof_buf_view(&good));
-    cof_buf_add_str(&c->out, "],\"Failed\":[");
-    cof_buf_add(&c->out, cof_buf_view(&bad));
-    cof_buf_add_str(&c->out, "]}");
+    cof_buf_add_str(&c->out, "{"); /* spec: of both, what is there */
+    if (good.len > 0) {
+        cof_buf_add_str(&c->out, "\"Successful\":[");
+        cof_buf_add(&c->out, cof_buf_view(&good));
+        cof_buf_add_str(&c->out, bad.len > 0 ? "]," : "]");
+    }
+    if (bad.len > 0) {
+        cof_buf_add_str(&c->out, "\"Failed\":[");
+        cof_buf_add(&c->out, cof_buf_view(&bad));
+        cof_buf_add_str(&c->out, "]");
+    }
+    cof_buf_add_str(&c->out, "}");
     cof_buf_done(&good);
     cof_buf_done(&bad);
     cof_buf_done(&item);

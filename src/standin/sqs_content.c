@@ -53,8 +53,12 @@ static bool is_name(struct cof_view v)
     for (size_t i = 0; i < v.len; i++) {
         uint8_t c = v.data[i];
 
+        if (i + 1 < v.len && c >= 0xc3 && c <= 0xc5 && v.data[i + 1] >= 0x80 && v.data[i + 1] <= 0xbf) {
+            i++; /* spec: undocumented, and taken: the letters of the Latin scripts, U+00C0 to U+017F */
+            continue;
+        }
         if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.') ||
-            (c == '.' && v.data[i - 1] == '.'))
+            (c == '.' && i > 0 && v.data[i - 1] == '.'))
             return false;
     }
     return !cof_view_eq_nocase(cof_view_sub(v, 0, 4), COF_LIT("aws.")) && !cof_view_eq_nocase(cof_view_sub(v, 0, 7), COF_LIT("amazon."));
@@ -136,7 +140,7 @@ static enum cof_err read_value(const json_t *given, const char *what, const char
                               "Message (user) attribute '%s' must contain a non-empty value of type '%s'.", name,
                               out->binary ? "Binary" : "String");
     if (!out->binary && !cof_sqs_is_text(out->value))
-        return cof_sqs_refuse(refusal, COF_SQS_INVALID_MESSAGE_CONTENTS,
+        return cof_sqs_refuse(refusal, COF_SQS_INVALID_PARAMETER_VALUE,
                               "Invalid binary character was found in the message attribute '%s', the set of allowed characters is "
                               "#x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF", name);
     if (is_type(out->type, "Number") && !is_number(out->value))
@@ -224,8 +228,7 @@ enum cof_err cof_sqs_content_read(const json_t *entry, struct cof_sqs_content *o
     if (cof_json_text(entry, "MessageBody", &out->body, NULL) != COF_OK)
         return cof_sqs_refuse(refusal, COF_SQS_MISSING_PARAMETER, "The request must contain the parameter MessageBody.");
     if (out->body.len == 0)
-        return cof_sqs_refuse(refusal, COF_SQS_INVALID_PARAMETER_VALUE,
-                              "Value  for parameter MessageBody is invalid. Reason: Must be at least 1 character long.");
+        return cof_sqs_refuse(refusal, COF_SQS_MISSING_PARAMETER, "The request must contain the parameter MessageBody.");
     if (!cof_sqs_is_text(out->body))
         return cof_sqs_refuse(refusal, COF_SQS_INVALID_MESSAGE_CONTENTS,
                               "Invalid binary character was found in the message body, the set of allowed characters is "
@@ -236,8 +239,9 @@ enum cof_err cof_sqs_content_read(const json_t *entry, struct cof_sqs_content *o
     if (cof_json_text_or(entry, "MessageGroupId", "", &out->group, NULL) != COF_OK ||
         (json_is_string(json_object_get(entry, "MessageGroupId")) && !is_group(out->group)))
         return cof_sqs_refuse(refusal, COF_SQS_INVALID_PARAMETER_VALUE,
-                              "Value for parameter MessageGroupId is invalid. Reason: MessageGroupId can only include alphanumeric and "
-                              "punctuation characters. 1 to 128 in length.");
+                              "Value %.*s for parameter MessageGroupId is invalid. Reason: MessageGroupId can only include alphanumeric and "
+                              "punctuation characters. 1 to 128 in length.", out->group.len > 300 ? 300 : (int)out->group.len,
+                              out->group.len == 0 ? "" : (const char *)out->group.data);
     out->size = out->body.len;
     if (json_is_object(values))
         err = read_values(values, out, refusal);

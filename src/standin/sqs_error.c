@@ -28,7 +28,6 @@ static const struct { const char *type, *code; int status; } errors[] = {
     [COF_SQS_KMS_DISABLED] = {SERVICE "KmsDisabled", "KMS.DisabledException", 400},
     [COF_SQS_KMS_INVALID_STATE] = {SERVICE "KmsInvalidState", "KMS.InvalidStateException", 400},
     [COF_SQS_KMS_NOT_FOUND] = {SERVICE "KmsNotFound", "KMS.NotFoundException", 400},
-    [COF_SQS_MESSAGE_NOT_INFLIGHT] = {SERVICE "MessageNotInflight", OLD "MessageNotInflight", 400},
     [COF_SQS_MISSING_PARAMETER] = {COMMON "MissingRequiredParameterException", "MissingParameter", 400},
     [COF_SQS_OVER_LIMIT] = {SERVICE "OverLimit", "OverLimit", 403},
     [COF_SQS_PURGE_QUEUE_IN_PROGRESS] = {SERVICE "PurgeQueueInProgress", OLD "PurgeQueueInProgress", 403},

@@ -15,9 +15,10 @@ static bool handle_of(struct cof_sqs_call *c, const json_t *entry, struct cof_vi
     return false;
 }
 
-static enum cof_err bad_handle(struct cof_sqs_refusal *refusal)
+static enum cof_err bad_handle(struct cof_view handle, struct cof_sqs_refusal *refusal)
 {
-    return cof_sqs_refuse(refusal, COF_SQS_RECEIPT_HANDLE_IS_INVALID, "The input receipt handle is invalid.");
+    return cof_sqs_refuse(refusal, COF_SQS_RECEIPT_HANDLE_IS_INVALID, "The input receipt handle \"%.*s\" is not a valid receipt handle.",
+                          handle.len > 300 ? 300 : (int)handle.len, handle.len == 0 ? "" : (const char *)handle.data);
 }
 
 static enum cof_err delete_one(struct cof_sqs_call *c, const json_t *entry, struct cof_buf *item, struct cof_sqs_refusal *refusal)
@@ -34,7 +35,7 @@ static enum cof_err delete_one(struct cof_sqs_call *c, const json_t *entry, stru
     if (err == COF_OK)
         err = cof_sqs_store_remove(c->s, c->queue, &m);
     else if (err == COF_E_FORMAT)
-        err = bad_handle(refusal);
+        err = bad_handle(handle, refusal);
     else if (err == COF_E_NOT_FOUND)
         err = COF_OK; /* gone, or another's by now: deleting does nothing, and says nothing */
     cof_sqs_message_free(&m);
@@ -75,12 +76,14 @@ static enum cof_err change_one(struct cof_sqs_call *c, const json_t *entry, stru
     err = cof_sqs_store_tidy(c->s, c->queue, c->req->now_ms); /* what is visible again is where it then belongs */
     if (err == COF_OK)
         err = cof_sqs_store_find(c->s, c->queue, handle, &m, &is_back);
-    if (err == COF_OK)
+    /* What is visible again stays so. AWS's documents name MessageNotInflight; what it answers with is a success that changes nothing. */
+    is_back = err == COF_OK ? m.visible_ms == 0 : err == COF_E_NOT_FOUND && is_back;
+    if (is_back)
+        err = COF_OK;
+    else if (err == COF_OK)
         err = change(c, &m, timeout_s, refusal);
     else if (err == COF_E_FORMAT)
-        err = bad_handle(refusal);
-    else if (err == COF_E_NOT_FOUND && is_back)
-        err = cof_sqs_refuse(refusal, COF_SQS_MESSAGE_NOT_INFLIGHT, "The specified message isn't in flight.");
+        err = bad_handle(handle, refusal);
     else if (err == COF_E_NOT_FOUND)
         err = cof_sqs_refuse(refusal, COF_SQS_INVALID_PARAMETER_VALUE,
                              "Value %.*s for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for "

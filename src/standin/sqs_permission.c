@@ -247,6 +247,10 @@ enum cof_err cof_sqs_op_list_tags(struct cof_sqs_call *c)
 
     if (!cof_sqs_open(c, "sqs:ListQueueTags", &err))
         return err;
+    if (json_object_size(json_object_get(c->queue->record, "tags")) == 0) { /* spec: none are no member */
+        cof_buf_add_str(&c->out, "{}");
+        return err;
+    }
     cof_buf_add_str(&c->out, "{\"Tags\":{");
     json_object_foreach(json_object_get(c->queue->record, "tags"), key, value)
         cof_json_add_member(&c->out, key, cof_view_str(json_string_value(value)));

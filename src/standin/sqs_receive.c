@@ -58,7 +58,7 @@ static bool is_wanted(const json_t *names, struct cof_view attribute)
     for (size_t i = 0; i < json_array_size(names); i++) {
         struct cof_view name = cof_view_str(json_string_value(json_array_get(names, i)));
 
-        if (cof_view_eq_str(name, "All") || cof_view_eq(name, attribute) ||
+        if (cof_view_eq_str(name, "All") || cof_view_eq_str(name, "*") || cof_view_eq(name, attribute) ||
             (cof_view_ends(name, COF_LIT(".*")) && cof_view_starts(attribute, cof_view_sub(name, 0, name.len - 2))))
             return true;
     }

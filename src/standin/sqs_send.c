@@ -9,6 +9,7 @@
 #include "base/codec.h"
 
 #define CONTENT_MAX ((size_t)2 << 20)
+#define TRACE_MAX 1024 /* bytes of the header that are kept */
 #define BATCH_BYTES_MAX 1048576
 
 /* Who sends, as the SenderId attribute tells it. */
@@ -73,16 +74,25 @@ static enum cof_err send_one(struct cof_sqs_call *c, const json_t *entry, struct
 {
     struct cof_sqs_content content;
     uint8_t id[COF_SQS_MESSAGE_ID];
+    struct cof_view header;
     int64_t delay_s;
+    bool traced;
     enum cof_err err = cof_sqs_content_read(entry, &content, refusal);
+
+    /* spec: a request that is traced has its message traced, as if it had said so */
+    traced = content.trace.len == 0 && cof_headers_get(&c->req->head->headers, "x-amzn-trace-id", &header) && cof_sqs_is_text(header);
+    if (traced)
+        content.trace = cof_view_sub(header, 0, TRACE_MAX);
 
     if (err == COF_OK && refusal->code == COF_SQS_FINE && content.size > (size_t)c->queue->max_bytes)
         err = cof_sqs_refuse(refusal, COF_SQS_INVALID_PARAMETER_VALUE,
-                             "One or more parameters are invalid. Reason: Message must be shorter than %lld bytes.",
-                             (long long)c->queue->max_bytes);
+                             "One or more parameters %s. Reason: Message must be shorter than %lld bytes.",
+                             entry == c->in ? "are invalid" : "cannot be validated", (long long)c->queue->max_bytes);
     if (err == COF_OK && refusal->code == COF_SQS_FINE &&
         cof_sqs_int(entry, "DelaySeconds", 0, 900, c->queue->delay_s, "DelaySeconds must be >= 0 and <= 900.", &delay_s, refusal)) {
         err = keep(c, &content, delay_s, id, refusal);
+        if (traced)
+            content.trace.len = 0;
         if (err == COF_OK && refusal->code == COF_SQS_FINE)
             err = write_sent(&content, id, out);
     }
