@@ -50,19 +50,19 @@ bool cof_sqs_allowed(struct cof_sqs_call *c, const char *action, const struct co
 }
 
 /* The last two parts of a queue's URL: account and name. Host and scheme may be any that lead here. */
-static bool split_url(struct cof_view url, struct cof_view *account, struct cof_view *name)
+static void split_url(const struct cof_sqs_call *c, struct cof_view url, struct cof_view *account, struct cof_view *name)
 {
     size_t i = url.len, j;
 
     while (i > 0 && url.data[i - 1] != '/')
         i--;
     *name = cof_view_sub(url, i, SIZE_MAX);
-    if (i == 0)
-        return false;
+    *account = cof_view_str(cof_standin_account(c->s));
+    if (i == 0) /* spec: a name alone is taken for the caller's own queue */
+        return;
     for (j = i - 1; j > 0 && url.data[j - 1] != '/'; j--)
         ;
     *account = cof_view_sub(url, j, i - 1 - j);
-    return true;
 }
 
 static struct cof_view queue_url(struct cof_sqs_call *c)
@@ -83,14 +83,7 @@ bool cof_sqs_open(struct cof_sqs_call *c, const char *action, enum cof_err *err)
         (void)cof_sqs_refuse(&c->refusal, COF_SQS_MISSING_PARAMETER, "The request must contain the parameter QueueUrl.");
         return false;
     }
-    if (cof_view_find(url, '/') == SIZE_MAX) { /* spec: a name alone is taken for the caller's own queue */
-        account = cof_view_str(cof_standin_account(c->s));
-        name = url;
-    } else if (!split_url(url, &account, &name)) {
-        (void)cof_sqs_refuse(&c->refusal, COF_SQS_INVALID_ADDRESS, "The address %.*s is not valid for this endpoint.",
-                             (int)(url.len < 256 ? url.len : 256), (const char *)url.data);
-        return false;
-    }
+    split_url(c, url, &account, &name);
     *err = cof_view_eq_str(account, cof_standin_account(c->s)) ? cof_sqs_queue_get(c->s, name, &c->queue) : COF_E_NOT_FOUND;
     if (*err == COF_E_NOT_FOUND)
         *err = cof_sqs_refuse(&c->refusal, COF_SQS_QUEUE_DOES_NOT_EXIST, "The specified queue does not exist.");

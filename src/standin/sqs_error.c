@@ -18,7 +18,6 @@ static const struct { const char *type, *code; int status; } errors[] = {
     [COF_SQS_BATCH_REQUEST_TOO_LONG] = {SERVICE "BatchRequestTooLong", OLD "BatchRequestTooLong", 400},
     [COF_SQS_EMPTY_BATCH_REQUEST] = {SERVICE "EmptyBatchRequest", OLD "EmptyBatchRequest", 400},
     [COF_SQS_INVALID_ACTION] = {COMMON "UnknownOperationException", "InvalidAction", 400},
-    [COF_SQS_INVALID_ADDRESS] = {SERVICE "InvalidAddress", "InvalidAddress", 404},
     [COF_SQS_INVALID_ATTRIBUTE_NAME] = {SERVICE "InvalidAttributeName", "InvalidAttributeName", 400},
     [COF_SQS_INVALID_ATTRIBUTE_VALUE] = {SERVICE "InvalidAttributeValue", "InvalidAttributeValue", 400},
     [COF_SQS_INVALID_BATCH_ENTRY_ID] = {SERVICE "InvalidBatchEntryId", OLD "InvalidBatchEntryId", 400},

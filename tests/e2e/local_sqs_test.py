@@ -170,7 +170,7 @@ def queues_are_made_found_listed_and_deleted(sv):
     refused('AWS.SimpleQueueService.QueueDeletedRecently', c.create_queue, 400, '60 seconds', QueueName='first')
     refused('AWS.SimpleQueueService.NonExistentQueue', c.get_queue_url, QueueName='first', QueueOwnerAWSAccountId=OTHER)
     refused('AWS.SimpleQueueService.NonExistentQueue', c.send_message, QueueUrl=url.replace(ACCOUNT, OTHER), MessageBody='x')
-    refused('InvalidAddress', c.send_message, 404, QueueUrl='nonsense/', MessageBody='x')
+    refused('AWS.SimpleQueueService.NonExistentQueue', c.send_message, 400, QueueUrl='nonsense', MessageBody='x')
 
 
 @test
