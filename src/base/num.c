@@ -10,12 +10,9 @@ enum cof_err cof_parse_u64_padded(struct cof_view text, uint64_t max, uint64_t *
     for (size_t i = 0; i < text.len; i++)
         if (text.data[i] < '0' || text.data[i] > '9')
             return COF_E_FORMAT;
-    for (size_t i = 0; i < text.len; i++) {
-        uint64_t digit = (uint64_t)(text.data[i] - '0');
-        if (n > (max - (digit > max ? max : digit)) / 10 || digit > max)
+    for (size_t i = 0; i < text.len; i++)
+        if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, (uint64_t)(text.data[i] - '0'), &n) || n > max)
             return COF_E_LIMIT;
-        n = n * 10 + digit;
-    }
     *out = n;
     return COF_OK;
 }

@@ -6,7 +6,7 @@
 
 void cof_reply_init(struct cof_standin_reply *reply)
 {
-    *reply = (struct cof_standin_reply){0};
+    memset(reply, 0, offsetof(struct cof_standin_reply, headers));
     cof_headers_init(&reply->headers);
     cof_buf_init_secret(&reply->body, COF_STANDIN_REPLY_MAX);
 }

@@ -77,7 +77,6 @@ struct cof_standin_stream {
 
 struct cof_standin_reply {
     int status;
-    struct cof_headers headers;
     struct cof_buf body;
     struct cof_standin_stream stream; /* used when pull is set, then body is not */
     uint64_t head_length;  /* HEAD: the length to state; only when has_head_length */
@@ -90,6 +89,7 @@ struct cof_standin_reply {
      * wait_next_ms: when something may be there for one of that name without a notify; 0: not known. */
     int64_t wait_until_ms, wait_next_ms;
     char wait_on[COF_STANDIN_WAIT_MAX];
+    struct cof_headers headers; /* last, because it is large and need not be cleared */
 };
 
 /* A body that is not taken whole (S3 uploads). Set up by service.stream; done is called exactly once. */
