@@ -255,6 +255,8 @@ struct cof_view cof_s3_param(struct cof_s3_call *c, const char *name)
 {
     size_t at = c->scratch.len;
 
+    if (c->req->head->query.len == 0)
+        return (struct cof_view){NULL, 0};
     if (c->scratch.cap == 0 && cof_buf_reserve(&c->scratch, 1024 + 16 * c->req->head->query.len) != COF_OK)
         return (struct cof_view){NULL, 0};
     if (c->scratch.cap - at < c->req->head->query.len || cof_query_get(c->req->head->query, name, &c->scratch) != COF_OK)

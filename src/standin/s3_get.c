@@ -264,13 +264,18 @@ static bool tells_parts(const struct cof_s3_call *c, const json_t *record)
 /* The checksum of what is sent: the object's, or that of the one part asked for. */
 static void set_sum(struct cof_s3_call *c, const json_t *record, uint64_t part)
 {
-    const json_t *sum = json_object_get(record, "sum"), *segment = json_array_get(json_object_get(record, "parts"), part - 1);
-    bool of_part = part > 0 && cof_s3_is(record, "multipart");
-    const char *alg = cof_s3_text(of_part ? segment : sum, "alg"), *value = cof_s3_text(of_part ? segment : sum,
-        of_part ? "sum" : "value");
+    const json_t *sum, *from;
+    const char *alg, *value;
+    bool of_part;
 
-    if (sum == NULL || value[0] == '\0' || (of_part && !tells_parts(c, record)) ||
-        !cof_view_eq_nocase(cof_s3_header(c, "x-amz-checksum-mode"), COF_LIT("ENABLED")))
+    if (!cof_view_eq_nocase(cof_s3_header(c, "x-amz-checksum-mode"), COF_LIT("ENABLED")))
+        return;
+    sum = json_object_get(record, "sum");
+    of_part = part > 0 && cof_s3_is(record, "multipart");
+    from = of_part ? json_array_get(json_object_get(record, "parts"), part - 1) : sum;
+    alg = cof_s3_text(from, "alg");
+    value = cof_s3_text(from, of_part ? "sum" : "value");
+    if (sum == NULL || value[0] == '\0' || (of_part && !tells_parts(c, record)))
         return;
     cof_headers_set(&c->reply->headers, cof_s3_sum_header(cof_checksum_named(cof_view_str(alg))), value);
     cof_headers_set(&c->reply->headers, "x-amz-checksum-type", cof_s3_text(sum, "type"));
