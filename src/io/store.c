@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/store.h"
 
+#include "io/file.h"
 #include "io/store_holds.h"
 #include "io/store_state.h"
 
@@ -411,7 +412,7 @@ static enum cof_err take_lock(struct cof_disk_store *st, const char *dir, struct
 
     if (n < 0 || (size_t)n >= sizeof path)
         return cof_diag_set(diag, COF_E_USAGE, "path too long: %s", dir);
-    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+    if (mkdir(dir, 0700) == 0 ? cof_file_sync_folder(dir) == COF_E_IO : errno != EEXIST)
         return cof_diag_set(diag, COF_E_IO, "cannot make %s: %s", dir, strerror(errno));
     st->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (st->lock_fd < 0)

@@ -143,6 +143,39 @@ def the_audit_log(tmp):
           '\n'.join([f'{t.injected} {t.refused[:2]}'] + wrong))
 
 
+def set_up(tmp):
+    """Each of its syncs and writes fails once: it says so, and a second try works; or it did not matter: it is set up, whatever a power cut
+    then takes. (SQLite asks the folder of its journal to be synced and does not look at the outcome; others sync that folder, too.)"""
+    wrong, n = [], 0
+    for kinds, number in (('s', errno.EIO), ('wm', errno.ENOSPC)):
+        for skip in range(200):
+            parent, log, control = tmp / f'new{kinds}{skip}', tmp / 'new.log', tmp / 'new.control'
+            parent.mkdir(), log.unlink(missing_ok=True)
+            control.write_text(f'{kinds} {number} {skip} 1 {skip}')
+            code, out = run(LOCAL, 'init', '-d', parent / 'd', '-m', tmp / 'manifest.json',
+                            env=powercut.environment(LIBRARY, parent, log, CONTROL=control))
+            (tmp / 'nothing').mkdir(exist_ok=True)
+            disk = powercut.Disk(log, tmp / 'nothing')
+            disk.read_to(disk.ends()[-1])
+            n += disk.injected
+            if disk.injected and code != 0 and 'error: ' not in out:
+                wrong.append(f'after {skip} calls ({kinds}): exit {code} {out[-300:]}')
+            for how in ('harsh', 'journal') if code == 0 else ():
+                powercut.write_state(disk.state(random.Random(f'{SEED} {skip} {how}'), how), tmp / 'cut')
+                wrong += [f'after {skip} calls ({kinds}), a power cut: {w}' for w in
+                          judge_folder(World(log), tmp / 'cut/d', 0, random.Random(1), check_first=False)]
+                shutil.rmtree(tmp / 'cut')
+            code, out = run(LOCAL, 'init', '-d', parent / 'd', '-m', tmp / 'manifest.json')
+            if code != 0 and 'is set up already' not in out:
+                wrong.append(f'after {skip} calls ({kinds}), a second try: {out}')
+            elif skip % 7 == 0:
+                wrong += [f'after {skip} calls ({kinds}): {w}' for w in judge_folder(World(log), parent / 'd', 0, random.Random(1), check_first=True)]
+            shutil.rmtree(parent)
+            if not disk.injected:
+                break
+    check(f'set-up on a disk that fails, at each of {n} calls: it says so, and the next try works', not wrong and n > 20, '\n'.join([f'{n}'] + wrong))
+
+
 def main():
     if not LIBRARY.exists():
         print(f'1..0 # SKIP {LIBRARY} is not built')
@@ -153,6 +186,7 @@ def main():
         (tmp / 'manifest.json').write_text(json.dumps(MANIFEST))
         assert run(LOCAL, 'init', '-d', tmp / 'base', '-m', tmp / 'manifest.json')[0] == 0
         assert Server(tmp / 'base').end() == 0
+        set_up(tmp)
         full(tmp)
         the_audit_log(tmp)
         one_after_the_other(tmp, 'no room for one write', 'wm', errno.ENOSPC, sorted(rng.sample(range(24), min(10 * MANY, 24))), 1)

@@ -119,23 +119,31 @@ def cuts_while_it_recovers(place, w, twice):
 
 
 def cuts_while_it_is_set_up(place):
-    live, log, empty = place.tmp / 'new', place.tmp / 'new.log', place.tmp / 'empty'
-    live.mkdir(), empty.mkdir()
-    code, out = run(LOCAL, 'init', '-d', live, '-m', place.manifest, env=powercut.environment(LIBRARY, live, log))
-    assert code == 0, out
-    disk, rng, wrong, n, half = powercut.Disk(log, empty), random.Random(f'{SEED} new'), [], 16 * MANY, 0
-    for i, cut in enumerate(sorted([rng.choice(disk.ends()) for _ in range(n - 4)] + disk.ends()[-4:])):
-        folder = place.tmp / f'new{i}'
-        how = state_at(disk, cut, 'new', i, folder)
-        half += not (folder / 'ready').exists()
-        code, out = run(LOCAL, 'init', '-d', folder, '-m', place.manifest)
-        got = [] if code == 0 or 'is set up already' in out else [f'init: {out}']
-        got += [] if got else judge_folder(World(log), folder, cut, rng, check_first=True)
-        if got:
-            wrong.append(found(got, cut, how, i))
-        shutil.rmtree(folder)
-    check(f'{n} power cuts while a folder is set up, {half} before its end: setting it up again, or serving it, works', not wrong and half > 3,
-          '\n'.join([f'{half} {len(wrong)} of {n}'] + wrong))
+    """By init, and by the first start of serve, which makes the rest."""
+    wrong, n, half = [], 12 * MANY, 0
+    for way in ('init', 'serve'):
+        live, log, empty = place.tmp / way, place.tmp / f'{way}.log', place.tmp / f'{way}.empty'
+        live.mkdir(), empty.mkdir()
+        if way == 'init':
+            code, out = run(LOCAL, 'init', '-d', live / 'd', '-m', place.manifest, env=powercut.environment(LIBRARY, live, log))
+            assert code == 0, out
+        else:
+            assert Server(live / 'd', powercut.environment(LIBRARY, live, log), '-m', place.manifest).end() == 0
+        disk, rng = powercut.Disk(log, empty), random.Random(f'{SEED} {way}')
+        ends = disk.ends()
+        for i, cut in enumerate(sorted([rng.choice(ends) for _ in range(n - 4)] + [*ends[-3:], ends[-1]])):
+            parent = place.tmp / f'{way}{i}'
+            how, folder = state_at(disk, cut, way, i, parent), parent / 'd'
+            half += not (folder / 'ready').exists()
+            got = ['it was set up, and is not'] if cut == ends[-1] and not (folder / 'ready').exists() else []
+            code, out = run(LOCAL, 'init', '-d', folder, '-m', place.manifest)
+            got += [] if code == 0 or 'is set up already' in out else [f'init: {out}']
+            got += [] if got else judge_folder(World(log), folder, cut, rng, check_first=True)
+            if got:
+                wrong.append(found(got, cut, how, i))
+            shutil.rmtree(parent)
+    check(f'{2 * n} power cuts while a folder is set up, {half} before its end: setting it up again, or serving it, works', not wrong and half > 3,
+          '\n'.join([f'{half} {len(wrong)} of {2 * n}'] + wrong))
 
 
 def lies(place):

@@ -2,7 +2,7 @@
 """A client of coffer-local that remembers what was acknowledged and when, and judges by it what a data folder holds later. "When" is the
 length of the log of powercut.so: a change whose answer came at a length below the cut's must be there, one that was asked for before the
 cut may be, and nothing else."""
-import base64, hashlib, json, os, random, re, signal, socket, subprocess, threading, time
+import base64, hashlib, json, os, random, re, signal, socket, subprocess, tempfile, threading, time
 from urllib.parse import quote
 from local import ACCOUNT, BUILD, COFFER, KEY, LOCAL
 from rawaws import Signer
@@ -76,7 +76,7 @@ class Server:
     """coffer-local serve on a folder; env: of powercut.environment, or None."""
 
     def __init__(self, data, env=None, *options):
-        self.data, self.errors = data, open(f'{data}.stderr', 'w+b')
+        self.data, self.errors = data, tempfile.TemporaryFile()
         self.p = subprocess.Popen([LOCAL, 'serve', '-d', data, '--listen', 'tcp:127.0.0.1:0', '--plain', *options], stdout=subprocess.PIPE,
                                   stdin=subprocess.DEVNULL, stderr=self.errors, env=env)
         line = self.p.stdout.readline().split()

@@ -280,6 +280,38 @@ API int __openat64_2(int at, const char *path, int flags)
     return opened(at, path, flags, 0);
 }
 
+/* A name of its own; libc opens it by itself. */
+API int mkostemp64(char *pattern, int flags)
+{
+    const char *name;
+    struct node *dir;
+    struct stat st;
+    int fd;
+
+    (void)pthread_mutex_lock(&lock);
+    dir = parent_of(AT_FDCWD, pattern, &name);
+    fd = dir != NULL && fails("m") ? -1 : NEXT(mkostemp)(pattern, flags);
+    if (fd >= 0 && dir != NULL && fstat(fd, &st) == 0)
+        put((struct record){.op = MAKE, .dir = dir->id, .id = add_node(&st)->id}, name, NULL, 0);
+    (void)pthread_mutex_unlock(&lock);
+    return fd;
+}
+
+API int mkostemp(char *pattern, int flags)
+{
+    return mkostemp64(pattern, flags);
+}
+
+API int mkstemp(char *pattern)
+{
+    return mkostemp64(pattern, 0);
+}
+
+API int mkstemp64(char *pattern)
+{
+    return mkostemp64(pattern, 0);
+}
+
 static off_t size_of(int fd)
 {
     struct stat st;
