@@ -63,8 +63,7 @@ static enum cof_err read_spec(struct cof_kms_call *c, struct cof_kms_make *make)
         return cof_kms_fail(c, "ValidationException",
                             "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.");
     if (!cof_kms_usage_named(usage, &make->usage) || (make->spec->usages >> make->usage & 1) == 0)
-        return cof_kms_fail(c, "ValidationException", "The operation failed because the KeyUsage value of the KMS key is %.*s. "
-                            "To perform this operation, the KeyUsage value must fit the key spec %s.",
+        return cof_kms_fail(c, "ValidationException", "KeyUsage %.*s is not compatible with KeySpec %s",
                             (int)usage.len, (const char *)usage.data, make->spec->name);
     return COF_OK;
 }

@@ -224,7 +224,9 @@ enum cof_err cof_kms_check_algorithm(struct cof_kms_call *c, const struct cof_km
     if (err != COF_OK)
         return err;
     if (*out == NULL || (*out)->usage != usage || !cof_kms_algorithm_fits(*out, key->spec))
-        return cof_kms_fail(c, "InvalidKeyUsageException", "Algorithm %.*s and key spec %s are incompatible.",
+        return cof_kms_fail(c, "InvalidKeyUsageException",
+                            usage == COF_KMS_GENERATE_VERIFY_MAC ? "Algorithm %.*s is incompatible with key spec %s." :
+                                                                   "Algorithm %.*s and key spec %s are incompatible.",
                             (int)wanted.len, (const char *)wanted.data, key->spec->name);
     return COF_OK;
 }

@@ -126,7 +126,7 @@ static enum cof_err generate_random(struct cof_kms_call *c)
         return cof_kms_fail(c, "CustomKeyStoreNotFoundException", "There are no custom key stores here.");
     err = cof_kms_allowed(c, NULL, NULL);
     if (err == COF_OK && n == 0)
-        err = cof_kms_fail(c, "ValidationException", "Please specify the number of bytes.");
+        err = cof_kms_fail(c, "ValidationException", "NumberOfBytes is required.");
     if (err == COF_OK)
         err = cof_rng_fill(cof_standin_rng(c->s), bytes, (size_t)n);
     if (err == COF_OK)

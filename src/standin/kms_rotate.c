@@ -90,11 +90,12 @@ static enum cof_err on_demand(struct cof_kms_call *c)
     for (size_t i = 0; i < json_array_size(versions); i++)
         n += strcmp(how_of(json_array_get(versions, i)), "ON_DEMAND") == 0;
     if (n >= ON_DEMAND_MAX)
-        return cof_kms_fail(c, "LimitExceededException", "A KMS key is rotated on demand at most %d times.", ON_DEMAND_MAX);
+        return cof_kms_fail(c, "LimitExceededException", "The on-demand rotations limit has been reached for the given keyId. "
+            "No more on-demand rotations can be performed for this key: %s", c->key->arn);
     err = cof_kms_key_rotate(c->s, c->key, "ON_DEMAND", c->req->now_ms);
     if (err == COF_OK)
         err = cof_kms_key_save(c->s, c->key);
-    cof_json_add_member(&c->out, "KeyId", cof_view_str(c->key->id));
+    cof_json_add_member(&c->out, "KeyId", cof_view_str(c->key->arn)); /* spec: of this operation the ARN, of its neighbours the id */
     return err;
 }
 

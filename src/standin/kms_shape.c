@@ -30,11 +30,15 @@ static void add_name(struct cof_buf *out, const char *name)
     cof_buf_add_str(out, name + 1);
 }
 
+static const uint8_t unquoted; /* where a value that is not told points */
+
 static void violation(struct checking *ch, struct cof_view value, const char *constraint)
 {
     if (ch->n++ > 0)
         cof_buf_add_str(&ch->list, "; ");
-    if (value.data == NULL) {
+    if (value.data == &unquoted) {
+        cof_buf_add_str(&ch->list, "Value at '");
+    } else if (value.data == NULL) {
         cof_buf_add_str(&ch->list, "Value null at '");
     } else {
         cof_buf_add_str(&ch->list, "Value '");
@@ -122,12 +126,9 @@ static int64_t decoded(struct cof_view text)
 static void check_bytes(struct checking *ch, const struct cof_kms_member *m, struct cof_view text)
 {
     int64_t n = decoded(text);
-    char value[96];
 
-    if (n >= m->min && n <= m->max)
-        return;
-    (void)snprintf(value, sizeof value, "java.nio.HeapByteBuffer[pos=0 lim=%lld cap=%lld]", (long long)n, (long long)n);
-    check_length(ch, m, n, cof_view_str(value));
+    if (n < m->min || n > m->max) /* spec: bytes are not quoted */
+        check_length(ch, m, n, cof_view_of(&unquoted, 0));
 }
 
 static void check_int(struct checking *ch, const struct cof_kms_member *m, int64_t n)

@@ -201,8 +201,7 @@ static enum cof_err derive_shared_secret(struct cof_kms_call *c)
     if (err == COF_OK)
         err = cof_kms_arg_bytes(c, "PublicKey", &spki);
     if (err == COF_OK && (cof_ecdsa_from_spki(cof_buf_view(&spki), &peer) != COF_OK || cof_ecdsa_curve(peer) != c->key->spec->curve))
-        err = cof_kms_fail(c, "ValidationException", "The public key is no DER-encoded public key of the key spec %s.",
-                           c->key->spec->name);
+        err = cof_kms_fail(c, "ValidationException", "%s", ""); /* spec: without a word */
     if (err == COF_OK)
         err = cof_kms_check_dry_run(c);
     if (err == COF_OK)

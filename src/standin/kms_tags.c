@@ -16,17 +16,17 @@ enum cof_err cof_kms_tag_asking_init(struct cof_kms_call *c, const json_t *list,
     *out = (struct cof_kms_tag_asking){.n_items = 0};
     cof_buf_init(&out->names, 16384);
     if (n > COF_KMS_TAGS_MAX)
-        return cof_kms_fail(c, "TagException", "There are more than %d tags.", COF_KMS_TAGS_MAX);
+        return cof_kms_fail(c, "TagException", "Too many tags");
     for (size_t i = 0; i < n; i++) {
         const json_t *tag = json_array_get(list, i);
 
         out->keys[i] = text_of(only_keys ? tag : json_object_get(tag, "TagKey"));
         out->values[i] = only_keys ? (struct cof_view){0} : text_of(json_object_get(tag, "TagValue"));
         if (!only_keys && cof_view_eq_nocase(cof_view_sub(out->keys[i], 0, 4), COF_LIT("aws:")))
-            return cof_kms_fail(c, "TagException", "aws: prefixed tag key names are not allowed for external use.");
+            return cof_kms_fail(c, "TagException", "Tags beginning with aws: are reserved");
         for (size_t j = 0; j < i; j++)
             if (cof_view_eq(out->keys[i], out->keys[j]))
-                return cof_kms_fail(c, "TagException", "Duplicate tag keys found.");
+                return cof_kms_fail(c, "TagException", "Duplicate tag keys");
         cof_buf_add_str(&out->names, "aws:RequestTag/");
         cof_buf_add(&out->names, out->keys[i]);
     }

@@ -67,8 +67,10 @@ enum cof_err cof_reply_json_error(struct cof_standin_reply *reply, const char *t
     }
     cof_buf_add_str(&reply->body, "{\"__type\":\"");
     cof_json_escape(&reply->body, cof_view_str(code));
-    cof_buf_add_str(&reply->body, "\",\"message\":\"");
-    cof_json_escape(&reply->body, message);
+    if (message.len > 0) { /* spec: nothing to say is no member */
+        cof_buf_add_str(&reply->body, "\",\"message\":\"");
+        cof_json_escape(&reply->body, message);
+    }
     cof_buf_add_str(&reply->body, "\"}");
     return COF_OK;
 }

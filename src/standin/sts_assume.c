@@ -130,9 +130,11 @@ enum cof_err cof_sts_assume_role(struct cof_sts_call *c)
     enum cof_err err = COF_OK;
 
     cof_buf_init_secret(&xml, 32768);
+    if (!read_all(c, &session, &err))
+        goto out;
     if (c->req->principal->caller.kind == COF_CALLER_ROOT)
         err = cof_sts_fail(c, 403, "AccessDenied", "Roles may not be assumed by root accounts.");
-    else if (read_all(c, &session, &err) && cof_sts_mfa(c, &session.mfa, &err) &&
+    else if (cof_sts_mfa(c, &session.mfa, &err) &&
         cof_sts_session_role(c, &session, "sts:AssumeRole", &err) &&
         cof_sts_session_permit(c, &session, "sts:AssumeRole", NULL, NULL, &err)) {
         /* spec: the code that came with this call is for the trust policy alone; a calling session's own factor stays */
@@ -141,6 +143,7 @@ enum cof_err cof_sts_assume_role(struct cof_sts_call *c)
         if (err == COF_OK)
             err = cof_sts_answer(c, "AssumeRole", &xml);
     }
+out:
     cof_sts_session_done(&session);
     cof_buf_done(&xml);
     return err;

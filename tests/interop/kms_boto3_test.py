@@ -92,7 +92,7 @@ def symmetric():
 
 def wordings():
     refused('too long', 'ValidationException', loose.encrypt, KeyId=KEY, Plaintext=b'x' * 4097, says=
-            "1 validation error detected: Value 'java.nio.HeapByteBuffer[pos=0 lim=4097 cap=4097]' at 'plaintext' failed to satisfy "
+            "1 validation error detected: Value at 'plaintext' failed to satisfy "
             "constraint: Member must have length less than or equal to 4096")
     refused('two violations', 'ValidationException', loose.encrypt, says=
             "2 validation errors detected: Value null at 'keyId' failed to satisfy constraint: Member must not be null; Value null at 'plaintext'")
@@ -111,6 +111,29 @@ def wordings():
             ('no ARN of KMS', 'arn:aws:s3:::bucket', 'InvalidArnException', 'Invalid arn')):
         refused(f'DescribeKey: {name}', code, root.describe_key, KeyId=key, says=says)
     refused('an alias where none is taken', 'NotFoundException', root.enable_key, KeyId='alias/none')
+
+
+    mac = create(KeySpec='HMAC_224', KeyUsage='GENERATE_VERIFY_MAC')['KeyId']
+    tags = lambda *names: [{'TagKey': n, 'TagValue': ''} for n in names]
+    blob = root.encrypt(KeyId=KEY, Plaintext=b'x')['CiphertextBlob']
+    for name, code, says, call, args in (
+            ('no bytes asked for', 'ValidationException', 'NumberOfBytes is required.', root.generate_random, {}),
+            ('an HMAC of another size', 'InvalidKeyUsageException', 'Algorithm HMAC_SHA_256 is incompatible with key spec HMAC_224.', root.generate_mac,
+             {'KeyId': mac, 'Message': b'x', 'MacAlgorithm': 'HMAC_SHA_256'}),
+            ('a ciphertext of another kind of key', 'IncorrectKeyException', 'does not identify a CMK that can perform this operation.', root.decrypt,
+             {'KeyId': mac, 'CiphertextBlob': blob}),
+            ('a usage that the spec has not', 'ValidationException', 'KeyUsage KEY_AGREEMENT is not compatible with KeySpec RSA_2048', root.create_key,
+             {'KeySpec': 'RSA_2048', 'KeyUsage': 'KEY_AGREEMENT'}),
+            ('a tag twice', 'TagException', 'Duplicate tag keys', root.create_key, {'Tags': tags('a', 'a')}),
+            ('51 tags', 'TagException', 'Too many tags', root.create_key, {'Tags': tags(*(f'n{i}' for i in range(51)))}),
+            ('a tag of AWS', 'TagException', 'Tags beginning with aws: are reserved', root.create_key, {'Tags': tags('aws:x')})):
+        refused(name, code, call, says=says, **args)
+    try:
+        root.decrypt(KeyId=KEY, CiphertextBlob=blob, EncryptionContext={'a': 'b'})
+    except ClientError as e:
+        check('nothing to say is no member', e.response['Error']['Message'] == '' and 'message' not in e.response, e.response)
+    key = create()
+    check('RotateKeyOnDemand tells the ARN', root.rotate_key_on_demand(KeyId=key['KeyId'])['KeyId'] == key['Arn'])
 
 
 def asymmetric():
