@@ -204,8 +204,10 @@ static bool identify(struct cof_standin_call *c, const uint8_t body_hash[32])
         fail(c, err);
     else if (failure != COF_AUTH_FINE)
         refuse_auth(c, failure);
-    else
+    else {
         c->req.principal = &c->caller->principal;
+        c->req.identity = &c->caller->identity;
+    }
     return err == COF_OK && failure == COF_AUTH_FINE;
 }
 

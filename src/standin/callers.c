@@ -18,6 +18,7 @@ void cof_known_caller_unref(struct cof_known_caller *k)
         cof_wipe(k->secret, strlen(k->secret));
     free(k->secret);
     cof_iam_principal_done(&k->principal);
+    cof_buf_done(&k->identity);
     free(k);
 }
 
@@ -59,6 +60,7 @@ static enum cof_err work_out(const struct cof_store *store, const char *account,
     if (k == NULL)
         return COF_E_MEMORY;
     k->refs = 1;
+    cof_buf_init(&k->identity, 8192);
     k->key_record = json_incref(key_record);
     err = cof_iam_key_get(store, access_key_id, &key);
     if (err == COF_OK) {

@@ -8,6 +8,7 @@
 #ifndef COF_STANDIN_CALLERS_H
 #define COF_STANDIN_CALLERS_H
 
+#include "base/buf.h"
 #include "standin/iam.h"
 
 #define COF_CALLERS 128 /* a power of two */
@@ -17,6 +18,7 @@ struct cof_known_caller {
     struct json_t *key_record, *entity_record; /* entity_record NULL: the account itself */
     char *secret; /* the access key's */
     struct cof_iam_principal principal;
+    struct cof_buf identity; /* how audit records name the caller, once one did (trail.c) */
 };
 
 struct cof_callers {

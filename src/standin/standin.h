@@ -53,6 +53,7 @@ struct cof_standin_request {
     struct cof_view body;       /* whole; empty while a streaming body is on its way */
     const char *service;        /* "s3", "kms", "sqs", "sts", "oauth", ... */
     const struct cof_iam_principal *principal; /* never NULL; may be anonymous where the service allows it */
+    struct cof_buf *identity;   /* where what audit records say of the principal is kept from one to the next; NULL: nowhere */
     const char *region;         /* of the credential scope; the stand-in's own when unsigned */
     bool tls;
     const char *source_ip;

@@ -204,14 +204,13 @@ static void add_session(const struct cof_iam_principal *p, const char *account, 
     cof_buf_add_str(out, "}");
 }
 
-static void add_identity(const struct cof_standin *s, const struct cof_standin_request *req, const char *invoked_by, struct cof_buf *out)
+/* The members of userIdentity. */
+static void add_principal(const struct cof_standin *s, const struct cof_standin_request *req, struct cof_buf *out)
 {
     const struct cof_iam_principal *p = req->principal;
     static const char *const types[] = {[COF_CALLER_ANONYMOUS] = "AWSAccount", [COF_CALLER_ROOT] = "Root", [COF_CALLER_USER] = "IAMUser",
         [COF_CALLER_ROLE] = "AssumedRole", [COF_CALLER_SERVICE] = "AWSService", [COF_CALLER_FEDERATED] = "WebIdentityUser"};
 
-    cof_json_add_name(out, "userIdentity");
-    cof_buf_add_str(out, "{");
     cof_json_add_member(out, "type", cof_view_str(p->caller.kind == COF_CALLER_ANONYMOUS && req->auth->claim.access_key_id.len > 0 ?
         "Unknown" : types[p->caller.kind])); /* who signed, but not so that it held, is not known */
     if (p->caller.kind == COF_CALLER_ANONYMOUS) {
@@ -226,6 +225,20 @@ static void add_identity(const struct cof_standin *s, const struct cof_standin_r
     if (p->caller.kind == COF_CALLER_USER)
         cof_json_add_member(out, "userName", cof_view_str(p->entity.name));
     add_session(p, s->account, out);
+}
+
+static void add_identity(const struct cof_standin *s, const struct cof_standin_request *req, const char *invoked_by, struct cof_buf *out)
+{
+    struct cof_buf *kept = req->identity;
+
+    cof_json_add_name(out, "userIdentity");
+    cof_buf_add_str(out, "{");
+    if (kept != NULL && kept->len == 0)
+        add_principal(s, req, kept);
+    if (kept != NULL && cof_buf_err(kept) == COF_OK)
+        cof_buf_add(out, cof_buf_view(kept));
+    else
+        add_principal(s, req, out);
     if (invoked_by != NULL)
         cof_json_add_member(out, "invokedBy", cof_view_str(invoked_by));
     cof_buf_add_str(out, "}");

@@ -63,6 +63,13 @@ static void a_put_is_recorded_as_cloudtrail_does(void **state)
     assert_null(at(r, "errorCode", NULL));
     json_decref(all);
     answer_done(&a);
+    fixture_call(&f, "GET", "/bbb/k%22%0A", "", NULL, COF_LIT(""), 100, &a); /* the same caller, who is written the same */
+    all = records(&f);
+    assert_int_equal(json_array_size(all), 2);
+    assert_int_equal(json_equal(at(json_array_get(all, 0), "userIdentity", NULL), at(json_array_get(all, 1), "userIdentity", NULL)), 1);
+    assert_string_equal(TEXT(json_array_get(all, 1), "eventName", NULL), "GetObject");
+    json_decref(all);
+    answer_done(&a);
     fixture_done(&f);
 }
 
