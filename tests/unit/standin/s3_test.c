@@ -161,6 +161,43 @@ static void what_is_remembered_is_what_is_there(void **state)
     fixture_done(&f);
 }
 
+static size_t n_rows(const struct fixture *f, const char *space)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < f->store.now.n; i++)
+        n += strcmp(f->store.now.items[i].space, space) == 0;
+    return n;
+}
+
+/* The bucket gets versions while a body is on its way: what was made of the key meanwhile, in the same millisecond, stays. */
+static void versions_that_begin_meanwhile_stay(void **state)
+{
+    static const char raw[] = "PUT /bbb/k HTTP/1.1\r\nHost: localhost:1\r\nContent-Length: 4\r\n\r\n";
+    struct cof_standin_call *call;
+    struct cof_http_head head;
+    struct fixture f;
+    size_t used;
+
+    fixture_init(&f, "{\"credentials\":[{\"name\":\"root\",\"root\":true}],\"buckets\":[{\"name\":\"bbb\",\"policy\":{\"Version\":\"2012-10-17\","
+        "\"Statement\":{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"s3:PutObject\",\"Resource\":\"arn:aws:s3:::bbb/*\"}}}]}");
+    assert_ok(cof_http1_request(cof_view_str(raw), 65536, &head, &used));
+    assert_ok(cof_standin_open(f.s, &head, &(struct cof_standin_peer){.source_ip = "127.0.0.1"}, f.now_ms, &call));
+    assert_false(cof_standin_call_ready(call));
+    cof_standin_body(call, COF_LIT("late"));
+    assert_int_equal(status_of(&f, "PUT", "/bbb?versioning", "", COF_LIT("<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>")), 200);
+    assert_int_equal(status_of(&f, "PUT", "/bbb/k", "", COF_LIT("one")), 200);
+    assert_int_equal(status_of(&f, "DELETE", "/bbb/k", "", COF_LIT("")), 204);
+    assert_int_equal(n_rows(&f, "s3.version"), 2);
+    cof_standin_end(call, NULL, f.now_ms);
+    assert_int_equal(cof_standin_call_reply(call)->status, 200);
+    cof_standin_close(call);
+    cof_http1_head_done(&head);
+    assert_int_equal(n_rows(&f, "s3.version"), 3);
+    assert_int_equal(n_rows(&f, "s3.current"), 1);
+    fixture_done(&f);
+}
+
 static void altered_bodies_are_noticed(void **state)
 {
     struct fixture f;
@@ -374,6 +411,7 @@ int main(void)
         cmocka_unit_test(an_object_comes_back),
         cmocka_unit_test(a_reply_keeps_the_object_it_told_of),
         cmocka_unit_test(what_is_remembered_is_what_is_there),
+        cmocka_unit_test(versions_that_begin_meanwhile_stay),
         cmocka_unit_test(altered_bodies_are_noticed),
         cmocka_unit_test(unsigned_and_wrongly_signed_are_refused),
         cmocka_unit_test(a_refused_request_changes_nothing),
