@@ -95,7 +95,26 @@ def cuts(place):
         shutil.rmtree(folder)
     check(f'{n} power cuts while {len(w.answers())} changes are made and it closes: it starts, and has what it acknowledged, whole, with its records',
           not wrong, '\n'.join([f'{len(wrong)} of {n}'] + wrong))
-    return w, twice
+    return w, twice, live
+
+
+def a_copy_is_durable(place, w, live):
+    """When backup says that it is made."""
+    both, base, log = place.tmp / 'both', place.tmp / 'both.base', place.tmp / 'both.log'
+    both.mkdir(), shutil.copytree(live, both / 'd', ignore=shutil.ignore_patterns('*.sock')), shutil.copytree(both, base)
+    code, out = run(LOCAL, 'backup', '-d', both / 'd', both / 'copy', env=powercut.environment(LIBRARY, both, log))
+    assert code == 0, out
+    disk, wrong, n = powercut.Disk(log, base), [], 8 * MANY
+    end = disk.ends()[-1]
+    for i in range(n):
+        folder = place.tmp / f'both{i}'
+        how = state_at(disk, end, 'both', i, folder)
+        there = (folder / 'copy/ready').exists()
+        got = judge_folder(w, folder / 'copy', w.now() + 1, random.Random(i), check_first=True) if there else ['it is gone']
+        if got:
+            wrong.append(found(got, end, how, i))
+        shutil.rmtree(folder)
+    check(f'{n} power cuts after a copy was made: it is there, whole', not wrong, '\n'.join(wrong))
 
 
 def cuts_while_it_recovers(place, w, twice):
@@ -167,7 +186,9 @@ def main():
     room = '/dev/shm' if os.access('/dev/shm', os.W_OK) and os.statvfs('/dev/shm').f_bavail * os.statvfs('/dev/shm').f_frsize > 1 << 30 else None
     with tempfile.TemporaryDirectory(prefix='co-', dir=room) as tmp:
         place = Place(Path(tmp))
-        cuts_while_it_recovers(place, *cuts(place))
+        w, twice, live = cuts(place)
+        cuts_while_it_recovers(place, w, twice)
+        a_copy_is_durable(place, w, live)
         cuts_while_it_is_set_up(place)
         lies(place)
     return check.done()

@@ -107,6 +107,9 @@ enum cof_err admin_backup(struct cof_local *local, const char *data, const char 
 
     if (mkdir(target, 0700) != 0)
         return cof_diag_set(diag, errno == EEXIST ? COF_E_EXISTS : cof_err_from_errno(errno), "cannot make %s: %s", target, strerror(errno));
+    err = cof_file_sync_folder(target);
+    if (err != COF_OK)
+        return cof_diag_set(diag, err, "cannot keep %s: %s", target, strerror(errno));
     err = cof_disk_store_backup(local->disk, target, diag);
     if (err == COF_OK)
         err = copy_folder(data, target, "", diag);
