@@ -161,8 +161,7 @@ static void add_signature(struct cof_s3_context *x, const struct cof_s3_call *c)
 
     if (!auth->is_signed)
         return;
-    cof_buf_printf(&x->texts, "%lld",
-        (long long)(c->req->now_ms > auth->claim.time_ms ? c->req->now_ms - auth->claim.time_ms : 0));
+    cof_buf_add_decimal(&x->texts, (uint64_t)(c->req->now_ms > auth->claim.time_ms ? c->req->now_ms - auth->claim.time_ms : 0));
     add(x, "s3:signatureAge", since(x, start));
     add(x, "s3:signatureversion", COF_LIT("AWS4-HMAC-SHA256"));
     add(x, "s3:authType", auth->claim.presigned ? COF_LIT("REST-QUERY-STRING") : COF_LIT("REST-HEADER"));

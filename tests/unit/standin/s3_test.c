@@ -179,7 +179,7 @@ static void versions_that_begin_meanwhile_stay(void **state)
     struct fixture f;
     size_t used;
 
-    fixture_init(&f, "{\"credentials\":[{\"name\":\"root\",\"root\":true}],\"buckets\":[{\"name\":\"bbb\",\"policy\":{\"Version\":\"2012-10-17\","
+    fixture_init(&f, "{\"credentials\":[{\"name\":\"root\",\"root\":true}],\"buckets\":[{\"name\":\"bbb\",\"public_access\":true,\"policy\":{\"Version\":\"2012-10-17\","
         "\"Statement\":{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"s3:PutObject\",\"Resource\":\"arn:aws:s3:::bbb/*\"}}}]}");
     assert_ok(cof_http1_request(cof_view_str(raw), 65536, &head, &used));
     assert_ok(cof_standin_open(f.s, &head, &(struct cof_standin_peer){.source_ip = "127.0.0.1"}, f.now_ms, &call));
