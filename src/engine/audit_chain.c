@@ -136,19 +136,33 @@ void cof_audit_torn_data(struct cof_view torn, struct cof_buf *out)
     cof_buf_add_str(out, "\"}");
 }
 
-enum cof_err cof_audit_link_read(struct cof_view line, struct cof_audit_link *out)
+/* *rest is what stands behind the number, with its comma. */
+static enum cof_err take_sequence(struct cof_view line, uint64_t *out, struct cof_view *rest)
 {
-    struct cof_view rest, number, hex;
     size_t comma;
 
-    if (line.len > COF_AUDIT_LINE_MAX || !cof_view_starts(line, COF_LIT(PREFIX)))
+    *rest = cof_view_sub(line, sizeof PREFIX - 1, SIZE_MAX);
+    comma = cof_view_find(*rest, ',');
+    if (line.len > COF_AUDIT_LINE_MAX || !cof_view_starts(line, COF_LIT(PREFIX)) || comma == SIZE_MAX ||
+        cof_parse_u64(cof_view_sub(*rest, 0, comma), INT64_MAX, out) != COF_OK || *out == 0)
         return COF_E_FORMAT;
-    rest = cof_view_sub(line, sizeof PREFIX - 1, SIZE_MAX);
-    comma = cof_view_find(rest, ',');
-    number = cof_view_sub(rest, 0, comma);
-    if (comma == SIZE_MAX || cof_parse_u64(number, INT64_MAX, &out->sequence) != COF_OK || out->sequence == 0)
+    *rest = cof_view_sub(*rest, comma, SIZE_MAX);
+    return COF_OK;
+}
+
+enum cof_err cof_audit_sequence_read(struct cof_view line, uint64_t *out)
+{
+    struct cof_view rest;
+
+    return take_sequence(line, out, &rest);
+}
+
+enum cof_err cof_audit_link_read(struct cof_view line, struct cof_audit_link *out)
+{
+    struct cof_view rest, hex;
+
+    if (take_sequence(line, &out->sequence, &rest) != COF_OK)
         return COF_E_FORMAT;
-    rest = cof_view_sub(rest, comma, SIZE_MAX);
     hex = cof_view_sub(rest, sizeof MIDDLE - 1, 64);
     if (!cof_view_starts(rest, COF_LIT(MIDDLE)) || cof_hex_decode_fixed(hex, out->previous, 32) != COF_OK)
         return COF_E_FORMAT;

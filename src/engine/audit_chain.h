@@ -50,6 +50,9 @@ struct cof_audit_link {
 };
 COF_MUST_USE enum cof_err cof_audit_link_read(struct cof_view line, struct cof_audit_link *out);
 
+/* The number alone, which costs no hashing. COF_E_FORMAT. */
+COF_MUST_USE enum cof_err cof_audit_sequence_read(struct cof_view line, uint64_t *out);
+
 struct cof_audit_check {
     const struct cof_ecdsa_key *key; /* NULL: signatures are not looked at */
     struct cof_audit_chain chain;

@@ -189,19 +189,19 @@ enum cof_err cof_audit_log_save(struct cof_audit_log *log)
     err = drop_rows(log);
     while (err == COF_OK && rest.len > 0) {
         struct cof_view lines = whole_lines(rest);
-        struct cof_audit_link link;
         struct cof_view first, tail;
+        uint64_t sequence = 0;
         char key[17];
 
         if (log->n_rows + log->n_adding == COF_AUDIT_ROWS_MAX)
             return COF_E_LIMIT;
         (void)cof_view_split(lines, '\n', &first, &tail);
-        err = cof_audit_link_read(first, &link);
-        (void)snprintf(key, sizeof key, "%016llx", (unsigned long long)link.sequence);
+        err = cof_audit_sequence_read(first, &sequence);
+        (void)snprintf(key, sizeof key, "%016llx", (unsigned long long)sequence);
         if (err == COF_OK)
             err = log->store->put(log->store->ctx, SPACE, cof_view_str(key), lines);
         if (err == COF_OK) {
-            log->rows[log->n_rows + log->n_adding++] = link.sequence;
+            log->rows[log->n_rows + log->n_adding++] = sequence;
             log->adding_bytes += lines.len;
         }
         rest = cof_view_sub(rest, lines.len, SIZE_MAX);

@@ -69,6 +69,33 @@ static void a_whole_log_is_found_whole(void **state)
 }
 
 /* Any bit of any byte but in the very last line, whose hash nothing holds yet, and there the signature does. */
+/* A line's number by itself is the one that the whole of it is read with. */
+static void a_line_tells_its_number(void **state)
+{
+    static const char *const bad[] = {"", "{\"sequence\":", "{\"sequence\":1", "{\"sequence\":0,", "{\"sequence\":01,", "{\"sequence\":-1,", "{\"sequence\":x,",
+        "{\"sequence\":9223372036854775808,", "{ \"sequence\":1,", "{\"previousHash\":1,"};
+    struct cof_ecdsa_key *key = make_key(1);
+    struct cof_view rest, line;
+    struct cof_buf log;
+    uint64_t number;
+
+    (void)state;
+    make_log(key, &log);
+    rest = cof_buf_view(&log);
+    for (uint64_t i = 1; i <= LINES; i++) {
+        struct cof_audit_link link;
+
+        (void)cof_view_split(rest, '\n', &line, &rest);
+        assert_ok(cof_audit_sequence_read(line, &number));
+        assert_ok(cof_audit_link_read(line, &link));
+        assert_true(number == i && link.sequence == i);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(cof_audit_sequence_read(cof_view_str(bad[i]), &number), COF_E_FORMAT);
+    cof_buf_done(&log);
+    cof_ecdsa_free(key);
+}
+
 static void every_flipped_bit_is_noticed(void **state)
 {
     struct cof_ecdsa_key *key = make_key(1);
@@ -204,6 +231,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_log_is_found_whole),
+        cmocka_unit_test(a_line_tells_its_number),
         cmocka_unit_test(every_flipped_bit_is_noticed),
         cmocka_unit_test(moved_lines_are_noticed),
         cmocka_unit_test(a_rewritten_log_lacks_its_signatures),
