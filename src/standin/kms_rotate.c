@@ -56,9 +56,10 @@ static enum cof_err disable(struct cof_kms_call *c)
     return err == COF_OK ? schedule(c, 0) : err;
 }
 
+/* spec: every key has a status; of keys that cannot rotate it is false. */
 static enum cof_err get_status(struct cof_kms_call *c)
 {
-    enum cof_err err = begin(c, false, NULL);
+    enum cof_err err = cof_kms_begin(c, false, NULL);
 
     if (err != COF_OK)
         return err;

@@ -285,6 +285,7 @@ def rotation():
     check('off again', not root.get_key_rotation_status(KeyId=key)['KeyRotationEnabled'])
     pair = create(KeySpec='ECC_NIST_P256', KeyUsage='SIGN_VERIFY')['KeyId']
     refused('pairs do not rotate', 'UnsupportedOperationException', root.enable_key_rotation, KeyId=pair)
+    check('and say so', root.get_key_rotation_status(KeyId=pair)['KeyRotationEnabled'] is False)
     refused('a period of 89 days', 'ValidationException', loose.enable_key_rotation, KeyId=key, RotationPeriodInDays=89)
 
 
