@@ -143,6 +143,7 @@ enum cof_err cof_disk_store_backup(struct cof_disk_store *st, const char *target
     err = cof_disk_store_settle_all(st);
     if (err != COF_OK)
         return cof_diag_set(diag, err, "the log cannot be written to the database");
+    cof_store_db_undo(&st->db); /* of reading alone: VACUUM bears none */
     err = copy_database(st, db, diag);
     if (err == COF_OK && (mkdir(blobs, 0700) != 0 || (root = open(blobs, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0))
         err = failed(diag, "make", blobs);

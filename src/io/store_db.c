@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const char *const sql[COF_DB_STATEMENTS] = {
-    [COF_DB_BEGIN] = "BEGIN IMMEDIATE",
+    [COF_DB_BEGIN] = "BEGIN",
     [COF_DB_COMMIT] = "COMMIT",
     [COF_DB_UNDO] = "ROLLBACK",
     [COF_DB_GET] = "SELECT value FROM kv WHERE space = ?1 AND key = ?2",
@@ -79,8 +79,11 @@ static struct cof_view column(sqlite3_stmt *stmt, int at)
 
 enum cof_err cof_store_db_begin(struct cof_store_db *db)
 {
-    enum cof_err err = db->open ? COF_OK : run(db, COF_DB_BEGIN);
+    enum cof_err err;
 
+    if (db->open && sqlite3_get_autocommit(db->db) == 0)
+        return COF_OK;
+    err = run(db, COF_DB_BEGIN); /* SQLite ends one by itself after some failures */
     db->open = err == COF_OK;
     return err;
 }
@@ -171,9 +174,12 @@ enum cof_err cof_store_db_change(struct cof_store_db *db, const char *space, str
 enum cof_err cof_store_db_get(struct cof_store_db *db, const char *space, struct cof_view key, struct cof_buf *out)
 {
     sqlite3_stmt *stmt = db->statements[COF_DB_GET];
-    enum cof_err err;
-    int rc = bind_text(stmt, 1, cof_view_str(space));
+    enum cof_err err = cof_store_db_begin(db);
+    int rc;
 
+    if (err != COF_OK)
+        return err;
+    rc = bind_text(stmt, 1, cof_view_str(space));
     if (rc == SQLITE_OK)
         rc = bind_view(stmt, 2, key);
     if (rc == SQLITE_OK)
@@ -190,8 +196,12 @@ enum cof_err cof_store_db_get(struct cof_store_db *db, const char *space, struct
 enum cof_err cof_store_db_has(struct cof_store_db *db, const char *space, struct cof_view key, bool *has)
 {
     sqlite3_stmt *stmt = db->statements[COF_DB_HAS];
-    int rc = bind_text(stmt, 1, cof_view_str(space));
+    enum cof_err err = cof_store_db_begin(db);
+    int rc;
 
+    if (err != COF_OK)
+        return err;
+    rc = bind_text(stmt, 1, cof_view_str(space));
     if (rc == SQLITE_OK)
         rc = bind_view(stmt, 2, key);
     if (rc == SQLITE_OK)
@@ -217,10 +227,12 @@ enum cof_err cof_store_db_step(struct cof_db_cursor *cursor)
 enum cof_err cof_store_db_scan(struct cof_store_db *db, const char *space, struct cof_view from, bool after, struct cof_db_cursor *out)
 {
     enum cof_db_statement which = after ? COF_DB_SCAN_AFTER : COF_DB_SCAN_FROM;
-    enum cof_err err;
+    enum cof_err err = cof_store_db_begin(db);
     int rc = SQLITE_OK;
 
     *out = (struct cof_db_cursor){.stmt = db->statements[which]};
+    if (err != COF_OK)
+        return err;
     if (sqlite3_stmt_busy(out->stmt)) {
         out->own = true;
         out->stmt = NULL;
@@ -253,8 +265,12 @@ void cof_store_db_body_done(struct cof_store_db *db)
 enum cof_err cof_store_db_body(struct cof_store_db *db, const struct cof_blob_id *id, bool with_bytes, struct cof_body_row *out)
 {
     sqlite3_stmt *stmt = db->statements[with_bytes ? COF_DB_BODY_GET : COF_DB_BODY_PLACE];
-    int rc = bind_text(stmt, 1, cof_view_str(id->text));
+    enum cof_err err = cof_store_db_begin(db);
+    int rc;
 
+    if (err != COF_OK)
+        return err;
+    rc = bind_text(stmt, 1, cof_view_str(id->text));
     if (rc == SQLITE_OK)
         rc = sqlite3_step(stmt);
     if (rc == SQLITE_ROW) {

@@ -33,7 +33,7 @@ enum cof_db_statement {
 struct cof_store_db {
     sqlite3 *db;
     sqlite3_stmt *statements[COF_DB_STATEMENTS];
-    bool open;           /* a transaction is */
+    bool open;           /* a transaction is, which reading begins, too: beginning one for each read costs as much as the read */
     uint32_t id;         /* made with the database, at random */
     uint64_t generation; /* of the log (store_log.h), up to which everything is here */
 };
@@ -49,6 +49,7 @@ COF_MUST_USE enum cof_err cof_store_db_commit(struct cof_store_db *db, uint64_t 
 /* From now on SQLite syncs its log (store.db-wal) only before it writes to the database itself: a power cut may undo the last commits,
  * and the caller syncs the log before anything else relies on them. */
 COF_MUST_USE enum cof_err cof_store_db_relax(struct cof_store_db *db);
+/* Ends the transaction, if there is one; what it changed is undone. */
 void cof_store_db_undo(struct cof_store_db *db);
 /* In a transaction; bodies' rows, too. */
 COF_MUST_USE enum cof_err cof_store_db_change(

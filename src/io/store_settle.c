@@ -184,7 +184,8 @@ void cof_disk_store_rest(struct cof_disk_store *st)
 {
     if (st->open)
         return;
-    (void)!cof_disk_store_settle_all(st);
+    if (cof_disk_store_settle_all(st) == COF_OK)
+        cof_store_db_undo(&st->db); /* of reading alone */
     cof_store_log_release(&st->log);
     (void)sqlite3_db_release_memory(st->db.db);
 }
