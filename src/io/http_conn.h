@@ -21,6 +21,7 @@ struct cof_xchg {
     struct cof_chunked chunks;
     void *user;
     bool told;      /* the handler knows of it */
+    bool decided;   /* the reply is known, and nobody needs the body */
     bool started;   /* the reply's head is out */
     bool finished;  /* the reply is complete in the buffer, or cut */
     bool cut;       /* the reply was aborted */

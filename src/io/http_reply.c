@@ -198,6 +198,11 @@ void cof_xchg_peer(const struct cof_xchg *x, char out[static 64])
     cof_view_copy(cof_view_str(x->conn->peer), out, 64);
 }
 
+void cof_xchg_decided(struct cof_xchg *x)
+{
+    x->decided = true;
+}
+
 void cof_xchg_set_user(struct cof_xchg *x, void *user)
 {
     x->user = user;

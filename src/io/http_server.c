@@ -173,8 +173,8 @@ static void begin_exchange(struct cof_http_conn *c)
     if (x->finished)
         return;
     /* Without a body too, where nobody needs it: botocore takes a final status that comes in its place for the status of the
-     * next request on this connection as well. */
-    if (x->head.expect_continue && !x->started) {
+     * next request on this connection as well. With one that was not asked for, the reply is the connection's last. */
+    if (x->head.expect_continue && !x->started && !(x->decided && has_body)) {
         cof_stream_write(&c->stream, COF_LIT("HTTP/1.1 100 Continue\r\n\r\n"));
         x->head.expect_continue = false; /* from here on the body is coming */
     }

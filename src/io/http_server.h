@@ -75,6 +75,8 @@ const struct cof_headers *cof_xchg_trailers(const struct cof_xchg *x); /* after 
 void cof_xchg_pause(struct cof_xchg *x);
 void cof_xchg_resume(struct cof_xchg *x);
 
+/* For the head callback: the reply is known and comes later. The body is not asked for (100 Continue). */
+void cof_xchg_decided(struct cof_xchg *x);
 /* The reply. Whole: status, headers (may be NULL) and body (16 MiB at most; larger ones are streamed) in one. Date,
  * Content-Length, Transfer-Encoding and Connection are this layer's: the handler's are left out, but "Connection:
  * close" is obeyed. A reply may be started, and streamed, while the body still arrives. */

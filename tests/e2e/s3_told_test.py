@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What coffer-local's S3 tells beside status and code: the members of an error that name what it is about, and those of answers that AWS has
 in some cases and not in others. Each is what a captured answer of AWS has."""
-import base64, sys, time, zlib
+import base64, socket, sys, time, zlib
 from html import unescape
 from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -247,12 +247,28 @@ def cut_signature(request, n):
     return line[:-n] + b' HTTP/1.1' + rest
 
 
+def bodies_asked_for(w):
+    for name, path, want in (('no signature', '/bkt/there', b'403'), ('no bucket', '/no-such-bucket/x', b'404')):
+        with socket.create_connection(('127.0.0.1', w.local.port), timeout=20) as s:
+            s.sendall(f'PUT {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 123\r\nExpect: 100-continue\r\n\r\n'.encode())
+            text = b''.join(iter(lambda: s.recv(4096), b''))
+        check(f'{name}: refused before the body, and the connection ends', text.startswith(b'HTTP/1.1 ' + want) and b'\nConnection: close\r' in text, text)
+    for i in range(3):  # botocore asks with Expect, and takes the next answer on the connection for the refused one's
+        try:
+            w.s3.put_object(Bucket='no-such-bucket', Key='x', Body=b'x')
+            check('no bucket', False)
+        except ClientError as e:
+            check(f'no bucket, time {i}', e.response['ResponseMetadata']['HTTPStatusCode'] == 404, e.response)
+        got = w.s3.put_object(Bucket='bkt', Key='asked', Body=b'x')['ResponseMetadata']['HTTPStatusCode']
+        check(f'and the next upload is right, time {i}', got == 200, got)
+
+
 def main():
     w = World()
     try:
         w.s3.put_object(Bucket='bkt', Key='there', Body=b'x')
         w.since = time.time()
-        for part in (arguments, members, uploads, listings, copies, trailers, credentials):
+        for part in (arguments, members, uploads, listings, copies, trailers, credentials, bodies_asked_for):
             try:
                 part(w)
             except Exception as e:  # a broken part is a failure, not the end of the others

@@ -460,8 +460,10 @@ static void begin(struct server *sv, struct cof_xchg *x, const char *service)
     }
     cof_xchg_set_user(x, e);
     sv->n_exchanges++;
-    if (cof_standin_call_ready(e->call))
+    if (cof_standin_call_ready(e->call)) {
+        cof_xchg_decided(x);
         answer(e);
+    }
 }
 
 static void on_head(void *ctx, struct cof_xchg *x)
