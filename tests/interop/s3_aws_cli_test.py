@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""coffer-local's S3 judged by the AWS CLI: cp, mv, sync, presign, parts, and some of s3api, plain and over TLS. Skipped where there is no
-aws command."""
-import filecmp, json, os, shutil, ssl, subprocess, sys, time, urllib.error, urllib.request
+"""coffer-local's S3 judged by the AWS CLI: cp, mv, sync, presign, parts, odd names, and some of s3api, plain and over TLS; of SQS, KMS and STS a
+few commands. Skipped where there is no aws command."""
+import base64, filecmp, json, os, shutil, ssl, subprocess, sys, time, urllib.error, urllib.request
 from pathlib import Path
 
 sys.path.insert(0, str(Path(os.environ['COFFER_SOURCE']) / 'tests' / 'tools'))
@@ -25,7 +25,7 @@ class Cli:
     def __call__(self, *argv, code=0):
         p = subprocess.run(['aws', *map(str, argv)], env=self.env, cwd=self.dir, capture_output=True, timeout=100, stdin=subprocess.DEVNULL)
         out = p.stdout.decode(errors='replace')
-        assert p.returncode == code, f'{argv[:3]} ended with {p.returncode}: {p.stderr.decode(errors="replace")[-400:]}'
+        assert p.returncode == code, f'{argv[:5]} ended with {p.returncode}: {p.stderr.decode(errors="replace")[-400:]}'
         return out if code == 0 else p.stderr.decode(errors='replace')
 
 
@@ -92,13 +92,55 @@ def settings(aws):
     assert 'BucketOwnerEnforced' in aws('s3api', 'get-bucket-ownership-controls', *bucket)
 
 
+ODD = ('a+b', 'per%41cent', 'ü €', ' lead', 'trail ', 'a b/c&d=e', "it's", '#x?y', '...', 'e\u0301', 'sub/.hidden', 'x' * 200)
+
+
+def odd_names(aws):
+    b, d = 's3://high-level/odd', aws.dir
+    for name in ODD:
+        (d / 'odd' / name).parent.mkdir(parents=True, exist_ok=True)
+        (d / 'odd' / name).write_text(name)
+    aws('s3', 'cp', '--recursive', 'odd', b, '--only-show-errors')
+    listed = aws('s3', 'ls', '--recursive', f'{b}/')
+    assert all(f'odd/{name}' in listed for name in ODD), listed
+    aws('s3', 'mv', '--recursive', b, f'{b}2', '--only-show-errors')
+    aws('s3', 'sync', f'{b}2', 'odd-again', '--only-show-errors')
+    got = {str(f.relative_to(d / 'odd-again')): f.read_text() for f in (d / 'odd-again').rglob('*') if f.is_file()}
+    assert got == {name: name for name in ODD}, got
+    assert fetch(aws.local, aws('s3', 'presign', f'{b}2/ü €').strip()) == 'ü €'.encode()
+    aws('s3', 'rm', '--recursive', f'{b}2', '--exclude', '*', '--include', '*+*', '--only-show-errors')
+    assert aws('s3', 'ls', '--recursive', f'{b}2').count('odd2/') == len(ODD) - 1
+    aws('s3', 'rm', '--recursive', f'{b}2', '--only-show-errors')
+
+
+def others(aws):
+    said = lambda *argv: json.loads(aws(*argv))
+    sqs = ('--endpoint-url', aws.env['AWS_ENDPOINT_URL'], 'sqs')  # by the environment alone the CLI of 2026 goes to queue.amazonaws.com
+    url = said(*sqs, 'create-queue', '--queue-name', 'by-cli')['QueueUrl']
+    aws(*sqs, 'send-message', '--queue-url', url, '--message-body', 'ä +%', '--message-attributes', '{"n":{"DataType":"Number","StringValue":"7"}}')
+    m = said(*sqs, 'receive-message', '--queue-url', url, '--message-attribute-names', 'All')['Messages'][0]
+    assert m['Body'] == 'ä +%' and m['MessageAttributes']['n']['StringValue'] == '7', m
+    aws(*sqs, 'delete-message', '--queue-url', url, '--receipt-handle', m['ReceiptHandle'])
+    aws(*sqs, 'purge-queue', '--queue-url', url)
+    aws(*sqs, 'delete-queue', '--queue-url', url)
+    assert 'NonExistentQueue' in aws(*sqs, 'get-queue-url', '--queue-name', 'by-cli', code=255)
+    (aws.dir / 'plain').write_bytes(b'\0plain')
+    blob = said('kms', 'encrypt', '--key-id', KEY, '--plaintext', 'fileb://plain', '--encryption-context', 'a=b')['CiphertextBlob']
+    (aws.dir / 'blob').write_bytes(base64.b64decode(blob))
+    opened = said('kms', 'decrypt', '--ciphertext-blob', 'fileb://blob', '--encryption-context', 'a=b')
+    assert base64.b64decode(opened['Plaintext']) == b'\0plain'
+    assert 'InvalidCiphertextException' in aws('kms', 'decrypt', '--ciphertext-blob', 'fileb://blob', code=255)
+    assert any(k['KeyArn'] == KEY for k in said('kms', 'list-keys')['Keys'])
+    assert said('sts', 'get-caller-identity')['Account'] in KEY
+
+
 def main():
     local, check = Local(), Checks()
     try:
         for scheme in ('http', 'https'):
             aws = Cli(local, scheme)
             aws('s3', 'mb', 's3://high-level')
-            for part in (files, encryption, settings)[:3 if scheme == 'https' else 2]:
+            for part in (files, encryption, settings, odd_names, others)[:5 if scheme == 'https' else 2]:
                 try:
                     part(aws)
                     check(f'{scheme}: {part.__name__}', True)
