@@ -250,7 +250,11 @@ enum cof_err cof_s3_get_acl(struct cof_s3_call *c)
     }
     owner = cof_s3_object_owner(c, record);
     cof_s3_xml_open(c, "AccessControlPolicy");
-    cof_buf_printf(&c->reply->body, "<Owner><ID>%s</ID></Owner><AccessControlList>", owner);
+    if (strcmp(owner, cof_s3_owner(c)) == 0)
+        cof_s3_xml_owner(c, "Owner");
+    else
+        cof_buf_printf(&c->reply->body, "<Owner><ID>%s</ID></Owner>", owner);
+    cof_buf_add_str(&c->reply->body, "<AccessControlList>");
     say_grants(c, enforced(c->bucket_record) ? &canned[0] : acl_of(object ? record : c->bucket_record), owner);
     cof_buf_add_str(&c->reply->body, "</AccessControlList>");
     json_decref(record);
