@@ -171,21 +171,30 @@ enum cof_err cof_store_db_change(struct cof_store_db *db, const char *space, str
     return cof_store_db_err(rc);
 }
 
-enum cof_err cof_store_db_get(struct cof_store_db *db, const char *space, struct cof_view key, struct cof_buf *out)
+/* Asks for one row of keys and values; *rc is what SQLite says of it. The caller unbinds. */
+static enum cof_err ask_row(struct cof_store_db *db, sqlite3_stmt *stmt, const char *space, struct cof_view key, int *rc)
 {
-    sqlite3_stmt *stmt = db->statements[COF_DB_GET];
     enum cof_err err = cof_store_db_begin(db);
-    int rc;
 
     if (err != COF_OK)
         return err;
-    rc = bind_text(stmt, 1, cof_view_str(space));
-    if (rc == SQLITE_OK)
-        rc = bind_view(stmt, 2, key);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_step(stmt);
-    err = rc == SQLITE_DONE ? COF_E_NOT_FOUND : cof_store_db_err(rc);
-    if (rc == SQLITE_ROW) {
+    *rc = bind_text(stmt, 1, cof_view_str(space));
+    if (*rc == SQLITE_OK)
+        *rc = bind_view(stmt, 2, key);
+    if (*rc == SQLITE_OK)
+        *rc = sqlite3_step(stmt);
+    return cof_store_db_err(*rc);
+}
+
+enum cof_err cof_store_db_get(struct cof_store_db *db, const char *space, struct cof_view key, struct cof_buf *out)
+{
+    sqlite3_stmt *stmt = db->statements[COF_DB_GET];
+    int rc = SQLITE_OK;
+    enum cof_err err = ask_row(db, stmt, space, key, &rc);
+
+    if (err == COF_OK && rc == SQLITE_DONE)
+        err = COF_E_NOT_FOUND;
+    if (err == COF_OK) {
         cof_buf_add(out, column(stmt, 0));
         err = cof_buf_err(out);
     }
@@ -196,19 +205,12 @@ enum cof_err cof_store_db_get(struct cof_store_db *db, const char *space, struct
 enum cof_err cof_store_db_has(struct cof_store_db *db, const char *space, struct cof_view key, bool *has)
 {
     sqlite3_stmt *stmt = db->statements[COF_DB_HAS];
-    enum cof_err err = cof_store_db_begin(db);
-    int rc;
+    int rc = SQLITE_OK;
+    enum cof_err err = ask_row(db, stmt, space, key, &rc);
 
-    if (err != COF_OK)
-        return err;
-    rc = bind_text(stmt, 1, cof_view_str(space));
-    if (rc == SQLITE_OK)
-        rc = bind_view(stmt, 2, key);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_step(stmt);
     *has = rc == SQLITE_ROW;
     unbind(stmt);
-    return cof_store_db_err(rc);
+    return err;
 }
 
 enum cof_err cof_store_db_step(struct cof_db_cursor *cursor)
