@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """docs/OPERATIONS.md on one machine: each of its blocks of commands is run as it stands, in a shell, with the words in capitals filled in. What is
 only of this machine is added by wrappers: the stand-in's certificates and root, a systemctl and a runuser that start what the units start."""
-import importlib.machinery, importlib.util, json, os, re, shutil, ssl, stat, subprocess, sys, urllib.request
+import contextlib, importlib.machinery, importlib.util, json, os, re, shutil, signal, ssl, stat, subprocess, sys, urllib.request
 from pathlib import Path
 
 SOURCE, BUILD = Path(os.environ['COFFER_SOURCE']), Path(os.environ['COFFER_BUILD']).resolve()
@@ -206,7 +206,8 @@ esac''')
     finally:
         pid = w.dir / 'service.pid'
         if pid.exists():
-            subprocess.run(['kill', pid.read_text().strip()], check=False)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid.read_text()), signal.SIGTERM)
 
 
 w = Walk(BUILD, False)
