@@ -3,7 +3,7 @@
 """coffer-local on a disk that is full or fails. powercut.so makes the Nth write, or the Nth sync, of its data folder fail, once or from then
 on: nothing is acknowledged that is not there, what is refused says why, reading goes on, and so does everything when the disk is well again.
 After each, kill -9, and power cuts at moments of that work (a sync that failed keeps nothing, and a later one does not write it again)."""
-import errno, json, os, random, shutil, signal, sys, tempfile, time
+import contextlib, errno, json, os, random, shutil, signal, subprocess, sys, tempfile, time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'tools'))
@@ -63,6 +63,9 @@ class Trouble:
             self.c.close()
 
     def alive(self):
+        if self.broken: # no answer: it may be about to end
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.server.p.wait(3)
         return self.server.p.poll() is None
 
     def end(self, name, n_cuts=2):
