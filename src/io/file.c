@@ -247,3 +247,18 @@ enum cof_err cof_file_write(const char *path, struct cof_view data, mode_t mode,
     cof_file_out_close(&out);
     return err;
 }
+
+enum cof_err cof_file_write_at(int fd, struct cof_view v, uint64_t offset)
+{
+    while (v.len > 0) {
+        ssize_t n = pwrite(fd, v.data, v.len, (off_t)offset);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n == 0 ? COF_E_IO : cof_err_from_errno(errno);
+        v = cof_view_sub(v, (size_t)n, SIZE_MAX);
+        offset += (uint64_t)n;
+    }
+    return COF_OK;
+}

@@ -48,6 +48,9 @@ COF_MUST_USE enum cof_err cof_file_make_parents(const char *path, mode_t mode, s
 /* Makes durable that the file is in its folder, or no longer there. */
 COF_MUST_USE enum cof_err cof_file_sync_folder(const char *path);
 
+/* All of v to the file's bytes from offset on. */
+COF_MUST_USE enum cof_err cof_file_write_at(int fd, struct cof_view v, uint64_t offset);
+
 /* errno as a code (ENOSPC, EDQUOT: COF_E_NO_SPACE; ENOENT: COF_E_NOT_FOUND; EACCES, EPERM: COF_E_DENIED; ...). */
 enum cof_err cof_err_from_errno(int error);
 

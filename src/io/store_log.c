@@ -87,21 +87,6 @@ void cof_store_log_add(struct cof_store_log *log, const char *space, struct cof_
     cof_buf_add(&log->record, value);
 }
 
-static enum cof_err write_at(int fd, struct cof_view v, uint64_t at)
-{
-    while (v.len > 0) {
-        ssize_t n = pwrite(fd, v.data, v.len, (off_t)at);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n == 0 ? COF_E_IO : cof_err_from_errno(errno);
-        v = cof_view_sub(v, (size_t)n, SIZE_MAX);
-        at += (uint64_t)n;
-    }
-    return COF_OK;
-}
-
 /* A file that was not there: its name must last, too. */
 static enum cof_err make_file(struct cof_store_log *log, unsigned which)
 {
@@ -117,7 +102,7 @@ static void grow(struct cof_store_log *log, unsigned which, uint64_t end)
     uint64_t size = (end + GROW - 1) / GROW * GROW;
     uint8_t *zeros = calloc(1, GROW);
 
-    if (zeros == NULL || write_at(log->fd[which], cof_view_of(zeros, size - end), end) != COF_OK)
+    if (zeros == NULL || cof_file_write_at(log->fd[which], cof_view_of(zeros, size - end), end) != COF_OK)
         size = end;
     log->size[which] = size;
     free(zeros);
@@ -126,7 +111,6 @@ static void grow(struct cof_store_log *log, unsigned which, uint64_t end)
 static enum cof_err finish_head(struct cof_store_log *log)
 {
     uint8_t check[COF_CHECKSUM_MAX];
-    uint8_t bytes[HEAD];
     struct cof_buf head;
     enum cof_err err = cof_buf_err(&log->record);
 
@@ -142,8 +126,7 @@ static enum cof_err finish_head(struct cof_store_log *log)
     cof_buf_add_u64(&head, 0);
     err = cof_buf_err(&head);
     if (err == COF_OK) {
-        memcpy(bytes, head.data, HEAD);
-        memcpy(log->record.data, bytes, HEAD);
+        memcpy(log->record.data, head.data, HEAD);
         err = check_of(cof_buf_view(&log->record), check);
     }
     if (err == COF_OK)
@@ -157,7 +140,7 @@ static enum cof_err finish_head(struct cof_store_log *log)
 static enum cof_err take_back(struct cof_store_log *log, unsigned which)
 {
     static const uint8_t nothing[HEAD];
-    enum cof_err err = write_at(log->fd[which], cof_view_of(nothing, sizeof nothing), log->at);
+    enum cof_err err = cof_file_write_at(log->fd[which], cof_view_of(nothing, sizeof nothing), log->at);
 
     if (err == COF_OK && fdatasync(log->fd[which]) != 0)
         err = cof_err_from_errno(errno);
@@ -168,7 +151,7 @@ static enum cof_err take_back(struct cof_store_log *log, unsigned which)
 
 static enum cof_err write_record(struct cof_store_log *log, unsigned which, uint64_t end)
 {
-    enum cof_err err = write_at(log->fd[which], cof_buf_view(&log->record), log->at);
+    enum cof_err err = cof_file_write_at(log->fd[which], cof_buf_view(&log->record), log->at);
     bool whole = err == COF_OK;
 
     if (err == COF_OK && end > log->size[which])

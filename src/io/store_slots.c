@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/store_slots.h"
 
+#include "io/file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -111,21 +113,6 @@ static enum cof_err make_file(struct cof_slots *s, size_t which)
     return s->classes[which].fd >= 0 && fsync(s->root_fd) == 0 ? COF_OK : of_errno();
 }
 
-static enum cof_err write_at(int fd, struct cof_view v, uint64_t offset)
-{
-    while (v.len > 0) {
-        ssize_t n = pwrite(fd, v.data, v.len, (off_t)offset);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return of_errno();
-        offset += (uint64_t)n;
-        v = cof_view_sub(v, (size_t)n, SIZE_MAX);
-    }
-    return COF_OK;
-}
-
 enum cof_err cof_slots_write(struct cof_slots *s, struct cof_view bytes, int64_t *place)
 {
     size_t which = 0, number;
@@ -143,7 +130,7 @@ enum cof_err cof_slots_write(struct cof_slots *s, struct cof_view bytes, int64_t
         return err;
     for (number = c->next_free; c->slots[number].used != 0;)
         number++;
-    err = write_at(c->fd, bytes, number * kinds[which].size);
+    err = cof_file_write_at(c->fd, bytes, number * kinds[which].size);
     if (err != COF_OK)
         return err;
     c->slots[number].used = 1;

@@ -188,18 +188,25 @@ static void damage_is_found(void **state)
     is_refused(0);
 }
 
-static void a_database_that_is_too_old_is_refused(void **state)
+/* Both, and the first record of generation 3, in the file of generation 1. The log is left open. */
+static void write_third(struct cof_store_log *log)
 {
-    struct cof_store_log log;
     struct told told = {{0}};
     uint64_t last;
 
-    (void)state;
     write_two();
-    cof_store_log_zero(&log);
-    assert_ok(cof_store_log_open(&log, dir_fd, ID, 2, tell, &told, &last, NULL));
-    cof_store_log_begin(&log, 3, 0);
-    record(&log, "d", "4");
+    cof_store_log_zero(log);
+    assert_ok(cof_store_log_open(log, dir_fd, ID, 2, tell, &told, &last, NULL));
+    cof_store_log_begin(log, 3, 0);
+    record(log, "d", "4");
+}
+
+static void a_database_that_is_too_old_is_refused(void **state)
+{
+    struct cof_store_log log;
+
+    (void)state;
+    write_third(&log);
     cof_store_log_close(&log);
     is(2, "s d=4 t d- ", 3);
     is_refused(0); /* generation 1 was written over */
@@ -211,15 +218,9 @@ static void a_database_that_is_too_old_is_refused(void **state)
 static void old_records_are_not_new(void **state)
 {
     struct cof_store_log log;
-    struct told told = {{0}};
-    uint64_t last;
 
     (void)state;
-    write_two();
-    cof_store_log_zero(&log);
-    assert_ok(cof_store_log_open(&log, dir_fd, ID, 2, tell, &told, &last, NULL));
-    cof_store_log_begin(&log, 3, 0);
-    record(&log, "d", "4"); /* in front of "b", of generation 1 */
+    write_third(&log); /* in front of "b", of generation 1 */
     assert_ok(cof_store_log_empty(&log));
     cof_store_log_close(&log);
     is(3, "", 3);
