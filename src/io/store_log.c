@@ -90,10 +90,18 @@ void cof_store_log_add(struct cof_store_log *log, const char *space, struct cof_
 /* A file that was not there: its name must last, too. */
 static enum cof_err make_file(struct cof_store_log *log, unsigned which)
 {
-    log->fd[which] = openat(log->dir_fd, names[which], O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (log->fd[which] < 0 || fsync(log->dir_fd) != 0)
+    int fd = openat(log->dir_fd, names[which], O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    enum cof_err err = COF_OK;
+
+    if (fd < 0)
         return cof_err_from_errno(errno);
-    return COF_OK;
+    if (fsync(log->dir_fd) != 0) {
+        err = cof_err_from_errno(errno);
+        (void)close(fd);
+        fd = -1; /* the next commit makes it, and syncs, again */
+    }
+    log->fd[which] = fd;
+    return err;
 }
 
 /* Room for records to come; where there is none, each makes its own. */
